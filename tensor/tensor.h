@@ -1,0 +1,84 @@
+// A dense tensor: shared memory, a shape and a type. Copying a Tensor copies a handle, never elements; clone() copies
+// elements. There are no strides: transposes are ops, and a view is always a contiguous piece of its storage.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "tensor/context.h"
+#include "tensor/device.h"
+#include "tensor/dtype.h"
+#include "tensor/error.h"
+#include "tensor/shape.h"
+
+namespace avs {
+
+// One allocation, given back to its device's arena when the last tensor that uses it goes.
+class Storage {
+ public:
+  Storage(Device device, size_t bytes);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  Device device() const { return device_; }
+  std::byte* data() const { return data_; }
+
+ private:
+  Device device_;
+  size_t bytes_;
+  std::byte* data_;
+};
+
+class Tensor {
+ public:
+  Tensor() = default;  // undefined: "no tensor here"
+
+  static Tensor empty(Shape shape, DType dtype = DType::F32, Device device = kCpu);  // NaN-filled in debug builds
+  static Tensor zeros(Shape shape, DType dtype = DType::F32, Device device = kCpu);
+  static Tensor full(Shape shape, float value, Device device = kCpu);
+  static Tensor from(Shape shape, std::span<const float> values, Device device = kCpu);
+  static Tensor from(Shape shape, std::span<const int32_t> values, Device device = kCpu);
+  static Tensor from(Shape shape, std::span<const uint8_t> values, Device device = kCpu);
+
+  bool defined() const { return storage_ != nullptr; }
+  const Shape& shape() const { return shape_; }
+  int64_t size() const { return shape_.size(); }
+  DType dtype() const { return dtype_; }
+  Device device() const;
+  size_t bytes() const { return static_cast<size_t>(size()) * size_of(dtype_); }
+  bool is_unique() const { return storage_.use_count() == 1; }  // may be written without surprising anyone
+
+  template <typename T> T* data() {
+    check_type(dtype_of<T>());
+    return reinterpret_cast<T*>(storage_->data() + offset_);
+  }
+  template <typename T> const T* data() const {
+    check_type(dtype_of<T>());
+    return reinterpret_cast<const T*>(storage_->data() + offset_);
+  }
+  void* raw() { return storage_->data() + offset_; }
+  const void* raw() const { return storage_->data() + offset_; }
+
+  Tensor reshape(Shape shape) const;                      // same memory
+  Tensor rows(int64_t first, int64_t count) const;        // same memory: a slice of axis 0
+  Tensor view(int64_t first_element, Shape shape) const;  // same memory: parameters may live in one arena
+  Tensor to(Device device) const;                         // *this when already there
+  Tensor clone() const;
+  void copy_from(const Tensor& other);    // same shape and type; the elements, not the handle
+  void fill(float value);                 // f32, f16, bf16
+  void zero();
+  std::vector<float> to_vector() const;   // as f32; waits for the device
+  float item() const;                     // the only element, as f32; waits for the device
+
+ private:
+  void check_type(DType asked) const;
+
+  std::shared_ptr<Storage> storage_;
+  size_t offset_ = 0;  // bytes
+  Shape shape_;
+  DType dtype_ = DType::F32;
+};
+
+}  // namespace avs
