@@ -1,0 +1,101 @@
+// Opened media files and their decoders: a thin owner around FFmpeg (libavformat, libavcodec 5.1).
+//
+// A MediaFile is a container somebody can read packets from; a Decoder turns the packets of one of its streams into
+// frames. One MediaFile feeds one Decoder, which discards every other stream unread: whoever wants sound and picture
+// opens the file twice, because demuxing costs next to nothing beside decoding. FFmpeg's own log is silenced; its last
+// error line is part of our DataError, which is always one line: file, reason.
+//
+//   MediaFile file("park.mp4");
+//   if (const auto index = file.video_stream()) {
+//     Decoder decoder(file, *index);
+//     while (AVFrame* frame = decoder.next_frame()) use(*frame, decoder.seconds(*frame));
+//   }
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+}
+
+namespace avs {
+
+struct FfmpegDeleter {
+  void operator()(AVFrame* frame) const { av_frame_free(&frame); }
+  void operator()(AVPacket* packet) const { av_packet_free(&packet); }
+  void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
+  void operator()(AVFormatContext* format) const { avformat_close_input(&format); }
+};
+using FramePtr = std::unique_ptr<AVFrame, FfmpegDeleter>;
+using PacketPtr = std::unique_ptr<AVPacket, FfmpegDeleter>;
+using CodecPtr = std::unique_ptr<AVCodecContext, FfmpegDeleter>;
+using FormatPtr = std::unique_ptr<AVFormatContext, FfmpegDeleter>;
+
+FramePtr make_frame();
+PacketPtr make_packet();
+
+// "Invalid data found when processing input (moov atom not found)": the code's meaning and, in parentheses, what FFmpeg
+// last logged as an error on this thread, which is then forgotten.
+std::string ffmpeg_reason(int error_code);
+
+class MediaFile {
+ public:
+  // DataError: no such file, empty, no media in it, or neither a sound nor a video stream.
+  explicit MediaFile(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::optional<int> audio_stream() const { return audio_stream_; }  // FFmpeg's "best" one
+  std::optional<int> video_stream() const { return video_stream_; }  // cover pictures of sound files do not count
+  AVStream& stream(int index) const { return *format_->streams[index]; }
+  AVFormatContext& native() const { return *format_; }
+  std::optional<double> duration_seconds() const;  // as the container claims; absent in many streamed webm files
+  double origin_seconds() const;                   // the timestamp that is second 0 of this file's presentation
+
+ private:
+  std::filesystem::path path_;
+  FormatPtr format_;
+  std::optional<int> audio_stream_, video_stream_;
+};
+
+struct DecoderOptions {
+  int threads = 1;  // of this decoder alone; clips are decoded in parallel, one thread each
+};
+
+class Decoder {
+ public:
+  // DataError: no decoder for this codec, or it refuses the stream's parameters. The file must outlive the decoder.
+  Decoder(MediaFile& file, int stream_index, DecoderOptions options = {});
+
+  // The next frame in presentation order, valid until the next call; null at the end (buffered frames come out first).
+  // Packets that do not decode are counted and skipped: a scratch in a file costs a few frames, not the file.
+  AVFrame* next_frame();
+
+  int64_t frames() const { return frames_; }                    // delivered so far
+  int64_t corrupt_packets() const { return corrupt_packets_; }  // skipped so far
+  bool truncated() const { return truncated_; }                 // reading ended in an error instead of the file's end
+  const std::string& last_reason() const { return reason_; }    // why the last packet was skipped or reading ended
+
+  // Presentation time relative to the file's origin; absent where the container gives none.
+  std::optional<double> seconds(const AVFrame& frame) const;
+  AVCodecContext& native() const { return *codec_; }
+  AVStream& stream() const { return file_.stream(stream_index_); }
+
+ private:
+  bool send_next_packet();  // false: the end was sent
+
+  MediaFile& file_;
+  int stream_index_;
+  CodecPtr codec_;
+  FramePtr frame_;
+  PacketPtr packet_;
+  int64_t frames_ = 0, corrupt_packets_ = 0;
+  bool truncated_ = false, flushing_ = false;
+  std::string reason_;
+};
+
+}  // namespace avs
