@@ -11,6 +11,8 @@
 
 namespace avs {
 
+__extension__ typedef unsigned __int128 Wide;  // not ISO C++, but in every 64-bit compiler we build with
+
 inline std::array<uint32_t, 4> philox(uint64_t key, uint64_t counter_high, uint64_t counter_low) {
   std::array<uint32_t, 4> c = {static_cast<uint32_t>(counter_low), static_cast<uint32_t>(counter_low >> 32),
                                static_cast<uint32_t>(counter_high), static_cast<uint32_t>(counter_high >> 32)};
@@ -47,7 +49,7 @@ class Rng {
   double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }  // [0, 1)
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
   int64_t below(int64_t n) {  // 0 .. n-1; the bias of the product is below n / 2^64
-    return static_cast<int64_t>((static_cast<unsigned __int128>(next()) * static_cast<uint64_t>(n)) >> 64);
+    return static_cast<int64_t>((static_cast<Wide>(next()) * static_cast<uint64_t>(n)) >> 64);
   }
   double normal() {  // Box and Muller; one value per call keeps the state a plain counter
     const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));

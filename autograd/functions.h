@@ -1,0 +1,50 @@
+// Every differentiable function of the engine. Formulas, shapes and errors stand in tensor/ops/NAME.h, the gradient of
+// each in autograd/ops/NAME.cpp right below its forward call.
+#pragma once
+
+#include "autograd/variable.h"
+#include "tensor/ops/activation.h"
+#include "tensor/ops/avg_pool2d.h"
+#include "tensor/ops/batch_norm.h"
+#include "tensor/ops/conv2d.h"
+
+namespace avs {
+
+// ---- convolutions and products: an undefined bias means none ----
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, Conv2dSpec spec);
+Variable depthwise_conv2d(const Variable& x, const Variable& w, const Variable& bias, Padding padding);
+Variable depthwise_layer_norm(const Variable& x, const Variable& w, const Variable& conv_bias, const Variable& gain,
+                              const Variable& bias, Padding padding, float epsilon);
+Variable linear(const Variable& x, const Variable& w, const Variable& bias);
+Variable linear_gelu(const Variable& x, const Variable& w, const Variable& bias);
+
+// ---- normalisation: gamma and residual may be undefined ----
+Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, const Variable& residual,
+                    Tensor& running_mean, Tensor& running_variance, BatchNormSpec spec);
+Variable batch_norm_inference(const Variable& x, const Variable& gamma, const Variable& beta, const Variable& residual,
+                              const Tensor& mean, const Tensor& variance, BatchNormSpec spec);
+Variable layer_norm(const Variable& x, const Variable& gain, const Variable& bias, float epsilon);
+
+// ---- element-wise ----
+Variable relu(const Variable& x);
+Variable gelu(const Variable& x);
+Variable add(const Variable& a, const Variable& b);
+Variable dropout(const Variable& x, float rate, const Tensor& state, uint32_t stream);
+Variable scale_channels(const Variable& x, const Variable& gain);
+Variable scale_residual(const Variable& x, const Variable& gain, const Variable& residual);
+Variable affine_channels(const Variable& x, const Tensor& scale, const Tensor& shift);
+
+// ---- pools and shapes ----
+Variable max_pool2d(const Variable& x, Pool2dSpec spec);
+Variable avg_pool2d(const Variable& x, Pool2dSpec spec, PoolPadding counting);
+Variable global_avg_pool(const Variable& x);
+Variable concat(const std::vector<Variable>& parts);
+Variable reshape(const Variable& x, Shape shape);
+
+// ---- fusion and losses ----
+Variable weighted_sum(const std::vector<Variable>& x, const std::vector<Variable>& w, const Variable& bias,
+                      Activation activation);
+Variable log_softmax(const Variable& x);
+Variable softmax_kl(const Variable& logits, const Tensor& targets, float clip);  // [1]
+
+}  // namespace avs

@@ -1,0 +1,136 @@
+#include "autograd/variable.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "tensor/ops/add.h"
+
+namespace avs {
+namespace {
+
+thread_local bool grad_enabled = true;
+thread_local int64_t next_order = 0;
+thread_local const std::string* current_layer = nullptr;
+
+// Adds a gradient that arrives for a slot. A gradient may be shared: `add` hands the same dy to both of its inputs, so
+// what is not held by this slot alone is copied before it is added to.
+void accumulate(GradSlot& slot, Tensor gradient) {
+  if (!slot.grad.defined()) {
+    slot.grad = std::move(gradient);
+  } else if (slot.grad.is_unique()) {
+    ops::add_into(slot.grad, gradient);
+  } else {
+    slot.grad = ops::add(slot.grad, gradient);
+  }
+}
+
+// All nodes that y depends on, newest first.
+std::vector<std::shared_ptr<Node>> nodes_behind(const std::shared_ptr<GradSlot>& y) {
+  std::vector<std::shared_ptr<Node>> nodes, open;
+  std::unordered_set<const Node*> seen;
+  const auto visit = [&](const std::shared_ptr<GradSlot>& slot) {
+    if (slot != nullptr && slot->producer != nullptr && seen.insert(slot->producer.get()).second)
+      open.push_back(slot->producer);
+  };
+  visit(y);
+  while (!open.empty()) {
+    const std::shared_ptr<Node> node = open.back();
+    open.pop_back();
+    nodes.push_back(node);
+    for (const auto& input : node->inputs) visit(input);
+  }
+  std::ranges::sort(nodes, [](const auto& a, const auto& b) { return a->order > b->order; });
+  return nodes;
+}
+
+void run_node(Node& node) {
+  const std::shared_ptr<GradSlot> output = node.output.lock();
+  if (output == nullptr || !output->grad.defined()) return;  // nothing downstream asked
+  Needs needs;
+  for (const auto& input : node.inputs) needs.push_back(input != nullptr && input->requires_grad);
+  std::vector<Tensor> gradients = node.backward(output->grad, needs);
+  node.backward = nullptr;  // the captured activations go back to the arena before the next node allocates
+  output->grad = Tensor();
+  for (size_t i = 0; i < gradients.size(); ++i)
+    if (needs[i]) accumulate(*node.inputs[i], std::move(gradients[i]));
+}
+
+}  // namespace
+
+Variable::Variable(Tensor value, bool requires_grad) : value_(std::move(value)), slot_(std::make_shared<GradSlot>()) {
+  slot_->requires_grad = requires_grad;
+}
+
+void Variable::set_requires_grad(bool on) {
+  AVS_CHECK(ShapeError, defined() && slot_->producer == nullptr, "set_requires_grad: only a leaf can be frozen");
+  slot_->requires_grad = on;
+}
+
+void Variable::set_value(Tensor value) {
+  AVS_CHECK(ShapeError, defined() && slot_->producer == nullptr, "set_value: only a leaf can be written");
+  value_ = std::move(value);
+}
+
+void Variable::backward() const {
+  AVS_CHECK(ShapeError, value_.size() == 1, "backward() starts from a scalar, got ", shape(), "; pass a gradient");
+  backward(Tensor::full(shape(), 1.0f, value_.device()));
+}
+
+void Variable::backward(const Tensor& dy) const {
+  AVS_CHECK(ShapeError, dy.shape() == shape(), "backward: the gradient is ", dy.shape(), ", the value ", shape());
+  AVS_CHECK(ShapeError, requires_grad(), "backward: nothing behind this value requires a gradient");
+  std::vector<std::shared_ptr<Node>> nodes = nodes_behind(slot_);
+  accumulate(*slot_, dy);
+  for (std::shared_ptr<Node>& node : nodes) {
+    try {
+      run_node(*node);
+    } catch (Error& error) {
+      error.add_context(str("in the gradient of ", node->op, node->layer.empty() ? "" : " in layer '", node->layer,
+                            node->layer.empty() ? "" : "'"));
+      throw;
+    }
+    if (const auto output = node->output.lock()) output->producer = nullptr;
+    node = nullptr;
+  }
+}
+
+Variable record(std::string_view op, const std::vector<Variable>& inputs, Tensor y, Backward backward) {
+  Variable result(std::move(y));
+  if (!recording(inputs)) return result;
+  const auto node = std::make_shared<Node>();
+  node->op = op;
+  if (current_layer != nullptr) node->layer = *current_layer;
+  node->order = next_order++;
+  for (const Variable& input : inputs) node->inputs.push_back(input.slot_);
+  node->output = result.slot_;
+  node->backward = std::move(backward);
+  result.slot_->requires_grad = true;
+  result.slot_->producer = node;
+  return result;
+}
+
+bool recording(const std::vector<Variable>& inputs) {
+  return grad_enabled && std::ranges::any_of(inputs, [](const Variable& v) { return v.requires_grad(); });
+}
+
+NoGrad::NoGrad() : before_(grad_enabled) { grad_enabled = false; }
+NoGrad::~NoGrad() { grad_enabled = before_; }
+
+LayerScope::LayerScope(const std::string& path) : before_(current_layer) { current_layer = &path; }
+LayerScope::~LayerScope() { current_layer = before_; }
+
+std::string print_graph(const Variable& y) {
+  std::string text;
+  for (const auto& node : nodes_behind(y.slot())) {
+    text += str(node->order, "  ", node->op, node->layer.empty() ? "" : "  in ", node->layer, "  <-");
+    for (const auto& input : node->inputs) {
+      if (input == nullptr) text += " none";
+      else if (input->producer != nullptr) text += str(" ", input->producer->order);
+      else text += input->requires_grad ? " leaf" : " constant";
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace avs

@@ -1,0 +1,98 @@
+// Reverse-mode differentiation on a recorded graph.
+//
+// A Variable is a tensor that remembers how it was made. Every function of functions.h computes its value at once and
+// records a Node: what it needs for its gradient, captured in a closure. backward() walks the nodes in the reverse of
+// the order they were made (creation order is a topological order) and frees each as it goes. One output per node, the
+// graph runs once, no higher-order gradients: training needs no more.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace avs {
+
+using Needs = std::vector<bool>;  // needs[i]: does input i want a gradient?
+using Backward = std::function<std::vector<Tensor>(const Tensor& dy, const Needs& needs)>;
+
+struct Node;
+
+struct GradSlot {  // shared by all copies of one Variable
+  Tensor grad;     // undefined until something arrives
+  bool requires_grad = false;
+  std::shared_ptr<Node> producer;  // null for leaves
+};
+
+struct Node {
+  std::string_view op;                            // "conv2d": for errors and print_graph()
+  std::string layer;                              // the path of the layer that recorded it, "mixed3.branch1x1"
+  int64_t order = 0;                              // creation order
+  std::vector<std::shared_ptr<GradSlot>> inputs;  // slots, not values: activations live only in closures
+  std::weak_ptr<GradSlot> output;
+  Backward backward;
+};
+
+class Variable {
+ public:
+  Variable() = default;                            // undefined: "no bias"
+  explicit Variable(Tensor value, bool requires_grad = false);
+
+  bool defined() const { return slot_ != nullptr; }
+  const Tensor& value() const { return value_; }
+  const Shape& shape() const { return value_.shape(); }
+  const Tensor& grad() const { return slot_->grad; }
+  bool requires_grad() const { return defined() && slot_->requires_grad; }
+  void set_requires_grad(bool on);                 // leaves only: how layers are frozen
+  void zero_grad() const { slot_->grad = Tensor(); }
+  void set_grad(Tensor grad) const { slot_->grad = std::move(grad); }
+  void set_value(Tensor value);                    // leaves only: how optimizers and checkpoints write
+
+  void backward() const;                           // from a scalar
+  void backward(const Tensor& dy) const;           // from anywhere: tests use a random dy
+  const std::shared_ptr<GradSlot>& slot() const { return slot_; }
+
+ private:
+  friend Variable record(std::string_view, const std::vector<Variable>&, Tensor, Backward);
+  Tensor value_;
+  std::shared_ptr<GradSlot> slot_;
+};
+
+// The one way a function enters the graph. Undefined inputs (an absent bias) are allowed and never need a gradient.
+// backward returns one tensor per input, undefined where needs[i] is false.
+Variable record(std::string_view op, const std::vector<Variable>& inputs, Tensor y, Backward backward);
+
+// Is anything recorded for these inputs? Functions ask before they keep what only backward reads.
+bool recording(const std::vector<Variable>& inputs);
+
+// While one lives, nothing is recorded on this thread: evaluation and optimizer updates.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+// The layer that is running now on this thread, for Node::layer; Layer::operator() sets it.
+class LayerScope {
+ public:
+  explicit LayerScope(const std::string& path);
+  ~LayerScope();
+  LayerScope(const LayerScope&) = delete;
+  LayerScope& operator=(const LayerScope&) = delete;
+
+ private:
+  const std::string* before_;
+};
+
+// The recorded graph behind y, a line a node, newest first: what to look at when a gradient surprises.
+std::string print_graph(const Variable& y);
+
+}  // namespace avs

@@ -1,0 +1,92 @@
+// Modules: a named tree of parameters and buffers. A parameter's path ("mixed3.branch1x1.conv.weight") is its key in
+// checkpoints, its key in the optimizer's state and its name in errors.
+//
+// A Layer is a module with one activation in and one out. Modules are built in place by their parent (child<Conv2d>(…))
+// and are never copied or moved, so references to children stay good.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autograd/variable.h"
+#include "tensor/rng.h"
+
+namespace avs {
+
+enum class Decay : uint8_t { Yes, No };       // does L2 apply? not to biases and norm parameters
+
+struct Parameter {
+  std::string path;
+  Variable variable;
+  Decay decay = Decay::Yes;
+};
+
+struct Buffer {  // running statistics: saved, not trained
+  std::string path;
+  Tensor value;
+};
+
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  std::vector<Parameter*> parameters();  // declaration order, depth first
+  std::vector<Buffer*> buffers();
+  int64_t parameter_count();             // trainable values
+  const std::string& path() const { return path_; }  // empty for the root
+  void set_path(const std::string& path);            // of this module; children follow
+
+  enum class Mode : uint8_t { Training, Inference };
+  void train() { set_mode(Mode::Training); }
+  void eval() { set_mode(Mode::Inference); }
+  bool training() const { return mode_ == Mode::Training; }
+
+  // A frozen subtree: its parameters ask for no gradient and its BatchNorm statistics stand still.
+  void freeze();
+  bool frozen() const { return frozen_; }
+
+ protected:
+  // Builds a child in place. Its path is this module's path, a dot, and the name.
+  template <typename M, typename... Args> M& child(const std::string& name, Args&&... args) {
+    auto owned = std::make_unique<M>(std::forward<Args>(args)...);
+    M& reference = *owned;
+    adopt(name, std::move(owned));
+    return reference;
+  }
+  Parameter& param(const std::string& name, Tensor initial, Decay decay = Decay::Yes);
+  Buffer& buffer(const std::string& name, Tensor initial);
+
+  // For layers that keep something derived from parameters (folded weights): called when mode or freezing changes.
+  virtual void mode_changed() {}
+
+ private:
+  struct Member {  // exactly one is set; one list keeps the declaration order
+    std::string name;
+    std::unique_ptr<Parameter> parameter;
+    std::unique_ptr<Buffer> buffer;
+    std::unique_ptr<Module> module;
+  };
+  void adopt(const std::string& name, std::unique_ptr<Module> module);
+  void set_mode(Mode mode);
+  std::string path_of(const std::string& name) const { return path_.empty() ? name : path_ + "." + name; }
+
+  std::string path_;
+  std::vector<Member> members_;
+  Mode mode_ = Mode::Training;
+  bool frozen_ = false;
+};
+
+class Layer : public Module {
+ public:
+  // forward(), with this layer's path and input added to whatever goes wrong inside.
+  Variable operator()(const Variable& x);
+
+ protected:
+  virtual Variable forward(const Variable& x) = 0;
+};
+
+}  // namespace avs

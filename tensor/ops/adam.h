@@ -1,0 +1,37 @@
+// Adam (Kingma and Ba 2015), all parameters in one pass over one arena:
+//   g = grad + l2 * p,   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2
+//   Corrected:  p -= rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)       PyTorch; the paper's Algorithm 1
+//   Hat:        p -= rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)     Keras, TensorFlow
+// The two differ by the factor sqrt(1 - beta2^t) on epsilon, which starts at about 1/32: a reproduction must choose.
+// `scalars` is f32 [2] on the device = learning rate, step t (from 1), so that a captured step can be replayed.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace avs {
+
+enum class AdamEpsilon : uint8_t { Corrected, Hat };
+
+struct AdamSpec {
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-7f;
+  AdamEpsilon placement = AdamEpsilon::Hat;
+  float l2 = 0.0f;  // added to the gradient (Adam), not decoupled (AdamW)
+};
+
+}  // namespace avs
+
+namespace avs::ops {
+void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec);
+// Exponential moving average of weights:   average = decay * average + (1 - decay) * value
+void ema(Tensor& average, const Tensor& value, float decay);
+}  // namespace avs::ops
+
+// What each backend provides. Outputs arrive allocated and checked.
+namespace avs::cpu {
+void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec);
+void ema(Tensor& average, const Tensor& value, float decay);
+}  // namespace avs::cpu
+namespace avs::cuda {
+void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec);
+void ema(Tensor& average, const Tensor& value, float decay);
+}  // namespace avs::cuda

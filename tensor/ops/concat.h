@@ -1,0 +1,19 @@
+// Tensors side by side along the last axis, and the way back:   y = [x_0; x_1; ...],   slice = y[..., first : first + count]
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace avs::ops {
+Tensor concat(const std::vector<Tensor>& parts);
+Tensor slice_channels(const Tensor& x, int64_t first, int64_t count);
+}  // namespace avs::ops
+
+// What each backend provides. Outputs arrive allocated and checked.
+namespace avs::cpu {
+void concat(const std::vector<Tensor>& parts, Tensor& y);
+void slice_channels(const Tensor& x, int64_t first, Tensor& y);
+}  // namespace avs::cpu
+namespace avs::cuda {
+void concat(const std::vector<Tensor>& parts, Tensor& y);
+void slice_channels(const Tensor& x, int64_t first, Tensor& y);
+}  // namespace avs::cuda

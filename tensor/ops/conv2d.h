@@ -1,0 +1,50 @@
+// 2-D cross-correlation, NHWC activations, KRSC filters:
+//   y[n,p,q,k] = sum over r,s,c of  x[n, p*stride_h + r - top, q*stride_w + s - left, g(k)*C + c] * w[k,r,s,c]  + bias[k]
+// where C = in channels / groups and g(k) is the group of output channel k. Outside x reads as 0.
+//
+// Convolution is three operations from the first day: forward and both gradients have their own library calls,
+// workspaces and benchmarks. A Shape where only the shape matters shows what must be saved: backward-input reads w and
+// dy, backward-filter reads x and dy. The bias gradient is sum_rows(dy) (reduce.h).
+#pragma once
+
+#include "tensor/ops/activation.h"
+#include "tensor/tensor.h"
+
+namespace avs {
+
+struct Padding {
+  int64_t top = 0, bottom = 0, left = 0, right = 0;
+  static Padding all(int64_t extent) { return {extent, extent, extent, extent}; }
+  // Keras' "same" at stride 1: an even filter pads one more below and to the right than above and to the left.
+  static Padding same(int64_t r, int64_t s) { return {(r - 1) / 2, r / 2, (s - 1) / 2, s / 2}; }
+  bool operator==(const Padding&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Padding& padding);
+
+struct Conv2dSpec {
+  int64_t stride_h = 1, stride_w = 1;
+  Padding padding = {};
+  int64_t groups = 1;
+};
+
+namespace ops {
+Shape conv2d_shape(const Shape& x, const Shape& w, Conv2dSpec spec);
+// bias may be undefined: none. The activation (None or Relu) is for inference, where BatchNorm is folded into w and bias.
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation = Activation::None);
+Tensor conv2d_backward_input(const Shape& x, const Tensor& w, const Tensor& dy, Conv2dSpec spec);
+Tensor conv2d_backward_filter(const Tensor& x, const Shape& w, const Tensor& dy, Conv2dSpec spec);
+}  // namespace ops
+
+}  // namespace avs
+
+// What each backend provides. Outputs arrive allocated and checked.
+namespace avs::cpu {
+void conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y);
+void conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx);
+void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw);
+}  // namespace avs::cpu
+namespace avs::cuda {
+void conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y);
+void conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx);
+void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw);
+}  // namespace avs::cuda

@@ -1,0 +1,27 @@
+// Depthwise convolution: every channel has a filter of its own. NHWC activations, filters [r, s, c], stride 1:
+//   y[n,p,q,c] = sum over r,s of  x[n, p + r - top, q + s - left, c] * w[r,s,c]  + bias[c]
+// Apart from conv2d because its bound is memory, not arithmetic, and because libraries are slow at its filter gradient.
+// The bias gradient is sum_rows(dy) (reduce.h).
+#pragma once
+
+#include "tensor/ops/conv2d.h"
+#include "tensor/tensor.h"
+
+namespace avs::ops {
+Shape depthwise_conv2d_shape(const Shape& x, const Shape& w, Padding padding);
+Tensor depthwise_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Padding padding);  // bias may be undefined
+Tensor depthwise_conv2d_backward_input(const Shape& x, const Tensor& w, const Tensor& dy, Padding padding);
+Tensor depthwise_conv2d_backward_filter(const Tensor& x, const Shape& w, const Tensor& dy, Padding padding);
+}  // namespace avs::ops
+
+// What each backend provides. Outputs arrive allocated and checked.
+namespace avs::cpu {
+void depthwise_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Padding padding, Tensor& y);
+void depthwise_conv2d_backward_input(const Tensor& w, const Tensor& dy, Padding padding, Tensor& dx);
+void depthwise_conv2d_backward_filter(const Tensor& x, const Tensor& dy, Padding padding, Tensor& dw);
+}  // namespace avs::cpu
+namespace avs::cuda {
+void depthwise_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Padding padding, Tensor& y);
+void depthwise_conv2d_backward_input(const Tensor& w, const Tensor& dy, Padding padding, Tensor& dx);
+void depthwise_conv2d_backward_filter(const Tensor& x, const Tensor& dy, Padding padding, Tensor& dw);
+}  // namespace avs::cuda

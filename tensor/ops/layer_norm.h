@@ -1,0 +1,37 @@
+// Layer normalisation over the last axis (Ba et al. 2016), rows = all other axes:
+//   x_hat = (x - mean) * inverse_std,   inverse_std = 1 / sqrt(var + epsilon),   y = gain * x_hat + bias
+// with the biased variance of the row. Gradients, g = dy * gain:
+//   dx = inverse_std * (g - mean(g) - x_hat * mean(g * x_hat)),   dgain = sum dy * x_hat,   dbias = sum dy
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace avs {
+
+struct LayerNormResult {
+  Tensor y;
+  Tensor mean, inverse_std;  // [rows]: what backward needs besides x
+};
+struct LayerNormGradients {
+  Tensor dx, dgain, dbias;
+};
+
+}  // namespace avs
+
+namespace avs::ops {
+LayerNormResult layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, float epsilon);
+LayerNormGradients layer_norm_backward(const Tensor& x, const Tensor& gain, const Tensor& mean, const Tensor& inverse_std,
+                                       const Tensor& dy);
+}  // namespace avs::ops
+
+// What each backend provides. Outputs arrive allocated and checked.
+namespace avs::cpu {
+void layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, float epsilon, LayerNormResult& result);
+void layer_norm_backward(const Tensor& x, const Tensor& gain, const Tensor& mean, const Tensor& inverse_std,
+                         const Tensor& dy, LayerNormGradients& gradients);
+}  // namespace avs::cpu
+namespace avs::cuda {
+void layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, float epsilon, LayerNormResult& result);
+void layer_norm_backward(const Tensor& x, const Tensor& gain, const Tensor& mean, const Tensor& inverse_std,
+                         const Tensor& dy, LayerNormGradients& gradients);
+}  // namespace avs::cuda

@@ -1,0 +1,37 @@
+// A fully connected layer over the last axis: x [..., in], w [out, in], bias [out]:
+//   y = activation(x w^T + bias)        dx = dy w        dw = dy^T x        dbias = sum_rows(dy)
+// In NHWC a 1x1 convolution is this product, hence ConvNeXt's pointwise layers are Linear.
+#pragma once
+
+#include "tensor/ops/activation.h"
+#include "tensor/tensor.h"
+
+namespace avs {
+
+struct LinearGeluResult {
+  Tensor y;
+  Tensor pre;  // x w^T + bias, before the activation: what gelu_backward needs
+};
+
+}  // namespace avs
+
+namespace avs::ops {
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation = Activation::None);
+LinearGeluResult linear_gelu(const Tensor& x, const Tensor& w, const Tensor& bias);  // for training: keeps pre
+Tensor linear_backward_input(const Shape& x, const Tensor& w, const Tensor& dy);
+Tensor linear_backward_weight(const Tensor& x, const Shape& w, const Tensor& dy);
+}  // namespace avs::ops
+
+// What each backend provides. Outputs arrive allocated and checked.
+namespace avs::cpu {
+void linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation, Tensor& y);
+void linear_gelu(const Tensor& x, const Tensor& w, const Tensor& bias, LinearGeluResult& result);
+void linear_backward_input(const Tensor& w, const Tensor& dy, Tensor& dx);
+void linear_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dw);
+}  // namespace avs::cpu
+namespace avs::cuda {
+void linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation, Tensor& y);
+void linear_gelu(const Tensor& x, const Tensor& w, const Tensor& bias, LinearGeluResult& result);
+void linear_backward_input(const Tensor& w, const Tensor& dy, Tensor& dx);
+void linear_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dw);
+}  // namespace avs::cuda

@@ -1,0 +1,33 @@
+// Softmax and the Kullback-Leibler divergence of soft labels, mean over the n rows (PAPER section 5; Keras' KLDivergence):
+//   p = softmax(logits),   t' = clip(t),   p' = clip(p),   loss = 1/n * sum t' * log(t' / p')
+// with clip to [clip, 1]. Where p is below clip the gradient is 0, as Keras' is. With q = t' * [p > clip]:
+//   dlogits = dloss / n * (p * sum(q) - q)
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace avs {
+
+struct SoftmaxKlResult {
+  Tensor loss;           // [1]
+  Tensor probabilities;  // [n, classes]
+};
+
+}  // namespace avs
+
+namespace avs::ops {
+SoftmaxKlResult softmax_kl(const Tensor& logits, const Tensor& targets, float clip);
+Tensor softmax_kl_backward(const Tensor& probabilities, const Tensor& targets, float clip, const Tensor& dloss);
+}  // namespace avs::ops
+
+// What each backend provides. Outputs arrive allocated and checked.
+namespace avs::cpu {
+void softmax_kl(const Tensor& logits, const Tensor& targets, float clip, SoftmaxKlResult& result);
+void softmax_kl_backward(const Tensor& probabilities, const Tensor& targets, float clip, const Tensor& dloss,
+                         Tensor& dlogits);
+}  // namespace avs::cpu
+namespace avs::cuda {
+void softmax_kl(const Tensor& logits, const Tensor& targets, float clip, SoftmaxKlResult& result);
+void softmax_kl_backward(const Tensor& probabilities, const Tensor& targets, float clip, const Tensor& dloss,
+                         Tensor& dlogits);
+}  // namespace avs::cuda

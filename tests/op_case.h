@@ -1,0 +1,56 @@
+// How every op is tested: one case says how the engine and the double-precision oracle compute the same thing, and
+// check_op compares the forward values and, through random upstream gradients, the gradient of every input with central
+// differences of the oracle. Random, because with ones a normalisation has no gradient.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "autograd/functions.h"
+#include "tests/reference/vector.h"
+
+namespace avs {
+
+using reference::Vector;
+
+struct OpCase {
+  std::string name;           // enough to reproduce it
+  std::vector<Shape> inputs;  // all differentiable
+  std::function<Variable(const std::vector<Variable>&)> engine;
+  std::function<Vector(const std::vector<Vector>&)> oracle;  // forward only
+  double tolerance = 1e-5;                                   // relative norm error
+  // Inputs near a kink break finite differences: a case may make its own (relu: |x| > 0.05; max: a shuffled ramp).
+  std::function<Vector(const Shape& shape, size_t input)> draw = {};
+};
+
+std::vector<Device> devices();  // every device of this machine that the build can use
+
+Tensor to_tensor(const Vector& values, const Shape& shape, Device device = kCpu);
+Vector to_double(const Tensor& tensor);
+double relative_error(const Vector& got, const Vector& expected);  // |got - expected| / |expected|, 2-norms
+// d<f(x), dy>/dx by central differences
+Vector numeric_gradient(const std::function<Vector(const Vector&)>& f, const Vector& x, const Vector& dy);
+Vector away_from_zero(const Shape& shape, size_t seed);   // |x| > 0.05
+Vector shuffled_ramp(const Shape& shape, size_t seed);    // all distances at least 0.01
+
+void check_op(const OpCase& op, Device device);
+
+// what() of the ErrorType that f throws; fails the test when it does not.
+template <typename ErrorType, typename F> std::string error_of(F&& f);
+
+}  // namespace avs
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+template <typename ErrorType, typename F>
+std::string avs::error_of(F&& f) {
+  try {
+    f();
+  } catch (const ErrorType& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "no error was thrown";
+  return {};
+}
