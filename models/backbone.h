@@ -1,0 +1,93 @@
+// A backbone: one of the five networks of Phase I (PAPER section 1). All of them end alike:
+//
+//   body ─ global average pool ─ FC(1024) ─ ReLU ─ dropout ─ FC(classes)
+//            `pool` [n, features]  `fc1024` [n, 1024]        `logits` [n, classes]
+//
+// and Phase II reads `fc1024` or `logits` as the clip's embedding. make_backbone() builds one from its options, and the
+// options travel in the checkpoint's metadata, so that a file alone rebuilds its network (load_backbone).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "layers/dropout.h"
+#include "layers/module.h"
+#include "models/checkpoint.h"
+#include "tensor/ops/avg_pool2d.h"
+
+namespace avs {
+
+enum class InputKind : uint8_t { Mel, Gammatone, Cqt, Frames };
+std::string_view name_of(InputKind kind);  // "mel", "gam", "cqt", "frames"
+inline bool is_sound(InputKind kind) { return kind != InputKind::Frames; }
+
+struct BackboneOptions {
+  std::string model;         // aud-mel, aud-gam, aud-cqt, vis-inc or vis-conv
+  int64_t classes = 10;      // at least 2
+  double width = 1.0;        // multiplies every channel count of the body, not FC(1024); above 0, at most 4
+  int64_t image_size = 224;  // of frames, 75 to 512
+  float dropout = 0.2f;      // of the head
+  PoolPadding pool_padding =
+      PoolPadding::Ignored;  // InceptionV3's average pools: Keras' Ignored, torchvision's Counted
+  uint64_t seed = 1;         // of the initial weights
+
+  bool operator==(const BackboneOptions&) const = default;
+};
+
+// One line of JSON for metadata["backbone"] of a checkpoint, and back (DataError on anything else).
+std::string to_json(const BackboneOptions& options);
+BackboneOptions backbone_options_from_json(std::string_view json);
+inline constexpr const char* kBackboneKey = "backbone";
+
+struct BackboneOutput {
+  Variable pool, fc1024, logits;
+};
+
+class Backbone : public Module {
+ public:
+  // x: [n, 128, 704, 6] f32 log spectrograms with their deltas, or [n, h, w, 3] f32 or u8 frames, RGB 0..255 (the
+  // network's own preprocessing is inside). Other heights and widths work from the network's smallest size on.
+  BackboneOutput run(const Variable& x);
+
+  const BackboneOptions& options() const { return options_; }
+  InputKind input_kind() const { return input_kind_; }
+  Shape input_shape() const;                            // of one sample: [128, 704, 6] or [image_size, image_size, 3]
+  virtual int64_t features() const = 0;                 // channels of `pool`
+  virtual std::vector<std::string> stages() const = 0;  // names of the body's stages, in order
+  RandomState& random() { return random_; }             // for dropout: set(seed, step) before each training step
+
+  // Called with each stage's output as it is computed: how tests and curious readers look inside. Empty: nobody.
+  using Observer = std::function<void(const std::string& stage, const Variable& y)>;
+  void observe(Observer observer) { observer_ = std::move(observer); }
+
+ protected:
+  Backbone(BackboneOptions options, InputKind kind);
+  virtual Variable body(const Variable& x) = 0;  // [n, h, w, c] -> [n, features]
+  void add_head();                               // the last call of a network's constructor; also draws all weights
+  void passed(const std::string& stage, const Variable& y) const {
+    if (observer_) observer_(stage, y);
+  }
+
+ private:
+  class Head;
+  BackboneOptions options_;
+  InputKind input_kind_;
+  RandomState random_;
+  Observer observer_;
+  Head* head_ = nullptr;
+};
+
+// UsageError naming the known models, or the option that is out of range.
+std::unique_ptr<Backbone> make_backbone(const BackboneOptions& options);
+const std::vector<std::string>& backbone_names();
+InputKind input_kind_of(const std::string& model);  // UsageError naming the known models
+
+// The network of a checkpoint, its weights loaded, in inference mode. DataError when the file says nothing of a
+// backbone or does not fit it; `origin` (a file name) is for the message.
+std::unique_ptr<Backbone> load_backbone(const Checkpoint& checkpoint, const std::string& origin,
+                                        const std::string& prefix = "");
+
+}  // namespace avs
