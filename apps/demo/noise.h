@@ -1,0 +1,42 @@
+// Smooth random textures: value noise on the integer lattice and sums of its octaves (Perlin 1985's idea with Ebert et
+// al.'s value lattice). A value is a pure function of place and seed, so a texture needs no memory.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+namespace avs::demo {
+
+// [0, 1), without visible pattern for neighbouring (x, y).
+inline float lattice(int32_t x, int32_t y, uint32_t seed) {
+  uint32_t h = seed ^ (static_cast<uint32_t>(x) * 0x8da6b343u) ^ (static_cast<uint32_t>(y) * 0xd8163841u);
+  h = (h ^ (h >> 16)) * 0x7feb352du;
+  h = (h ^ (h >> 15)) * 0x846ca68bu;
+  return static_cast<float>((h ^ (h >> 16)) >> 8) * 0x1p-24f;
+}
+
+// [0, 1), continuous, features about one unit wide.
+inline float noise(float x, float y, uint32_t seed) {
+  const float fx = std::floor(x), fy = std::floor(y);
+  const auto ix = static_cast<int32_t>(fx), iy = static_cast<int32_t>(fy);
+  const float u = x - fx, v = y - fy;
+  const float su = u * u * (3 - 2 * u), sv = v * v * (3 - 2 * v);
+  const float top = std::lerp(lattice(ix, iy, seed), lattice(ix + 1, iy, seed), su);
+  const float bottom = std::lerp(lattice(ix, iy + 1, seed), lattice(ix + 1, iy + 1, seed), su);
+  return std::lerp(top, bottom, sv);
+}
+
+// Octaves of halving size and weight, [0, 1).
+inline float clouds(float x, float y, uint32_t seed, int octaves) {
+  float sum = 0, weight = 0.5f, total = 0;
+  for (int octave = 0; octave < octaves; ++octave) {
+    sum += weight * noise(x, y, seed + static_cast<uint32_t>(octave) * 101u);
+    total += weight;
+    weight *= 0.5f;
+    x *= 2.03f;
+    y *= 2.03f;
+  }
+  return sum / total;
+}
+
+}  // namespace avs::demo
