@@ -54,10 +54,17 @@ void Module::set_mode(Mode mode) {
 }
 
 Parameter& Module::param(const std::string& name, Tensor initial, Decay decay) {
-  auto owned = std::make_unique<Parameter>(Parameter{path_of(name), Variable(std::move(initial), true), decay});
+  auto owned = std::make_unique<Parameter>(Parameter{path_of(name), Variable(std::move(initial), true), decay, {}});
   Parameter& reference = *owned;
   members_.push_back({name, std::move(owned), nullptr, nullptr});
   return reference;
+}
+
+Parameter& Module::param(const std::string& name, const Shape& shape, Init init, Decay decay) {
+  const float start = init.kind == Init::Kind::Constant ? init.value : 0.0f;
+  Parameter& parameter = param(name, Tensor::full(shape, start), decay);
+  parameter.init = init;
+  return parameter;
 }
 
 Buffer& Module::buffer(const std::string& name, Tensor initial) {
@@ -73,13 +80,7 @@ void Module::adopt(const std::string& name, std::unique_ptr<Module> module) {
 }
 
 Variable Layer::operator()(const Variable& x) {
-  const LayerScope scope(path());
-  try {
-    return forward(x);
-  } catch (Error& error) {
-    error.add_context(str("in layer '", path(), "' with input ", x.shape()));
-    throw;
-  }
+  return as_layer(x.shape(), [&] { return forward(x); });
 }
 
 }  // namespace avs

@@ -10,16 +10,18 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "layers/init.h"
 #include "tensor/rng.h"
 
 namespace avs {
 
-enum class Decay : uint8_t { Yes, No };       // does L2 apply? not to biases and norm parameters
+enum class Decay : uint8_t { Yes, No };  // does L2 apply? not to biases and norm parameters
 
 struct Parameter {
   std::string path;
   Variable variable;
   Decay decay = Decay::Yes;
+  Init init = {};  // how initialize() draws it
 };
 
 struct Buffer {  // running statistics: saved, not trained
@@ -36,7 +38,7 @@ class Module {
 
   std::vector<Parameter*> parameters();  // declaration order, depth first
   std::vector<Buffer*> buffers();
-  int64_t parameter_count();             // trainable values
+  int64_t parameter_count();                         // trainable values
   const std::string& path() const { return path_; }  // empty for the root
   void set_path(const std::string& path);            // of this module; children follow
 
@@ -51,13 +53,16 @@ class Module {
 
  protected:
   // Builds a child in place. Its path is this module's path, a dot, and the name.
-  template <typename M, typename... Args> M& child(const std::string& name, Args&&... args) {
+  template <typename M, typename... Args>
+  M& child(const std::string& name, Args&&... args) {
     auto owned = std::make_unique<M>(std::forward<Args>(args)...);
     M& reference = *owned;
     adopt(name, std::move(owned));
     return reference;
   }
   Parameter& param(const std::string& name, Tensor initial, Decay decay = Decay::Yes);
+  // Drawn by initialize(); until then a constant has its value and everything else is zero.
+  Parameter& param(const std::string& name, const Shape& shape, Init init, Decay decay = Decay::Yes);
   Buffer& buffer(const std::string& name, Tensor initial);
 
   // For layers that keep something derived from parameters (folded weights): called when mode or freezing changes.
@@ -87,6 +92,18 @@ class Layer : public Module {
 
  protected:
   virtual Variable forward(const Variable& x) = 0;
+
+  // f() as this layer: for layers with a second way in (a BatchNorm that also adds a residual).
+  template <typename F>
+  Variable as_layer(const Shape& input, F&& f) {
+    const LayerScope scope(path());
+    try {
+      return f();
+    } catch (Error& error) {
+      error.add_context(str("in layer '", path(), "' with input ", input));
+      throw;
+    }
+  }
 };
 
 }  // namespace avs

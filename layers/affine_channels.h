@@ -1,0 +1,25 @@
+// A fixed map per channel, y = x * scale[c] + shift[c]: a network's own preprocessing of pixels, u8 or f32. Nothing is
+// learned and nothing is saved: the constants are the network's definition.
+#pragma once
+
+#include "autograd/functions.h"
+#include "layers/module.h"
+
+namespace avs {
+
+class AffineChannels final : public Layer {
+ public:
+  AffineChannels(const std::vector<float>& scale, const std::vector<float>& shift)
+      : scale_(Tensor::from({static_cast<int64_t>(scale.size())}, std::span<const float>(scale))),
+        shift_(Tensor::from({static_cast<int64_t>(shift.size())}, std::span<const float>(shift))) {}
+
+ private:
+  Variable forward(const Variable& x) override {
+    const Device device = x.value().device();
+    return affine_channels(x, scale_.to(device), shift_.to(device));
+  }
+
+  Tensor scale_, shift_;
+};
+
+}  // namespace avs
