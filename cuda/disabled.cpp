@@ -3,12 +3,19 @@
 #include "tensor/ops/adam.h"
 #include "tensor/ops/add.h"
 #include "tensor/ops/affine_channels.h"
+#include "tensor/ops/avg_pool2d.h"
 #include "tensor/ops/batch_norm.h"
 #include "tensor/ops/cast.h"
 #include "tensor/ops/concat.h"
+#include "tensor/ops/conv2d.h"
+#include "tensor/ops/depthwise_conv2d.h"
+#include "tensor/ops/depthwise_layer_norm.h"
 #include "tensor/ops/dropout.h"
 #include "tensor/ops/gelu.h"
+#include "tensor/ops/global_avg_pool.h"
 #include "tensor/ops/layer_norm.h"
+#include "tensor/ops/linear.h"
+#include "tensor/ops/max_pool2d.h"
 #include "tensor/ops/mixup.h"
 #include "tensor/ops/reduce.h"
 #include "tensor/ops/relu.h"
@@ -79,5 +86,26 @@ void mixup(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&) 
 void adam(Tensor&, const Tensor&, Tensor&, Tensor&, const Tensor&, AdamSpec) { missing(); }
 void ema(Tensor&, const Tensor&, float) { missing(); }
 void cast(const Tensor&, Tensor&) { missing(); }
+
+void conv2d(const Tensor&, const Tensor&, const Tensor&, Conv2dSpec, Activation, Tensor&) { missing(); }
+void conv2d_backward_input(const Tensor&, const Tensor&, Conv2dSpec, Tensor&) { missing(); }
+void conv2d_backward_filter(const Tensor&, const Tensor&, Conv2dSpec, Tensor&) { missing(); }
+void depthwise_conv2d(const Tensor&, const Tensor&, const Tensor&, Padding, Tensor&) { missing(); }
+void depthwise_conv2d_backward_input(const Tensor&, const Tensor&, Padding, Tensor&) { missing(); }
+void depthwise_conv2d_backward_filter(const Tensor&, const Tensor&, Padding, Tensor&) { missing(); }
+void depthwise_layer_norm(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, Padding, float,
+                          DepthwiseLayerNormResult&) { missing(); }
+void depthwise_layer_norm_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                                   const Tensor&, Padding, DepthwiseLayerNormGradients&) { missing(); }
+void linear(const Tensor&, const Tensor&, const Tensor&, Activation, Tensor&) { missing(); }
+void linear_gelu(const Tensor&, const Tensor&, const Tensor&, LinearGeluResult&) { missing(); }
+void linear_backward_input(const Tensor&, const Tensor&, Tensor&) { missing(); }
+void linear_backward_weight(const Tensor&, const Tensor&, Tensor&) { missing(); }
+void max_pool2d(const Tensor&, Pool2dSpec, Tensor&) { missing(); }
+void max_pool2d_backward(const Tensor&, const Tensor&, Pool2dSpec, Tensor&) { missing(); }
+void avg_pool2d(const Tensor&, Pool2dSpec, PoolPadding, Tensor&) { missing(); }
+void avg_pool2d_backward(const Tensor&, Pool2dSpec, PoolPadding, Tensor&) { missing(); }
+void global_avg_pool(const Tensor&, Tensor&) { missing(); }
+void global_avg_pool_backward(const Tensor&, Tensor&) { missing(); }
 
 }  // namespace avs::cuda

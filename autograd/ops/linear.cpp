@@ -1,0 +1,41 @@
+#include "tensor/ops/linear.h"
+
+#include "autograd/functions.h"
+#include "tensor/ops/gelu.h"
+#include "tensor/ops/reduce.h"
+
+namespace avs {
+namespace {
+
+struct Saved {
+  Tensor x, w;
+  Shape x_shape, w_shape;
+};
+
+Saved save(const Variable& x, const Variable& w) {
+  return {w.requires_grad() ? x.value() : Tensor(), x.requires_grad() ? w.value() : Tensor(), x.shape(), w.shape()};
+}
+
+std::vector<Tensor> gradients(const Saved& saved, const Tensor& dy, const Needs& needs) {
+  return {needs[0] ? ops::linear_backward_input(saved.x_shape, saved.w, dy) : Tensor(),
+          needs[1] ? ops::linear_backward_weight(saved.x, saved.w_shape, dy) : Tensor(),
+          needs[2] ? ops::sum_rows(dy) : Tensor()};
+}
+
+}  // namespace
+
+Variable linear(const Variable& x, const Variable& w, const Variable& bias) {
+  return record("linear", {x, w, bias}, ops::linear(x.value(), w.value(), bias.value()),
+                [saved = save(x, w)](const Tensor& dy, const Needs& needs) { return gradients(saved, dy, needs); });
+}
+
+Variable linear_gelu(const Variable& x, const Variable& w, const Variable& bias) {
+  if (!recording({x, w, bias})) return Variable(ops::linear(x.value(), w.value(), bias.value(), Activation::Gelu));
+  const LinearGeluResult result = ops::linear_gelu(x.value(), w.value(), bias.value());
+  return record("linear_gelu", {x, w, bias}, result.y,
+                [saved = save(x, w), pre = result.pre](const Tensor& dy, const Needs& needs) {
+                  return gradients(saved, ops::gelu_backward(pre, dy), needs);
+                });
+}
+
+}  // namespace avs

@@ -1,0 +1,163 @@
+// Convolution on the CPU through oneDNN. Activations stay NHWC; the filter's layout is oneDNN's own choice (`any`),
+// reordered from KRSC at each call: pinning a plain filter layout falls to oneDNN's reference code.
+#include "tensor/ops/conv2d.h"
+
+#include "tensor/cpu/conv2d.h"
+#include "tensor/cpu/onednn.h"
+
+namespace avs::cpu {
+namespace {
+
+using onednn::Desc;
+using onednn::Dims;
+using onednn::Primitive;
+using Role = Primitive::Role;
+
+// A convolution in oneDNN's words: logical order n, c, h, w and (groups,) k, c, r, s.
+struct Problem {
+  Dims x, y, w, strides, before, after;
+  Desc x_desc, y_desc, w_plain, w_any, bias;
+
+  Problem(const Shape& xs, const Shape& ws, const Shape& ys, const Conv2dSpec& spec)
+      : x{xs[0], xs[3], xs[1], xs[2]},
+        y{ys[0], ys[3], ys[1], ys[2]},
+        strides{spec.stride_h, spec.stride_w},
+        before{spec.padding.top, spec.padding.left},
+        after{spec.padding.bottom, spec.padding.right} {
+    const auto [k, r, s, c] = as_krsc(ws);
+    w = {k, c, r, s};
+    Dims w_strides = {r * s * c, 1, s * c, c};
+    if (spec.groups > 1) {
+      w = {spec.groups, k / spec.groups, c, r, s};
+      w_strides.insert(w_strides.begin(), k / spec.groups * r * s * c);
+    }
+    x_desc = onednn::nhwc(x);
+    y_desc = onednn::nhwc(y);
+    w_plain = onednn::strided(w, w_strides);
+    w_any = onednn::any(w);
+    bias = onednn::strided({k}, {1});
+  }
+};
+
+std::vector<int64_t> key_of(onednn::Kind kind, const Shape& x, const Shape& w, const Conv2dSpec& spec,
+                            int64_t variant) {
+  return {static_cast<int64_t>(kind),
+          x[0],
+          x[1],
+          x[2],
+          x[3],
+          w[0],
+          w[1],
+          w[2],
+          spec.stride_h,
+          spec.stride_w,
+          spec.padding.top,
+          spec.padding.bottom,
+          spec.padding.left,
+          spec.padding.right,
+          spec.groups,
+          variant};
+}
+
+auto forward_description(const Problem& p, const Desc& bias, Activation activation) {
+  dnnl::primitive_attr attr = onednn::attributes();
+  if (activation == Activation::Relu) {
+    dnnl::post_ops after;
+    after.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+    attr.set_post_ops(after);
+  }
+  return dnnl::convolution_forward::primitive_desc(onednn::engine(), dnnl::prop_kind::forward_training,
+                                                   dnnl::algorithm::convolution_direct, p.x_desc, p.w_any, bias,
+                                                   p.y_desc, p.strides, p.before, p.after, attr);
+}
+
+enum class Bias : int64_t { Absent, Present };
+
+std::shared_ptr<const Primitive> forward(const Shape& x, const Shape& w, const Shape& y, const Conv2dSpec& spec,
+                                         Bias bias, Activation activation) {
+  const int64_t variant = static_cast<int64_t>(bias) + 2 * static_cast<int64_t>(activation);
+  return onednn::cached("conv2d", key_of(onednn::Kind::Forward, x, w, spec, variant), [&] {
+    const Problem p(x, w, y, spec);
+    const bool biased = bias == Bias::Present;
+    const auto description = forward_description(p, biased ? p.bias : Desc(), activation);
+    std::vector<Primitive::Operand> operands = {{DNNL_ARG_SRC, Role::Input, p.x_desc},
+                                                {DNNL_ARG_WEIGHTS, Role::Input, p.w_plain},
+                                                {DNNL_ARG_DST, Role::Output, p.y_desc}};
+    if (biased) operands.push_back({DNNL_ARG_BIAS, Role::Input, p.bias});
+    return Primitive(description, dnnl::convolution_forward(description), std::move(operands));
+  });
+}
+
+std::shared_ptr<const Primitive> backward_input(const Shape& x, const Shape& w, const Shape& y,
+                                                const Conv2dSpec& spec) {
+  return onednn::cached("conv2d_backward_input", key_of(onednn::Kind::BackwardInput, x, w, spec, 0), [&] {
+    const Problem p(x, w, y, spec);
+    const dnnl::convolution_backward_data::primitive_desc description(
+        onednn::engine(), dnnl::algorithm::convolution_direct, p.x_desc, p.w_any, p.y_desc, p.strides, p.before,
+        p.after, forward_description(p, Desc(), Activation::None), onednn::attributes());
+    return Primitive(description, dnnl::convolution_backward_data(description),
+                     {{DNNL_ARG_DIFF_DST, Role::Input, p.y_desc},
+                      {DNNL_ARG_WEIGHTS, Role::Input, p.w_plain},
+                      {DNNL_ARG_DIFF_SRC, Role::Output, p.x_desc}});
+  });
+}
+
+std::shared_ptr<const Primitive> backward_filter(const Shape& x, const Shape& w, const Shape& y,
+                                                 const Conv2dSpec& spec) {
+  return onednn::cached("conv2d_backward_filter", key_of(onednn::Kind::BackwardFilter, x, w, spec, 0), [&] {
+    const Problem p(x, w, y, spec);
+    const dnnl::convolution_backward_weights::primitive_desc description(
+        onednn::engine(), dnnl::algorithm::convolution_direct, p.x_desc, p.w_any, p.y_desc, p.strides, p.before,
+        p.after, forward_description(p, Desc(), Activation::None), onednn::attributes());
+    return Primitive(description, dnnl::convolution_backward_weights(description),
+                     {{DNNL_ARG_SRC, Role::Input, p.x_desc},
+                      {DNNL_ARG_DIFF_DST, Role::Input, p.y_desc},
+                      {DNNL_ARG_DIFF_WEIGHTS, Role::Output, p.w_plain}});
+  });
+}
+
+}  // namespace
+
+std::string conv2d_implementation(const Shape& x, const Shape& w, Conv2dSpec spec, ConvDirection direction) {
+  const Shape y = ops::conv2d_shape(x, w, spec);
+  switch (direction) {
+    case ConvDirection::Forward:
+      return forward(x, w, y, spec, Bias::Absent, Activation::None)->implementation();
+    case ConvDirection::BackwardInput:
+      return backward_input(x, w, y, spec)->implementation();
+    case ConvDirection::BackwardFilter:
+      return backward_filter(x, w, y, spec)->implementation();
+  }
+  return {};
+}
+
+void conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y) {
+  if (y.size() == 0) return;
+  const auto primitive =
+      forward(x.shape(), w.shape(), y.shape(), spec, bias.defined() ? Bias::Present : Bias::Absent, activation);
+  const float *from = x.data<float>(), *filter = w.data<float>();
+  float* to = y.data<float>();
+  if (bias.defined())
+    primitive->run(
+        {{DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, filter}, {DNNL_ARG_BIAS, bias.data<float>()}, {DNNL_ARG_DST, to}});
+  else
+    primitive->run({{DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, filter}, {DNNL_ARG_DST, to}});
+}
+
+void conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx) {
+  if (dx.size() == 0) return;
+  backward_input(dx.shape(), w.shape(), dy.shape(), spec)
+      ->run({{DNNL_ARG_DIFF_DST, dy.data<float>()},
+             {DNNL_ARG_WEIGHTS, w.data<float>()},
+             {DNNL_ARG_DIFF_SRC, dx.data<float>()}});
+}
+
+void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw) {
+  if (x.size() == 0) return dw.zero();
+  backward_filter(x.shape(), dw.shape(), dy.shape(), spec)
+      ->run({{DNNL_ARG_SRC, x.data<float>()},
+             {DNNL_ARG_DIFF_DST, dy.data<float>()},
+             {DNNL_ARG_DIFF_WEIGHTS, dw.data<float>()}});
+}
+
+}  // namespace avs::cpu

@@ -1,0 +1,42 @@
+#include "tensor/ops/avg_pool2d.h"
+
+#include "tests/op_case.h"
+#include "tests/reference/avg_pool2d.h"
+
+namespace avs {
+namespace {
+
+TEST(AvgPool2d, MatchesTheOracleWithPaddingCountedAndIgnored) {
+  const Pool2dSpec same{3, 3, 1, 1, Padding::all(1)}, lopsided{3, 2, 2, 1, {2, 1, 0, 1}};
+  for (const Device device : devices())
+    for (const PoolPadding counting : {PoolPadding::Ignored, PoolPadding::Counted})
+      for (const auto& [x, spec] : {std::pair{Shape{2, 4, 6, 3}, Pool2dSpec{}},
+                                    {Shape{1, 5, 7, 3}, Pool2dSpec{}},
+                                    {Shape{1, 5, 6, 18}, same},
+                                    {Shape{2, 6, 5, 2}, lopsided}})
+        check_op({str("avg_pool2d ", x, " padding ", spec.padding),
+                  {x},
+                  [=, spec = spec](const auto& v) { return avg_pool2d(v[0], spec, counting); },
+                  [=, x = x, spec = spec](const auto& in) {
+                    return reference::avg_pool2d(in[0], as_nhwc(x), spec, counting);
+                  }},
+                 device);
+}
+
+// The trap between Keras and torchvision: in a corner a padded 3x3 window holds four positions of nine.
+TEST(AvgPool2d, DividesACornerByFourOrByNine) {
+  const Tensor x = Tensor::full({1, 4, 4, 1}, 9.0f);
+  const Pool2dSpec same{3, 3, 1, 1, Padding::all(1)};
+  EXPECT_FLOAT_EQ(ops::avg_pool2d(x, same, PoolPadding::Ignored).to_vector()[0], 9.0f);
+  EXPECT_FLOAT_EQ(ops::avg_pool2d(x, same, PoolPadding::Counted).to_vector()[0], 4.0f);
+}
+
+TEST(AvgPool2d, ExplainsAGradientThatDoesNotFit) {
+  EXPECT_THAT(error_of<ShapeError>([] {
+                ops::avg_pool2d_backward({1, 4, 4, 2}, Tensor::zeros({1, 4, 4, 2}), {}, PoolPadding::Ignored);
+              }),
+              testing::HasSubstr("input [1, 4, 4, 2] gives an output [1, 2, 2, 2] but dy is [1, 4, 4, 2]"));
+}
+
+}  // namespace
+}  // namespace avs

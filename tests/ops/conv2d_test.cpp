@@ -1,0 +1,132 @@
+#include "tensor/ops/conv2d.h"
+
+#include "tensor/cpu/conv2d.h"
+#include "tests/op_case.h"
+#include "tests/reference/conv2d.h"
+
+namespace avs {
+namespace {
+
+OpCase conv_case(const char* name, Shape x, Shape w, Conv2dSpec spec) {
+  return {str("conv2d ", name, " ", x, " * ", w, " pad ", spec.padding),
+          {x, w},
+          [spec](const auto& v) { return conv2d(v[0], v[1], Variable(), spec); },
+          [=](const auto& in) { return reference::conv2d(in[0], as_nhwc(x), in[1], as_krsc(w), {}, spec); }};
+}
+
+OpCase biased(OpCase op, Shape x, Shape w, Conv2dSpec spec) {
+  op.name += " with bias";
+  op.inputs.push_back({w[0]});
+  op.engine = [spec](const auto& v) { return conv2d(v[0], v[1], v[2], spec); };
+  op.oracle = [=](const auto& in) { return reference::conv2d(in[0], as_nhwc(x), in[1], as_krsc(w), in[2], spec); };
+  return op;
+}
+
+struct Layer {
+  const char* name;
+  Shape x, w;
+  Conv2dSpec spec = {};
+};
+
+TEST(Conv2d, MatchesTheOracle) {
+  const std::vector<Layer> layers = {
+      {"one by one", {2, 4, 5, 3}, {7, 1, 1, 3}},
+      {"one by one, stride 2", {1, 5, 6, 4}, {5, 1, 1, 4}, {.stride_h = 2, .stride_w = 2}},
+      {"three by three, odd extents", {2, 5, 7, 3}, {4, 3, 3, 3}, {.padding = Padding::same(3, 3)}},
+      {"valid, stride 2", {1, 7, 9, 3}, {5, 3, 3, 3}, {.stride_h = 2, .stride_w = 2}},
+      {"even filter, 'same'", {2, 4, 9, 5}, {3, 1, 4, 5}, {.padding = Padding::same(1, 4)}},
+      {"even filter upright, 'same'", {2, 9, 4, 5}, {3, 4, 1, 5}, {.padding = Padding::same(4, 1)}},
+      {"row of seven", {1, 3, 9, 4}, {4, 1, 7, 4}, {.padding = Padding::same(1, 7)}},
+      {"patches, stride 4", {1, 8, 12, 3}, {6, 4, 4, 3}, {.stride_h = 4, .stride_w = 4}},
+      {"two groups", {2, 4, 5, 6}, {4, 3, 3, 3}, {.padding = Padding::all(1), .groups = 2}},
+      {"a group per channel", {1, 5, 5, 4}, {4, 3, 3, 1}, {.padding = Padding::all(1), .groups = 4}},
+      {"wide channels", {1, 3, 4, 17}, {18, 3, 3, 17}, {.padding = Padding::same(3, 3)}},
+      {"padding on one side only", {1, 4, 4, 2}, {3, 2, 3, 2}, {.stride_w = 2, .padding = {0, 2, 1, 0}}},
+  };
+  for (const Device device : devices())
+    for (const Layer& layer : layers) {
+      const OpCase plain = conv_case(layer.name, layer.x, layer.w, layer.spec);
+      check_op(plain, device);
+      check_op(biased(plain, layer.x, layer.w, layer.spec), device);
+    }
+}
+
+TEST(Conv2d, AppliesReluAfterTheBias) {
+  const Shape x = {2, 5, 6, 3}, w = {4, 3, 3, 3};
+  const Conv2dSpec spec{.padding = Padding::all(1)};
+  const Vector a = reference::random_vector(x.size(), 1), b = reference::random_vector(w.size(), 2),
+               bias = reference::random_vector(4, 3);
+  Vector expected = reference::conv2d(a, as_nhwc(x), b, as_krsc(w), bias, spec);
+  for (double& v : expected) v = std::max(v, 0.0);
+  for (const Device device : devices()) {
+    const Tensor y = ops::conv2d(to_tensor(a, x, device), to_tensor(b, w, device), to_tensor(bias, {4}, device), spec,
+                                 Activation::Relu);
+    EXPECT_LT(relative_error(to_double(y), expected), 1e-6) << device;
+  }
+}
+
+TEST(Conv2d, GivesTheSameBitsTwice) {
+  const Shape x = {4, 19, 21, 24}, w = {40, 3, 3, 24};
+  const Conv2dSpec spec{.padding = Padding::all(1)};
+  const Tensor a = to_tensor(reference::random_vector(x.size(), 1), x);
+  const Tensor dy = ops::conv2d(a, to_tensor(reference::random_vector(w.size(), 2), w), {}, spec);
+  EXPECT_EQ(ops::conv2d_backward_filter(a, w, dy, spec).to_vector(),
+            ops::conv2d_backward_filter(a, w, dy, spec).to_vector());
+}
+
+// oneDNN silently falls back to reference code for layouts it has no kernel for, a thousand times slower: every kind of
+// convolution of the networks, all three directions. One of each kind; bench/ops/conv2d_bench.cpp has the full lists.
+TEST(Conv2d, NeverRunsReferenceCodeForTheShapesOfOurNetworks) {
+  const Conv2dSpec s1{}, s2{.stride_h = 2, .stride_w = 2}, s4{.stride_h = 4, .stride_w = 4};
+  const auto same = [](int64_t r, int64_t s) { return Conv2dSpec{.padding = Padding::same(r, s)}; };
+  const std::vector<Layer> layers = {
+      {"inception stem", {2, 224, 224, 3}, {32, 3, 3, 3}, s2},
+      {"inception valid", {2, 111, 111, 32}, {32, 3, 3, 32}, s1},
+      {"inception same", {2, 109, 109, 32}, {64, 3, 3, 32}, same(3, 3)},
+      {"inception 80", {2, 54, 54, 64}, {80, 1, 1, 64}, s1},
+      {"inception 5x5", {2, 25, 25, 48}, {64, 5, 5, 48}, same(5, 5)},
+      {"inception 1x7", {2, 12, 12, 160}, {160, 1, 7, 160}, same(1, 7)},
+      {"inception 7x1", {2, 12, 12, 160}, {192, 7, 1, 160}, same(7, 1)},
+      {"inception reduction", {2, 25, 25, 288}, {384, 3, 3, 288}, s2},
+      {"inception 1x3", {2, 5, 5, 384}, {384, 1, 3, 384}, same(1, 3)},
+      {"inception 3x1", {2, 5, 5, 384}, {384, 3, 1, 384}, same(3, 1)},
+      {"convnext patches", {2, 224, 224, 3}, {96, 4, 4, 3}, s4},
+      {"convnext downsampling", {2, 56, 56, 96}, {192, 2, 2, 96}, s2},
+      {"spectrogram 3x3", {2, 128, 704, 6}, {16, 3, 3, 6}, same(3, 3)},
+      {"spectrogram 1x4", {2, 128, 704, 6}, {16, 1, 4, 6}, same(1, 4)},
+      {"spectrogram 4x1", {2, 128, 704, 6}, {16, 4, 1, 6}, same(4, 1)},
+      {"spectrogram 1x1", {2, 128, 704, 6}, {64, 1, 1, 6}, s1},
+      {"residual 3x3", {2, 64, 352, 128}, {32, 3, 3, 128}, same(3, 3)},
+      {"residual 1x4", {2, 32, 176, 256}, {64, 1, 4, 256}, same(1, 4)},
+      {"residual 4x1", {2, 16, 88, 512}, {128, 4, 1, 512}, same(4, 1)},
+      {"narrow", {2, 128, 704, 6}, {4, 3, 3, 6}, same(3, 3)},  // width 0.25
+  };
+  for (const Layer& layer : layers)
+    for (const auto direction :
+         {cpu::ConvDirection::Forward, cpu::ConvDirection::BackwardInput, cpu::ConvDirection::BackwardFilter})
+      EXPECT_FALSE(cpu::conv2d_implementation(layer.x, layer.w, layer.spec, direction).starts_with("ref"))
+          << layer.name << ", direction " << static_cast<int>(direction);
+}
+
+TEST(Conv2d, ExplainsChannelsThatDoNotFit) {
+  EXPECT_THAT(error_of<ShapeError>([] {
+                ops::conv2d(Tensor::zeros({8, 32, 32, 64}), Tensor::zeros({128, 3, 3, 32}), {}, {});
+              }),
+              testing::HasSubstr(
+                  "conv2d: input [8, 32, 32, 64] has 64 channels, filter [128, 3, 3, 32] with groups = 1 takes 32"));
+}
+
+TEST(Conv2d, ExplainsWhatElseCannotBe) {
+  const Tensor x = Tensor::zeros({1, 4, 4, 2}), w = Tensor::zeros({3, 5, 5, 2});
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::conv2d(x, w, {}, {}); }), testing::HasSubstr("does not fit into input"));
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::conv2d(x, w, Tensor::zeros({2}), {.padding = Padding::all(2)}); }),
+              testing::HasSubstr("needs a bias [3], got [2]"));
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::conv2d(x, w, {}, {.groups = 2}); }),
+              testing::HasSubstr("does not divide"));
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::conv2d(x, w, {}, {.stride_h = 0}); }), testing::HasSubstr("at least 1"));
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::conv2d_backward_filter(x, w.shape(), x, {.padding = Padding::all(2)}); }),
+              testing::HasSubstr("give an output [1, 4, 4, 3] but dy is [1, 4, 4, 2]"));
+}
+
+}  // namespace
+}  // namespace avs

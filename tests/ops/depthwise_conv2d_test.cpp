@@ -1,0 +1,85 @@
+#include "tensor/ops/depthwise_conv2d.h"
+
+#include "tests/op_case.h"
+#include "tests/reference/depthwise_conv2d.h"
+
+namespace avs {
+namespace {
+
+struct Layer {
+  Shape x, w;
+  Padding padding;
+};
+const std::vector<Layer> kLayers = {
+    {{2, 5, 6, 3}, {3, 3, 3}, Padding::all(1)},
+    {{1, 8, 9, 5}, {7, 7, 5}, Padding::all(3)},
+    {{1, 3, 2, 4}, {7, 7, 4}, Padding::all(3)},     // smaller than its filter
+    {{2, 7, 8, 2}, {7, 7, 2}, {}},                  // valid: no padding
+    {{1, 5, 17, 18}, {7, 7, 18}, Padding::all(3)},  // a full vector of channels and a tail
+    {{1, 6, 5, 3}, {4, 1, 3}, Padding::same(4, 1)},
+    {{1, 4, 7, 3}, {1, 4, 3}, Padding::same(1, 4)},
+    {{1, 4, 4, 2}, {3, 3, 2}, {2, 3, 3, 0}},  // padding wider than the filter reaches
+};
+
+TEST(DepthwiseConv2d, MatchesTheOracle) {
+  for (const Device device : devices())
+    for (const auto& [x, w, padding] : kLayers) {
+      const auto oracle = [x = x, w = w, padding = padding](const std::vector<Vector>& in) {
+        return reference::depthwise_conv2d(in[0], as_nhwc(x), in[1], w[0], w[1], in.size() > 2 ? in[2] : Vector(),
+                                           padding);
+      };
+      check_op({str("depthwise_conv2d ", x, " * ", w, " pad ", padding),
+                {x, w},
+                [padding = padding](const auto& v) { return depthwise_conv2d(v[0], v[1], Variable(), padding); },
+                oracle},
+               device);
+      check_op({str("depthwise_conv2d ", x, " * ", w, " pad ", padding, " with bias"),
+                {x, w, {w[2]}},
+                [padding = padding](const auto& v) { return depthwise_conv2d(v[0], v[1], v[2], padding); },
+                oracle},
+               device);
+    }
+}
+
+// A grouped convolution with one channel a group is the same function: a shape of ConvNeXt, all three directions.
+TEST(DepthwiseConv2d, AgreesWithGroupedConvolution) {
+  const Shape x = {3, 28, 28, 192}, w = {7, 7, 192};
+  const Conv2dSpec spec{.padding = Padding::all(3), .groups = 192};
+  const Vector filter = reference::random_vector(w.size(), 2);
+  Vector grouped;  // [k, r, s, 1]
+  for (size_t k = 0; k < 192; ++k)
+    for (size_t tap = 0; tap < 49; ++tap) grouped.push_back(filter[tap * 192 + k]);
+  const Tensor tx = to_tensor(reference::random_vector(x.size(), 1), x), tw = to_tensor(filter, w),
+               tg = to_tensor(grouped, {192, 7, 7, 1}), dy = to_tensor(reference::random_vector(x.size(), 3), x);
+  EXPECT_LT(relative_error(to_double(ops::depthwise_conv2d(tx, tw, {}, spec.padding)),
+                           to_double(ops::conv2d(tx, tg, {}, spec))),
+            1e-6);
+  EXPECT_LT(relative_error(to_double(ops::depthwise_conv2d_backward_input(x, tw, dy, spec.padding)),
+                           to_double(ops::conv2d_backward_input(x, tg, dy, spec))),
+            1e-6);
+  const Vector dw = to_double(ops::depthwise_conv2d_backward_filter(tx, w, dy, spec.padding));
+  const Vector expected = to_double(ops::conv2d_backward_filter(tx, tg.shape(), dy, spec));
+  Vector turned;
+  for (size_t k = 0; k < 192; ++k)
+    for (size_t tap = 0; tap < 49; ++tap) turned.push_back(dw[tap * 192 + k]);
+  EXPECT_LT(relative_error(turned, expected), 1e-5);
+}
+
+TEST(DepthwiseConv2d, ExplainsShapesThatDoNotFit) {
+  const Tensor x = Tensor::zeros({1, 4, 4, 3});
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                ops::depthwise_conv2d(x, Tensor::zeros({3, 3, 2}), {}, {});
+              }),
+              testing::HasSubstr("input [1, 4, 4, 3] has 3 channels, filter [3, 3, 2] has 2"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                ops::depthwise_conv2d(x, Tensor::zeros({7, 7, 3}), {}, {});
+              }),
+              testing::HasSubstr("does not fit into input [1, 4, 4, 3]"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                ops::depthwise_conv2d_backward_filter(x, {3, 3, 3}, x, {});
+              }),
+              testing::HasSubstr("give an output [1, 2, 2, 3] but dy is [1, 4, 4, 3]"));
+}
+
+}  // namespace
+}  // namespace avs

@@ -1,0 +1,59 @@
+#include "tensor/ops/depthwise_layer_norm.h"
+
+#include "tensor/ops/depthwise_conv2d.h"
+#include "tests/op_case.h"
+#include "tests/reference/depthwise_layer_norm.h"
+
+namespace avs {
+namespace {
+
+constexpr float kEpsilon = 1e-6f;
+
+OpCase fused_case(Shape x, Shape w, Padding padding) {
+  const Shape c = {w[2]};
+  return {str("depthwise_layer_norm ", x, " * ", w),
+          {x, w, c, c, c},
+          [padding](const auto& v) { return depthwise_layer_norm(v[0], v[1], v[2], v[3], v[4], padding, kEpsilon); },
+          [=](const auto& in) {
+            return reference::depthwise_layer_norm(in[0], as_nhwc(x), in[1], w[0], w[1], in[2], in[3], in[4], padding,
+                                                   1e-6);
+          }};
+}
+
+TEST(DepthwiseLayerNorm, MatchesTheOracle) {
+  for (const Device device : devices()) {
+    check_op(fused_case({1, 4, 5, 6}, {3, 3, 6}, Padding::all(1)), device);
+    check_op(fused_case({2, 3, 4, 5}, {7, 7, 5}, Padding::all(3)), device);
+    check_op(fused_case({1, 3, 9, 19}, {7, 7, 19}, Padding::all(3)), device);
+  }
+}
+
+// More pixels than one block of partial sums, at a shape of ConvNeXt.
+TEST(DepthwiseLayerNorm, KeepsTheNormalisedValuesThatBackwardNeeds) {
+  const Shape x = {2, 14, 14, 384}, w = {7, 7, 384}, c = {384};
+  const Vector values = reference::random_vector(x.size(), 1), filter = reference::random_vector(w.size(), 2);
+  for (const Device device : devices()) {
+    const Tensor tx = to_tensor(values, x, device), tw = to_tensor(filter, w, device);
+    const Tensor one = Tensor::full(c, 1.0f, device), two = Tensor::full(c, 2.0f, device),
+                 zero = Tensor::zeros(c, DType::F32, device);
+    const auto result = ops::depthwise_layer_norm(tx, tw, zero, two, one, Padding::all(3), kEpsilon);
+    const Vector hat = reference::depthwise_layer_norm(values, as_nhwc(x), filter, 7, 7, Vector(384), Vector(384, 1.0),
+                                                       Vector(384), Padding::all(3), 1e-6);
+    EXPECT_LT(relative_error(to_double(result.x_hat), hat), 1e-6);
+    Vector expected = hat;
+    for (double& v : expected) v = 2 * v + 1;
+    EXPECT_LT(relative_error(to_double(result.y), expected), 1e-6);
+  }
+}
+
+TEST(DepthwiseLayerNorm, ExplainsShapesThatDoNotFit) {
+  const Tensor x = Tensor::zeros({1, 4, 4, 3}), w = Tensor::zeros({3, 3, 3}), three = Tensor::zeros({3});
+  EXPECT_THAT(
+      error_of<ShapeError>([&] { ops::depthwise_layer_norm(x, w, three, Tensor::zeros({4}), three, {}, kEpsilon); }),
+      testing::HasSubstr("gain must be [3], got [4]"));
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::depthwise_layer_norm_backward(x, w, three, x, three, x, {}); }),
+              testing::HasSubstr("the output is [1, 2, 2, 3] but dy is [1, 4, 4, 3]"));
+}
+
+}  // namespace
+}  // namespace avs

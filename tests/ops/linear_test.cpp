@@ -1,0 +1,77 @@
+#include "tensor/ops/linear.h"
+
+#include "tests/op_case.h"
+#include "tests/reference/gelu.h"
+#include "tests/reference/linear.h"
+
+namespace avs {
+namespace {
+
+struct Layer {
+  Shape x, w;
+};
+const std::vector<Layer> kLayers = {{{3, 5}, {7, 5}}, {{2, 3, 4, 6}, {5, 6}}, {{1, 1}, {1, 1}}, {{17, 33}, {19, 33}}};
+
+TEST(Linear, MatchesTheOracle) {
+  for (const Device device : devices())
+    for (const auto& [x, w] : kLayers) {
+      check_op({str("linear ", x, " * ", w),
+                {x, w, {w[0]}},
+                [](const auto& v) { return linear(v[0], v[1], v[2]); },
+                [w = w](const auto& in) { return reference::linear(in[0], in[1], in[2], w[1], w[0]); }},
+               device);
+      check_op({str("linear ", x, " * ", w, " without bias"),
+                {x, w},
+                [](const auto& v) { return linear(v[0], v[1], Variable()); },
+                [w = w](const auto& in) { return reference::linear(in[0], in[1], {}, w[1], w[0]); }},
+               device);
+    }
+}
+
+TEST(LinearGelu, MatchesTheOracle) {
+  for (const Device device : devices())
+    for (const auto& [x, w] : kLayers)
+      check_op(
+          {str("linear_gelu ", x, " * ", w),
+           {x, w, {w[0]}},
+           [](const auto& v) { return linear_gelu(v[0], v[1], v[2]); },
+           [w = w](const auto& in) { return reference::gelu(reference::linear(in[0], in[1], in[2], w[1], w[0])); }},
+          device);
+}
+
+// Inference fuses what training keeps apart; both must be the same function. More rows than one block holds.
+TEST(LinearGelu, IsTheSameFunctionInInference) {
+  const int64_t rows = 1031, in = 24, out = 40;
+  const Vector x = reference::random_vector(rows * in, 1), w = reference::random_vector(out * in, 2),
+               bias = reference::random_vector(out, 3);
+  const Vector before = reference::linear(x, w, bias, in, out);
+  Vector relu = before;
+  for (double& v : relu) v = std::max(v, 0.0);
+  for (const Device device : devices()) {
+    const Tensor tx = to_tensor(x, {rows, in}, device), tw = to_tensor(w, {out, in}, device),
+                 tb = to_tensor(bias, {out}, device);
+    EXPECT_LT(relative_error(to_double(ops::linear(tx, tw, tb, Activation::Gelu)), reference::gelu(before)), 1e-6);
+    EXPECT_LT(relative_error(to_double(ops::linear_gelu(tx, tw, tb).y), reference::gelu(before)), 1e-6);
+    EXPECT_LT(relative_error(to_double(ops::linear_gelu(tx, tw, tb).pre), before), 1e-6);
+    EXPECT_LT(relative_error(to_double(ops::linear(tx, tw, tb, Activation::Relu)), relu), 1e-6);
+  }
+}
+
+TEST(Linear, ExplainsFeaturesThatDoNotFit) {
+  const Tensor x = Tensor::zeros({4, 10});
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                ops::linear(x, Tensor::zeros({3, 8}), {});
+              }),
+              testing::HasSubstr("linear: input [4, 10] has 10 features, weight [3, 8] takes 8"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                ops::linear(x, Tensor::zeros({3, 10}), Tensor::zeros({10}));
+              }),
+              testing::HasSubstr("needs a bias [3], got [10]"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                ops::linear_backward_weight(x, {3, 10}, Tensor::zeros({4, 2}));
+              }),
+              testing::HasSubstr("the output is [4, 3] but dy is [4, 2]"));
+}
+
+}  // namespace
+}  // namespace avs
