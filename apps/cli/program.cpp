@@ -1,0 +1,65 @@
+#include "apps/cli/program.h"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+#include <new>
+#include <sstream>
+
+#include "apps/data/clip_features.h"
+#include "tensor/error.h"
+#include "tensor/version.h"
+
+namespace avs {
+namespace {
+
+constexpr int kDone = 0, kFailed = 1, kWrongUsage = 2;
+
+std::string footer_of(const std::string& examples) {
+  std::string text = "\nExamples:\n", line;
+  for (std::istringstream lines(examples); std::getline(lines, line);) text += "  " + line + "\n";
+  return text + "\nExit codes: 0 done, 1 failed, 2 wrong usage.";
+}
+
+}  // namespace
+
+std::string library_versions() { return engine_version() + ", " + data::media_versions(); }
+
+Program::Program(const std::string& name, const std::string& description, const std::string& examples)
+    : name_(name), app_(description, name) {
+  auto logger = spdlog::get("avscene");
+  if (logger == nullptr) logger = spdlog::stderr_logger_mt("avscene");
+  logger->set_pattern("%v");
+  spdlog::set_default_logger(logger);
+  app_.footer(footer_of(examples));
+  app_.set_version_flag("--version", library_versions);
+  app_.set_config("--config", "", "a TOML file with the same names as the flags; flags win");
+  app_.allow_config_extras(CLI::config_extras_mode::error);
+}
+
+int Program::run(int argc, char** argv, const std::function<void()>& body) {
+  const auto complain = [&](const std::string& message, int code) {
+    std::cerr << name_ << ": " << message << '\n';
+    return code;
+  };
+  try {
+    app_.parse(argc, argv);
+    body();
+    std::cout.flush();
+    if (!std::cout) return complain("standard output cannot be written", kFailed);
+    return kDone;
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    return app_.exit(wanted);
+  } catch (const CLI::ParseError& error) {
+    return complain(std::string(error.what()) + " (see " + name_ + " --help)", kWrongUsage);
+  } catch (const UsageError& error) {
+    return complain(error.what(), kWrongUsage);
+  } catch (const std::bad_alloc&) {
+    return complain("out of memory: a smaller --batch or --width needs less", kFailed);
+  } catch (const std::exception& error) {
+    return complain(error.what(), kFailed);
+  }
+}
+
+}  // namespace avs

@@ -1,0 +1,151 @@
+#include "apps/train/metrics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "tensor/error.h"
+
+namespace avs {
+namespace {
+
+constexpr double kSmallestProbability = 1e-15;  // scikit-learn's log_loss
+
+void check_row(const ClipResult& row, size_t classes) {
+  AVS_CHECK(DataError, row.probabilities.size() == classes, "evaluation: clip '", row.id, "' has ",
+            row.probabilities.size(), " probabilities for ", classes, " classes");
+  AVS_CHECK(DataError, row.label >= 0 && row.label < static_cast<int64_t>(classes), "evaluation: clip '", row.id,
+            "' has label ", row.label, " of ", classes, " classes");
+  for (const float p : row.probabilities)
+    AVS_CHECK(DataError, std::isfinite(p), "evaluation: clip '", row.id, "' has a probability that is no number");
+}
+
+double log_loss_of(const ClipResult& row) {
+  const double p = static_cast<double>(row.probabilities[static_cast<size_t>(row.label)]);
+  return -std::log(std::clamp(p, kSmallestProbability, 1.0));
+}
+
+double ratio(double sum, int64_t count) { return count == 0 ? 0.0 : sum / static_cast<double>(count); }
+
+}  // namespace
+
+int64_t ClipResult::predicted() const {
+  return std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
+}
+
+Evaluation evaluate(std::vector<ClipResult> rows, const std::vector<std::string>& classes) {
+  AVS_CHECK(DataError, !rows.empty(), "evaluation: no clips");
+  Evaluation e;
+  e.classes = classes;
+  e.clips = static_cast<int64_t>(rows.size());
+  e.confusion.assign(classes.size(), std::vector<int64_t>(classes.size(), 0));
+  for (const std::string& name : classes) e.per_class.push_back({name, 0, 0, 0, 0});
+
+  for (const ClipResult& row : rows) {
+    check_row(row, classes.size());
+    ClassScore& score = e.per_class[static_cast<size_t>(row.label)];
+    const int64_t predicted = row.predicted();
+    ++score.clips;
+    if (predicted == row.label) ++score.correct;
+    score.log_loss += log_loss_of(row);
+    ++e.confusion[static_cast<size_t>(row.label)][static_cast<size_t>(predicted)];
+  }
+  int64_t correct = 0, present = 0;
+  for (ClassScore& score : e.per_class) {
+    if (score.clips == 0) continue;
+    correct += score.correct;
+    e.log_loss += score.log_loss;
+    score.accuracy = ratio(static_cast<double>(score.correct), score.clips);
+    score.log_loss = ratio(score.log_loss, score.clips);
+    ++present;
+    e.macro_accuracy += score.accuracy;
+    e.macro_log_loss += score.log_loss;
+  }
+  e.micro_accuracy = ratio(static_cast<double>(correct), e.clips);
+  e.log_loss = ratio(e.log_loss, e.clips);
+  e.macro_accuracy = ratio(e.macro_accuracy, present);
+  e.macro_log_loss = ratio(e.macro_log_loss, present);
+  e.rows = std::move(rows);
+  return e;
+}
+
+Evaluation evaluate(const Tensor& probabilities, const std::vector<std::string>& ids,
+                    const std::vector<int64_t>& labels, const std::vector<std::string>& classes) {
+  const int64_t n = static_cast<int64_t>(ids.size()), c = static_cast<int64_t>(classes.size());
+  AVS_CHECK(ShapeError, (probabilities.shape() == Shape{n, c}) && labels.size() == ids.size(),
+            "evaluation: probabilities are ", probabilities.shape(), " for ", n, " clips, ", labels.size(),
+            " labels and ", c, " classes");
+  const std::vector<float> values = probabilities.to_vector();
+  std::vector<ClipResult> rows(ids.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto first = values.begin() + static_cast<int64_t>(i) * c;
+    rows[i] = {ids[i], labels[i], {first, first + c}};
+  }
+  return evaluate(std::move(rows), classes);
+}
+
+std::string to_json(const Evaluation& e) {
+  nlohmann::ordered_json json;
+  json["clips"] = e.clips;
+  json["classes"] = e.classes;
+  json["micro_accuracy"] = e.micro_accuracy;
+  json["macro_accuracy"] = e.macro_accuracy;
+  json["log_loss"] = e.log_loss;
+  json["macro_log_loss"] = e.macro_log_loss;
+  json["per_class"] = nlohmann::ordered_json::array();
+  for (const ClassScore& s : e.per_class)
+    json["per_class"].push_back({{"name", s.name},
+                                 {"clips", s.clips},
+                                 {"correct", s.correct},
+                                 {"accuracy", s.accuracy},
+                                 {"log_loss", s.log_loss}});
+  json["confusion"] = e.confusion;
+  return json.dump(2) + "\n";
+}
+
+std::string table_of(const std::vector<NamedEvaluation>& columns) {
+  AVS_CHECK(UsageError, !columns.empty(), "table: no evaluation to show");
+  const Evaluation& first = columns.front().evaluation;
+  size_t name_width = std::string("macro accuracy").size();
+  for (const std::string& name : first.classes) name_width = std::max(name_width, name.size());
+  std::vector<size_t> widths;
+  for (const NamedEvaluation& column : columns) {
+    AVS_CHECK(UsageError, column.evaluation.classes == first.classes, "table: '", column.method,
+              "' has other classes than '", columns.front().method, "'");
+    widths.push_back(std::max<size_t>(7, column.method.size()) + 2);
+  }
+
+  std::string text = fmt::format("{:<{}}", "accuracy, %", name_width);
+  for (size_t i = 0; i < columns.size(); ++i) text += fmt::format("{:>{}}", columns[i].method, widths[i]);
+  const auto row = [&](const std::string& name, int decimals, const auto& value_of) {
+    text += fmt::format("\n{:<{}}", name, name_width);
+    for (size_t i = 0; i < columns.size(); ++i)
+      text += fmt::format("{:>{}.{}f}", value_of(columns[i].evaluation), widths[i], decimals);
+  };
+  for (size_t c = 0; c < first.classes.size(); ++c)
+    row(first.classes[c], 1, [c](const Evaluation& e) { return 100 * e.per_class[c].accuracy; });
+  row("overall", 1, [](const Evaluation& e) { return 100 * e.micro_accuracy; });
+  row("macro accuracy", 1, [](const Evaluation& e) { return 100 * e.macro_accuracy; });
+  row("log loss", 3, [](const Evaluation& e) { return e.log_loss; });
+  row("macro log loss", 3, [](const Evaluation& e) { return e.macro_log_loss; });
+  row("clips", 0, [](const Evaluation& e) { return static_cast<double>(e.clips); });
+  return text + "\n";
+}
+
+std::string submission_of(const Evaluation& e) {
+  std::string text = "filename\tscene_label";
+  for (const std::string& name : e.classes) text += "\t" + name;
+  text += '\n';
+  for (const ClipResult& row : e.rows) {
+    text += row.id + "\t" + e.classes[static_cast<size_t>(row.predicted())];
+    for (const float p : row.probabilities) text += fmt::format("\t{:.6f}", p);
+    text += '\n';
+  }
+  return text;
+}
+
+bool better(Score a, Score b) { return a.accuracy != b.accuracy ? a.accuracy > b.accuracy : a.log_loss < b.log_loss; }
+
+}  // namespace avs
