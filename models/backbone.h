@@ -32,7 +32,10 @@ struct BackboneOptions {
   float dropout = 0.2f;      // of the head
   PoolPadding pool_padding =
       PoolPadding::Ignored;  // InceptionV3's average pools: Keras' Ignored, torchvision's Counted
-  uint64_t seed = 1;         // of the initial weights
+  // How fast BatchNorm's running statistics follow: Keras' momentum 0.99 is 0.01, PyTorch's 0.1 is 0.1. Runs of few
+  // steps (a small data set) want the faster one, or the statistics still remember their start.
+  float batch_norm_new_value_weight = 0.01f;
+  uint64_t seed = 1;  // of the initial weights
 
   bool operator==(const BackboneOptions&) const = default;
 };

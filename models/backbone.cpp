@@ -1,0 +1,184 @@
+#include "models/backbone.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "layers/linear.h"
+#include "models/convnext_tiny.h"
+#include "models/inception_v3.h"
+#include "models/residual_inception.h"
+
+namespace avs {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Entry {
+  std::string name;
+  InputKind input;
+  std::unique_ptr<Backbone> (*make)(const BackboneOptions&);
+};
+
+template <typename Network>
+std::unique_ptr<Backbone> make(const BackboneOptions& options) {
+  return std::make_unique<Network>(options);
+}
+
+const std::vector<Entry>& registry() {
+  static const std::vector<Entry> entries = {
+      {"aud-mel", InputKind::Mel, make<ResidualInception>}, {"aud-gam", InputKind::Gammatone, make<ResidualInception>},
+      {"aud-cqt", InputKind::Cqt, make<ResidualInception>}, {"vis-inc", InputKind::Frames, make<InceptionV3>},
+      {"vis-conv", InputKind::Frames, make<ConvNextTiny>},
+  };
+  return entries;
+}
+
+const Entry& entry_of(const std::string& model) {
+  for (const Entry& entry : registry())
+    if (entry.name == model) return entry;
+  std::string known;
+  for (const Entry& entry : registry()) known += (known.empty() ? "" : ", ") + entry.name;
+  throw UsageError(str("unknown model '", model, "'; the models are ", known));
+}
+
+void check(const BackboneOptions& o) {
+  AVS_CHECK(UsageError, o.classes >= 2, "a classifier needs at least 2 classes, got ", o.classes);
+  AVS_CHECK(UsageError, o.width > 0 && o.width <= 4, "the width multiplier is above 0 and at most 4, got ", o.width);
+  AVS_CHECK(UsageError, o.image_size >= 75 && o.image_size <= 512, "the image size is 75 to 512, got ", o.image_size);
+  AVS_CHECK(UsageError, o.dropout >= 0 && o.dropout < 1, "the dropout rate is in [0, 1), got ", o.dropout);
+  AVS_CHECK(UsageError, o.batch_norm_new_value_weight > 0 && o.batch_norm_new_value_weight <= 1,
+            "the weight of new BatchNorm statistics is in (0, 1], got ", o.batch_norm_new_value_weight);
+}
+
+// The shortest decimal that reads back as the same float: 0.2, not 0.20000000298023224.
+Json decimal(float value) { return Json::parse(fmt::format("{}", value)); }
+
+}  // namespace
+
+// ---- options as text ----
+
+std::string_view name_of(InputKind kind) {
+  switch (kind) {
+    case InputKind::Mel:
+      return "mel";
+    case InputKind::Gammatone:
+      return "gam";
+    case InputKind::Cqt:
+      return "cqt";
+    case InputKind::Frames:
+      return "frames";
+  }
+  return "?";
+}
+
+std::string to_json(const BackboneOptions& o) {
+  return Json{{"model", o.model},
+              {"classes", o.classes},
+              {"width", o.width},
+              {"image_size", o.image_size},
+              {"dropout", decimal(o.dropout)},
+              {"pool_padding", o.pool_padding == PoolPadding::Ignored ? "ignored" : "counted"},
+              {"batch_norm_new_value_weight", decimal(o.batch_norm_new_value_weight)},
+              {"seed", o.seed}}
+      .dump();
+}
+
+BackboneOptions backbone_options_from_json(std::string_view json) {
+  try {
+    const Json j = Json::parse(json);
+    BackboneOptions o;
+    o.model = j.at("model").get<std::string>();
+    o.classes = j.at("classes").get<int64_t>();
+    o.width = j.at("width").get<double>();
+    o.image_size = j.at("image_size").get<int64_t>();
+    o.dropout = j.at("dropout").get<float>();
+    const auto padding = j.at("pool_padding").get<std::string>();
+    AVS_CHECK(DataError, padding == "ignored" || padding == "counted", "pool_padding is '", padding, "'");
+    o.pool_padding = padding == "ignored" ? PoolPadding::Ignored : PoolPadding::Counted;
+    o.batch_norm_new_value_weight = j.at("batch_norm_new_value_weight").get<float>();
+    o.seed = j.at("seed").get<uint64_t>();
+    return o;
+  } catch (const Json::exception& error) {
+    throw DataError(str("not the options of a backbone: ", error.what()));
+  }
+}
+
+// ---- the common end ----
+
+class Backbone::Head final : public Module {
+ public:
+  Head(int64_t features, const BackboneOptions& options, RandomState& random)
+      : fc1024_(child<Linear>("fc1024", features, 1024)),
+        dropout_(child<Dropout>("dropout", options.dropout, random)),
+        classes_(child<Linear>("classes", 1024, options.classes)) {}
+
+  BackboneOutput operator()(const Variable& pool) {
+    BackboneOutput output;
+    output.pool = pool;
+    output.fc1024 = relu(fc1024_(pool));
+    output.logits = classes_(dropout_(output.fc1024));
+    return output;
+  }
+
+ private:
+  Linear& fc1024_;
+  Dropout& dropout_;
+  Linear& classes_;
+};
+
+Backbone::Backbone(BackboneOptions options, InputKind kind) : options_(std::move(options)), input_kind_(kind) {
+  check(options_);
+}
+
+void Backbone::add_head() {
+  head_ = &child<Head>("head", features(), options_, random_);
+  initialize(*this, options_.seed);
+}
+
+Shape Backbone::input_shape() const {
+  return is_sound(input_kind_) ? Shape{128, 704, 6} : Shape{options_.image_size, options_.image_size, 3};
+}
+
+BackboneOutput Backbone::run(const Variable& x) {
+  try {
+    return (*head_)(body(x));
+  } catch (Error& error) {
+    error.add_context(str("in backbone ", options_.model, " with input ", x.shape()));
+    throw;
+  }
+}
+
+// ---- making one ----
+
+std::unique_ptr<Backbone> make_backbone(const BackboneOptions& options) {
+  return entry_of(options.model).make(options);
+}
+
+const std::vector<std::string>& backbone_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Entry& entry : registry()) all.push_back(entry.name);
+    return all;
+  }();
+  return names;
+}
+
+InputKind input_kind_of(const std::string& model) { return entry_of(model).input; }
+
+std::unique_ptr<Backbone> load_backbone(const Checkpoint& checkpoint, const std::string& origin,
+                                        const std::string& prefix) {
+  const auto found = checkpoint.metadata.find(kBackboneKey);
+  AVS_CHECK(DataError, found != checkpoint.metadata.end(), origin, ": the metadata has no entry '", kBackboneKey,
+            "', so this is not a backbone's checkpoint");
+  try {
+    std::unique_ptr<Backbone> backbone = make_backbone(backbone_options_from_json(found->second));
+    load_parameters(*backbone, checkpoint, prefix);
+    backbone->eval();
+    return backbone;
+  } catch (const Error& error) {
+    throw DataError(str(origin, ": ", error.what()));
+  }
+}
+
+}  // namespace avs

@@ -1,0 +1,219 @@
+#include "models/inception_v3.h"
+
+#include "layers/affine_channels.h"
+#include "layers/conv_bn.h"
+#include "layers/pooling.h"
+#include "layers/sequence.h"
+#include "models/blocks.h"
+
+namespace avs {
+namespace {
+
+constexpr Pool2dSpec kMaxPool{.window_h = 3, .window_w = 3, .stride_h = 2, .stride_w = 2};
+
+// What every convolution of one network shares.
+struct Style {
+  double width;
+  BatchNormSpec norm;
+  PoolPadding pool_padding;
+
+  int64_t channels(int64_t at_full_width) const { return scaled_width(at_full_width, width, 8); }
+};
+
+enum class Fit : uint8_t { Same, Valid };
+
+// One convolution of a branch: k filters of r x s.
+struct Step {
+  int64_t k, r, s;
+  int64_t stride = 1;
+  Fit fit = Fit::Same;
+};
+
+// A branch of a block: layers "0", "1", … one after the other, and where the branch splits at its end, the two halves
+// "1x3" and "3x1" side by side. Called with the channels that come in; out_channels() go out.
+class Branch final : public Layer {
+ public:
+  Branch(int64_t in, const Style& style, const std::vector<Step>& steps) : channels_(in) {
+    for (const Step& step : steps) steps_.push_back(&add(str(steps_.size()), style, step));
+  }
+
+  Branch& split(const Style& style, int64_t k) {
+    const int64_t in = channels_;
+    halves_[0] = &add("1x3", style, {k, 1, 3});
+    channels_ = in;
+    halves_[1] = &add("3x1", style, {k, 3, 1});
+    channels_ = 2 * style.channels(k);
+    return *this;
+  }
+  // Before the first convolution: the blocks' average pool.
+  Branch& after(Layer& pool) {
+    pool_ = &pool;
+    return *this;
+  }
+  int64_t out_channels() const { return channels_; }
+
+ private:
+  ConvBn& add(const std::string& name, const Style& style, Step step) {
+    const int64_t out = style.channels(step.k);
+    const Conv2dSpec spec{.stride_h = step.stride,
+                          .stride_w = step.stride,
+                          .padding = step.fit == Fit::Same ? Padding::same(step.r, step.s) : Padding{}};
+    ConvBn& conv = child<ConvBn>(name, Filter{channels_, out, step.r, step.s}, spec, style.norm, Gamma::One);
+    channels_ = out;
+    return conv;
+  }
+
+  Variable forward(const Variable& x) override {
+    Variable y = pool_ == nullptr ? x : (*pool_)(x);
+    for (ConvBn* step : steps_) y = (*step)(y);
+    return halves_[0] == nullptr ? y : concat({(*halves_[0])(y), (*halves_[1])(y)});
+  }
+
+  std::vector<ConvBn*> steps_;
+  ConvBn* halves_[2] = {nullptr, nullptr};
+  Layer* pool_ = nullptr;
+  int64_t channels_;
+};
+
+// Branches side by side, concatenated in order of construction.
+class Mixed final : public Layer {
+ public:
+  Mixed(int64_t in, const Style& style) : in_(in), style_(style) {}
+
+  Branch& branch(const std::string& name, const std::vector<Step>& steps) {
+    Branch& added = child<Branch>("branch" + name, in_, style_, steps);
+    parts_.push_back(&added);
+    return added;
+  }
+  void average_branch(int64_t k) {
+    AvgPool2d& pool = child<AvgPool2d>("pool", Pool2dSpec{3, 3, 1, 1, Padding::all(1)}, style_.pool_padding);
+    branch("_pool", {{k, 1, 1}}).after(pool);
+  }
+  void max_branch() { parts_.push_back(&child<MaxPool2d>("pool", kMaxPool)); }
+
+  int64_t out_channels() const {
+    int64_t sum = 0;
+    for (const Layer* part : parts_) {
+      const auto* as_branch = dynamic_cast<const Branch*>(part);
+      sum += as_branch == nullptr ? in_ : as_branch->out_channels();
+    }
+    return sum;
+  }
+
+ private:
+  Variable forward(const Variable& x) override {
+    std::vector<Variable> outputs;
+    for (Layer* part : parts_) outputs.push_back((*part)(x));
+    return concat(outputs);
+  }
+
+  int64_t in_;
+  Style style_;
+  std::vector<Layer*> parts_;
+};
+
+// ---- the four kinds of blocks ----
+
+void block_35(Mixed& m, int64_t pool) {  // mixed0..2
+  m.branch("1x1", {{64, 1, 1}});
+  m.branch("5x5", {{48, 1, 1}, {64, 5, 5}});
+  m.branch("3x3dbl", {{64, 1, 1}, {96, 3, 3}, {96, 3, 3}});
+  m.average_branch(pool);
+}
+
+void reduce_to_17(Mixed& m) {  // mixed3
+  m.branch("3x3", {{384, 3, 3, 2, Fit::Valid}});
+  m.branch("3x3dbl", {{64, 1, 1}, {96, 3, 3}, {96, 3, 3, 2, Fit::Valid}});
+  m.max_branch();
+}
+
+void block_17(Mixed& m, int64_t k) {  // mixed4..7
+  m.branch("1x1", {{192, 1, 1}});
+  m.branch("7x7", {{k, 1, 1}, {k, 1, 7}, {192, 7, 1}});
+  m.branch("7x7dbl", {{k, 1, 1}, {k, 7, 1}, {k, 1, 7}, {k, 7, 1}, {192, 1, 7}});
+  m.average_branch(192);
+}
+
+void reduce_to_8(Mixed& m) {  // mixed8
+  m.branch("3x3", {{192, 1, 1}, {320, 3, 3, 2, Fit::Valid}});
+  m.branch("7x7x3", {{192, 1, 1}, {192, 1, 7}, {192, 7, 1}, {192, 3, 3, 2, Fit::Valid}});
+  m.max_branch();
+}
+
+void block_8(Mixed& m, const Style& style) {  // mixed9, mixed10
+  m.branch("1x1", {{320, 1, 1}});
+  m.branch("3x3", {{384, 1, 1}}).split(style, 384);
+  m.branch("3x3dbl", {{448, 1, 1}, {384, 3, 3}}).split(style, 384);
+  m.average_branch(192);
+}
+
+void build_block(Mixed& m, int index, const Style& style) {
+  constexpr int64_t kPoolWidth[] = {32, 64, 64};
+  constexpr int64_t kSevens[] = {128, 160, 160, 192};
+  if (index < 3) return block_35(m, kPoolWidth[index]);
+  if (index == 3) return reduce_to_17(m);
+  if (index < 8) return block_17(m, kSevens[index - 4]);
+  if (index == 8) return reduce_to_8(m);
+  block_8(m, style);
+}
+
+// The seven layers before mixed0. The pools have numbers too.
+int64_t build_stem(Sequence& stem, const Style& style) {
+  int64_t in = 3;
+  const auto conv = [&](int64_t k, int64_t extent, int64_t stride, Padding padding) {
+    const int64_t out = style.channels(k);
+    stem.then<ConvBn>(Filter{in, out, extent, extent},
+                      Conv2dSpec{.stride_h = stride, .stride_w = stride, .padding = padding}, style.norm, Gamma::One);
+    in = out;
+  };
+  conv(32, 3, 2, {});
+  conv(32, 3, 1, {});
+  conv(64, 3, 1, Padding::all(1));
+  stem.then<MaxPool2d>(kMaxPool);
+  conv(80, 1, 1, {});
+  conv(192, 3, 1, {});
+  stem.then<MaxPool2d>(kMaxPool);
+  return in;
+}
+
+}  // namespace
+
+InceptionV3::InceptionV3(BackboneOptions options) : Backbone(options, InputKind::Frames) {
+  const Style style{
+      options.width,
+      {.epsilon = 1e-3f, .new_value_weight = options.batch_norm_new_value_weight, .activation = Activation::Relu},
+      options.pool_padding};
+  preprocess_ =
+      &child<AffineChannels>("preprocess", std::vector<float>(3, 1.0f / 127.5f), std::vector<float>(3, -1.0f));
+  Sequence& stem = child<Sequence>("stem");
+  int64_t channels = build_stem(stem, style);
+  stages_.push_back(&stem);
+  for (int index = 0; index <= 10; ++index) {
+    Mixed& mixed = child<Mixed>(str("mixed", index), channels, style);
+    build_block(mixed, index, style);
+    channels = mixed.out_channels();
+    stages_.push_back(&mixed);
+  }
+  features_ = channels;
+  add_head();
+}
+
+std::vector<std::string> InceptionV3::stages() const {
+  std::vector<std::string> names;
+  for (const Layer* stage : stages_) names.push_back(stage->path());
+  return names;
+}
+
+Variable InceptionV3::body(const Variable& x) {
+  const Nhwc in = as_nhwc(x.shape());
+  AVS_CHECK(ShapeError, in.h >= 75 && in.w >= 75 && in.c == 3,
+            "InceptionV3 takes frames [n, h, w, 3] with h and w at least 75, got ", x.shape());
+  Variable y = (*preprocess_)(x);
+  for (Layer* stage : stages_) {
+    y = (*stage)(y);
+    passed(stage->path(), y);
+  }
+  return global_avg_pool(y);
+}
+
+}  // namespace avs

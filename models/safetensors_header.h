@@ -1,0 +1,36 @@
+// The header of a safetensors file, read with suspicion: it comes from anywhere. See models/checkpoint.h for the
+// format.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+namespace avs {
+
+inline constexpr uint64_t kMaxHeaderBytes = 100'000'000;
+
+struct HeaderEntry {
+  std::string dtype;  // "F32", "F16", "BF16", "I32", "U8", "I64" or "F64"
+  Shape shape;
+  uint64_t first_byte = 0, last_byte = 0;  // in the file; last_byte is one behind
+};
+
+struct Header {
+  std::map<std::string, HeaderEntry> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+// `text` is the header without its length, `file_bytes` the size of the whole file. DataError with file and byte unless
+// the JSON is well-formed and no deeper than the format, every key occurs once, every shape's bytes are its offsets'
+// difference, and the tensors cover the rest of the file without overlap or hole.
+Header parse_header(std::string_view text, const std::string& file, uint64_t file_bytes);
+
+std::string_view header_name_of(DType dtype);         // "F32"
+DType dtype_of_header(std::string_view header_name);  // of the five types that are stored as they are
+
+}  // namespace avs
