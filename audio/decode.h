@@ -1,0 +1,56 @@
+// Sound from files. libsndfile reads what it knows (WAV up to 64 bits a sample, FLAC, Ogg, ...), FFmpeg every other
+// container; nobody outside this header needs to know which one did.
+//
+// Time: second 0 of a waveform is second 0 of the file's presentation, which the picture shares. Sound that starts
+// later than that, and gaps in it, are filled with silence when they are longer than kTolerance; shorter ones, and
+// timestamps that run backwards, are ignored, so that rounded timestamps never tear a signal. Packets that do not
+// decode become silence by the same rule.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace avs {
+
+struct Waveform {
+  int64_t sample_rate_hz = 0;
+  int64_t channels = 0;        // 1..8 in the order of WAVE files: L R C LFE BL BR SL SR, see resample.h
+  std::vector<float> samples;  // interleaved [frames, channels], full scale is 1
+
+  int64_t frames() const { return channels == 0 ? 0 : static_cast<int64_t>(samples.size()) / channels; }
+  double seconds() const { return static_cast<double>(frames()) / static_cast<double>(sample_rate_hz); }
+};
+
+// Reads a file's sound from its beginning in pieces, so that a two-hour film need not fit into memory.
+class SoundReader {
+ public:
+  static constexpr double kToleranceSeconds = 0.05;
+
+  // nullptr: the file has no sound stream. DataError: it cannot be read, or its sound cannot be decoded.
+  static std::unique_ptr<SoundReader> open(const std::filesystem::path& path);
+  virtual ~SoundReader() = default;
+
+  virtual int64_t sample_rate_hz() const = 0;
+  virtual int64_t channels() const = 0;
+  // The next `seconds` of sound: less at the end, no frames after it. DataError: samples that are not finite numbers.
+  Waveform read(double seconds);
+  const std::filesystem::path& path() const { return path_; }
+
+ protected:
+  explicit SoundReader(std::filesystem::path path) : path_(std::move(path)) {}
+  // Appends at most `frames` to `samples`; appends nothing at the end.
+  virtual void append(int64_t frames, std::vector<float>& samples) = 0;
+
+ private:
+  std::filesystem::path path_;
+};
+
+// The first max_seconds of a file's sound. nullopt: it has none. DataError: unreadable, undecodable, or not one sample.
+std::optional<Waveform> decode_sound(const std::filesystem::path& path,
+                                     double max_seconds = std::numeric_limits<double>::infinity());
+
+}  // namespace avs
