@@ -1,0 +1,114 @@
+#include "bench/bench.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+
+#include "cuda/api.h"
+#include "tensor/ops/linear.h"
+#include "tensor/parallel.h"
+#include "tensor/rng.h"
+
+namespace avs::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double best_seconds(int repeats, Device device, const std::function<void()>& work) {
+  double best = 1e30;
+  for (int i = 0; i < repeats; ++i) {
+    const auto start = Clock::now();
+    work();
+    context(device).synchronize();
+    best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return best;
+}
+
+// Threads are set before main, so that every bound and every benchmark runs on the same number.
+const int threads = [] {
+  if (const char* asked = std::getenv("AVS_BENCH_THREADS")) set_thread_count(std::max(1, std::atoi(asked)));
+  return thread_count();
+}();
+
+void copy_in_parallel(const Tensor& from, Tensor& to) {
+  const auto* source = static_cast<const std::byte*>(from.raw());
+  auto* target = static_cast<std::byte*>(to.raw());
+  parallel_for(static_cast<int64_t>(from.bytes()), 1 << 20,
+               [=](int64_t a, int64_t b) { std::memcpy(target + a, source + a, static_cast<size_t>(b - a)); });
+}
+
+}  // namespace
+
+Device device_of(int64_t argument) { return argument == 0 ? kCpu : Device{Device::Kind::Cuda, 0}; }
+bool usable(Device device) { return !device.is_cuda() || cuda::available(); }
+
+Tensor random_tensor(const Shape& shape, Device device) {
+  // The values repeat after 64 Ki elements: large inputs should not take longer to make than to use.
+  static const std::vector<float> pool = [] {
+    Rng rng(1);
+    std::vector<float> values(65536 - 7);
+    for (float& v : values) v = static_cast<float>(rng.normal());
+    return values;
+  }();
+  std::vector<float> values(static_cast<size_t>(shape.size()));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = pool[i % pool.size()];
+  return Tensor::from(shape, std::span<const float>(values), device);
+}
+
+DeviceTimer::DeviceTimer(Device device) : device_(device) {}
+
+void DeviceTimer::flush_cache() {
+  static std::vector<Tensor> filler(2);
+  Tensor& t = filler[device_.is_cuda() ? 1 : 0];
+  if (!t.defined()) t = Tensor::zeros({96 << 20}, DType::U8, device_);  // larger than any last-level cache we met
+  t.zero();
+  context(device_).synchronize();
+}
+
+void DeviceTimer::start() { start_ = Clock::now(); }
+
+double DeviceTimer::stop_seconds() {
+  context(device_).synchronize();
+  return std::chrono::duration<double>(Clock::now() - start_).count();
+}
+
+double copy_gb_per_second(Device device) {
+  static const double of_cpu = [] {
+    const Tensor from = Tensor::zeros({128 << 20}, DType::U8);
+    Tensor to = Tensor::zeros(from.shape(), DType::U8);
+    return 2e-9 * static_cast<double>(from.bytes()) / best_seconds(7, kCpu, [&] { copy_in_parallel(from, to); });
+  }();
+  return device.is_cuda() ? 0.0 : of_cpu;
+}
+
+double gflop_per_second(Device device) {
+  static const double of_cpu = [] {
+    const int64_t n = 1536;
+    const Tensor a = random_tensor({n, n}), b = random_tensor({n, n});
+    ops::linear(a, b, {});
+    const double seconds = best_seconds(7, kCpu, [&] { ops::linear(a, b, {}); });
+    return 2e-9 * static_cast<double>(n * n * n) / seconds;
+  }();
+  return device.is_cuda() ? 0.0 : of_cpu;
+}
+
+void report_bandwidth(benchmark::State& state, size_t bytes_per_iteration, Device device) {
+  using benchmark::Counter;
+  const double bytes = static_cast<double>(bytes_per_iteration), bound = copy_gb_per_second(device);
+  const auto flags = Counter::kIsIterationInvariantRate;
+  state.counters["GB/s"] = Counter(1e-9 * bytes, flags);
+  if (bound > 0) state.counters["%copy"] = Counter(1e-7 * bytes / bound, flags);
+}
+
+void report_flops(benchmark::State& state, double flops_per_iteration, Device device) {
+  using benchmark::Counter;
+  const auto flags = Counter::kIsIterationInvariantRate;
+  const double bound = gflop_per_second(device);
+  state.counters["GFLOP/s"] = Counter(1e-9 * flops_per_iteration, flags);
+  if (bound > 0) state.counters["%matmul"] = Counter(1e-7 * flops_per_iteration / bound, flags);
+}
+
+}  // namespace avs::bench
