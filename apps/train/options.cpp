@@ -1,0 +1,164 @@
+#include "apps/train/options.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "models/backbone.h"
+#include "models/fusion.h"
+#include "tensor/error.h"
+
+namespace avs {
+namespace {
+
+std::string toml_of(const std::string& text) { return nlohmann::json(text).dump(); }  // a TOML basic string
+std::string toml_of(bool value) { return value ? "true" : "false"; }
+template <typename T>
+requires std::is_arithmetic_v<T> std::string toml_of(T value) { return fmt::format("{}", value); }
+std::string toml_of(const std::vector<std::string>& values) { return nlohmann::json(values).dump(); }
+
+template <typename Options>
+std::string toml_lines(const Options& options, const std::function<bool(Role)>& wanted) {
+  std::string text;
+  visit_options(options, [&](const char* name, const auto& value, Role role, const char*) {
+    if (wanted(role)) text += str(name, " = ", toml_of(value), "\n");
+  });
+  return text;
+}
+
+template <typename Options>
+void add_all(CLI::App& app, Options& options) {
+  visit_options(options, [&app](const char* name, auto& field, Role, const char* help) {
+    const std::string flag = std::string("--") + name;
+    if constexpr (std::is_same_v<decltype(field), bool&>) {
+      app.add_flag(flag, field, help);
+    } else if constexpr (std::is_same_v<decltype(field), std::vector<std::string>&>) {
+      app.add_option(flag, field, help)->delimiter(',');
+    } else {
+      app.add_option(flag, field, help)->capture_default_str();
+    }
+  });
+  const auto one_of = [&app](const char* flag, std::vector<std::string> values) {
+    app.get_option(flag)->check(CLI::IsMember(std::move(values)));
+  };
+  one_of("--schedule", {"constant", "cosine", "one-cycle"});
+  one_of("--mixup", {"author", "beta", "none"});
+  one_of("--epsilon-placement", {"hat", "corrected"});
+  one_of("--device", {"auto", "cpu", "cuda"});
+  app.get_option("--out")->required();
+}
+
+void check_learning(const LearningOptions& o) {
+  AVS_CHECK(UsageError, o.epochs >= 1, "--epochs must be at least 1, got ", o.epochs);
+  AVS_CHECK(UsageError, o.batch >= 1, "--batch must be at least 1, got ", o.batch);
+  AVS_CHECK(UsageError, o.learning_rate > 0, "--lr must be above 0, got ", o.learning_rate);
+  AVS_CHECK(UsageError, o.warm_up >= 0 && o.warm_up < 1, "--warm-up must lie in [0, 1), got ", o.warm_up);
+  AVS_CHECK(UsageError, o.mixup_alpha > 0, "--mixup-alpha must be above 0, got ", o.mixup_alpha);
+  AVS_CHECK(UsageError, o.l2 >= 0, "--l2 must not be negative, got ", o.l2);
+  AVS_CHECK(UsageError, o.adam_epsilon > 0, "--adam-epsilon must be above 0, got ", o.adam_epsilon);
+  AVS_CHECK(UsageError, o.max_gradient_norm >= 0, "--max-gradient-norm must not be negative");
+  AVS_CHECK(UsageError, o.ema >= 0 && o.ema < 1, "--ema must lie in [0, 1), got ", o.ema);
+}
+
+}  // namespace
+
+Schedule LearningOptions::schedule_over(int64_t total_steps) const {
+  return {schedule_of(schedule), learning_rate, total_steps, warm_up};
+}
+
+MixupOptions LearningOptions::mixup_options() const { return {mixup_scheme_of(mixup), mixup_alpha}; }
+
+AdamOptions LearningOptions::adam_options() const {
+  return {.epsilon = static_cast<float>(adam_epsilon),
+          .placement = epsilon_placement == "hat" ? AdamEpsilon::Hat : AdamEpsilon::Corrected,
+          .l2 = static_cast<float>(l2),
+          .max_gradient_norm = max_gradient_norm};
+}
+
+void add_options(CLI::App& app, BackboneTraining& options) {
+  add_all(app, options);
+  app.get_option("--model")->check(CLI::IsMember(backbone_names()));
+  app.get_option("--dtype")->check(CLI::IsMember({"auto", "f32", "bf16", "f16"}));
+  app.get_option("--augment")->check(CLI::IsMember({"flip", "crop", "specaugment", "shift"}));
+  app.get_option("--memory-limit")->transform(CLI::AsSizeValue(false));
+}
+
+void add_options(CLI::App& app, FusionTraining& options) {
+  add_all(app, options);
+  app.get_option("--embeddings")->required();
+  app.get_option("--method")->required()->check(CLI::IsMember({"f1", "f2", "f3", "f4", "f5", "f6"}));
+}
+
+std::string to_toml(const BackboneTraining& options) {
+  return toml_lines(options, [](Role role) { return role != Role::Action; });
+}
+std::string to_toml(const FusionTraining& options) {
+  return toml_lines(options, [](Role role) { return role != Role::Action; });
+}
+std::string identity_toml(const BackboneTraining& options) {
+  return toml_lines(options, [](Role role) { return role == Role::Identity; });
+}
+std::string identity_toml(const FusionTraining& options) {
+  return toml_lines(options, [](Role role) { return role == Role::Identity; });
+}
+
+void check(const BackboneTraining& o) {
+  check_learning(o.learning);
+  AVS_CHECK(UsageError, !o.model.empty(), "--model is required");
+  AVS_CHECK(UsageError, o.cache.empty() != o.data.empty(), "give either --cache or --data");
+  AVS_CHECK(UsageError, o.frames_per_clip >= 0, "--frames-per-clip must not be negative, got ", o.frames_per_clip);
+  AVS_CHECK(UsageError, o.workers >= 0 && o.workers <= 256, "--workers must lie in 0 .. 256, got ", o.workers);
+  AVS_CHECK(UsageError, o.log_steps >= 1, "--log-steps must be at least 1, got ", o.log_steps);
+  AVS_CHECK(UsageError, o.checkpoint_steps >= 0, "--checkpoint-steps must not be negative");
+  AVS_CHECK(UsageError, o.dropout >= 0 && o.dropout < 1, "--dropout must lie in [0, 1), got ", o.dropout);
+  for (const std::string& name : o.augment) {
+    const bool for_sound = name == "specaugment" || name == "shift";
+    AVS_CHECK(UsageError, for_sound == is_sound(input_kind_of(o.model)), "--augment ", name, " does not fit ", o.model,
+              ": flip and crop are for frames, specaugment and shift for spectrograms");
+  }
+}
+
+void check(const FusionTraining& options) { check_learning(options.learning); }
+
+BackboneTraining resumed_options(const BackboneTraining& given, const CLI::App& app, const std::string& config_file) {
+  BackboneTraining saved;
+  CLI::App reader;
+  add_options(reader, saved);
+  reader.get_option("--out")->required(false);
+  reader.set_config("--config", config_file, "", true);
+  try {
+    std::vector<std::string> nothing;
+    reader.parse(nothing);
+  } catch (const CLI::ParseError& error) {
+    throw DataError(str(config_file, ": ", error.what()));
+  }
+
+  std::string conflicts;
+  std::map<std::string, std::string> asked;
+  visit_options(given, [&](const char* name, const auto& value, Role, const char*) { asked[name] = toml_of(value); });
+  visit_options(saved, [&](const char* name, const auto& value, Role role, const char*) {
+    const bool was_given = app.get_option(std::string("--") + name)->count() > 0;
+    const bool may_change =
+        role != Role::Identity || (std::string_view(name) == "epochs" && saved.learning.schedule == "constant");
+    if (was_given && !may_change && asked[name] != toml_of(value))
+      conflicts += str("\n    --", name, " ", asked[name], " (the run has ", toml_of(value), ")");
+  });
+  if (!conflicts.empty()) throw UsageError("--resume continues the same run; these flags differ:" + conflicts);
+
+  // Given values win, which after the check above means: places, and the epochs of a constant schedule.
+  BackboneTraining result = saved;
+  visit_options(result, [&](const char* name, auto& to, Role, const char*) {
+    if (app.get_option(std::string("--") + name)->count() == 0) return;
+    visit_options(given, [&](const char* other, const auto& from, Role, const char*) {
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(to)>, std::remove_cvref_t<decltype(from)>>)
+        if (std::string_view(name) == other) to = from;
+    });
+  });
+  if (app.get_option("--data")->count() > 0) result.cache.clear();
+  if (app.get_option("--cache")->count() > 0) result.data.clear();
+  result.out = given.out;
+  result.resume = given.resume;
+  return result;
+}
+
+}  // namespace avs

@@ -1,0 +1,144 @@
+// The flags of train_backbone and train_fusion as plain structs. One list per struct (visit_options) serves the command
+// line, config.toml, the checkpoint's metadata and the check that a resumed run is the same run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/cli/compute_options.h"
+#include "layers/mixup.h"
+#include "layers/optim/adam.h"
+#include "layers/optim/schedule.h"
+
+namespace avs {
+
+// What both phases share. The defaults are those of Phase I: PAPER section 5.
+struct LearningOptions {
+  int64_t epochs = 30;
+  int64_t batch = 32;
+  double learning_rate = 1e-4;
+  std::string schedule = "constant";
+  double warm_up = 0.05;
+  std::string mixup = "author";
+  double mixup_alpha = 0.4;
+  double l2 = 1e-4;
+  double adam_epsilon = 1e-7;
+  std::string epsilon_placement = "hat";
+  double max_gradient_norm = 0;
+  double ema = 0;
+  uint64_t seed = 1;
+
+  Schedule schedule_over(int64_t total_steps) const;
+  MixupOptions mixup_options() const;
+  AdamOptions adam_options() const;
+};
+
+struct BackboneTraining {
+  std::string model, cache, data, out, weights;
+  double width = 1.0;
+  int64_t image_size = 0;  // 0: the cache's
+  double dropout = 0.2;
+  std::vector<std::string> augment;  // flip, crop, specaugment, shift
+  int64_t frames_per_clip = 0;       // 0: all, each epoch
+  LearningOptions learning;
+  ComputeOptions compute;
+  int64_t workers = 1;
+  double checkpoint_minutes = 10;
+  int64_t checkpoint_steps = 0;  // 0: by the clock only
+  int64_t log_steps = 20;
+  bool resume = false;
+};
+
+struct FusionTraining {
+  std::vector<std::string> embeddings;
+  std::string method, out;
+  std::vector<std::string> use;  // empty: all
+  bool relu = false, overwrite = false;
+  LearningOptions learning = {.epochs = 100, .batch = 128, .learning_rate = 2e-3, .schedule = "cosine"};
+  ComputeOptions compute;
+};
+
+// What a value may do to a run: Identity belongs to the result and its checkpoints; Place may differ between runs with
+// the same result (paths, threads, how often to save); Action is about this start only and is written nowhere.
+enum class Role : uint8_t { Identity, Place, Action };
+
+// visit(name without dashes, field, role, help)
+template <typename Options, typename Visit>
+void visit_learning(Options& o, const Visit& visit) {
+  visit("epochs", o.epochs, Role::Identity, "passes over the training split");
+  visit("batch", o.batch, Role::Identity, "samples per step, before mixup");
+  visit("lr", o.learning_rate, Role::Identity, "learning rate of Adam (the peak of a schedule)");
+  visit("schedule", o.schedule, Role::Identity, "constant, cosine (with warm-up) or one-cycle");
+  visit("warm-up", o.warm_up, Role::Identity, "share of the steps in which --schedule cosine rises");
+  visit("mixup", o.mixup, Role::Identity, "author (two mixes and the originals), beta (one mix) or none");
+  visit("mixup-alpha", o.mixup_alpha, Role::Identity, "alpha of mixup's Beta(alpha, alpha)");
+  visit("l2", o.l2, Role::Identity, "L2 on weights (not on biases and norms), added to the gradient");
+  visit("adam-epsilon", o.adam_epsilon, Role::Identity, "Adam's epsilon");
+  visit("epsilon-placement", o.epsilon_placement, Role::Identity, "hat (Keras) or corrected (PyTorch)");
+  visit("max-gradient-norm", o.max_gradient_norm, Role::Identity, "scale gradients down to this norm; 0: never");
+  visit("ema", o.ema, Role::Identity, "evaluate averaged weights with this decay, such as 0.999; 0: the weights");
+  visit("seed", o.seed, Role::Identity, "of weights, order, mixup, dropout and augmentation");
+}
+
+template <typename Options, typename Visit>
+void visit_options(Options& o,
+                   const Visit& visit) requires std::same_as<std::remove_const_t<Options>, BackboneTraining> {
+  visit("model", o.model, Role::Identity, "aud-mel, aud-gam, aud-cqt, vis-inc or vis-conv");
+  visit("cache", o.cache, Role::Place, "a cache made by prepare");
+  visit("data", o.data, Role::Place, "a data set; its cache is made at RUN/cache first (prepare has more options)");
+  visit("out", o.out, Role::Action, "the RUN folder to make");
+  visit("resume", o.resume, Role::Action, "continue the run in --out, or begin it if there is none");
+  visit("width", o.width, Role::Identity, "multiplies every channel count of the network's body");
+  visit("weights", o.weights, Role::Place, "a checkpoint to begin from instead of random weights");
+  visit("image-size", o.image_size, Role::Identity, "pixels of a frame's side, 75 to 512; 0: the cache's");
+  visit("dropout", o.dropout, Role::Identity, "dropout of the network's head");
+  visit("augment", o.augment, Role::Identity, "any of flip,crop (frames), specaugment,shift (spectrograms)");
+  visit("frames-per-clip", o.frames_per_clip, Role::Identity, "frames drawn from a clip per epoch; 0: all");
+  visit_learning(o.learning, visit);
+  visit("device", o.compute.device, Role::Place, "auto, cpu or cuda");
+  visit("dtype", o.compute.dtype, Role::Identity, "auto, f32, bf16 or f16; the CPU computes in f32");
+  visit("threads", o.compute.threads, Role::Place, "threads of the computation; 0: one per core");
+  visit("memory-limit", o.compute.memory_limit_bytes, Role::Place, "most memory for tensors, such as 4GB; 0: no limit");
+  visit("workers", o.workers, Role::Place, "threads that prepare batches; results do not depend on them");
+  visit("checkpoint-minutes", o.checkpoint_minutes, Role::Place,
+        "save last.safetensors this often, besides epoch ends");
+  visit("checkpoint-steps", o.checkpoint_steps, Role::Place, "save it every so many steps too; 0: no");
+  visit("log-steps", o.log_steps, Role::Identity, "steps between two lines of metrics.jsonl");
+}
+
+template <typename Options, typename Visit>
+void visit_options(Options& o, const Visit& visit) requires std::same_as<std::remove_const_t<Options>, FusionTraining> {
+  visit("embeddings", o.embeddings, Role::Place, "embeddings of extract_embeddings; several files of the same clips");
+  visit("method", o.method, Role::Identity, "f1 .. f6 (f1 to f3 fuse fc1024, f4 to f6 fc10)");
+  visit("use", o.use, Role::Identity, "names of the backbones to fuse, joined by commas; default: all");
+  visit("out", o.out, Role::Action, "the RUN folder to make");
+  visit("overwrite", o.overwrite, Role::Action, "train again where a finished run stands");
+  visit("relu", o.relu, Role::Identity, "a ReLU on every sum, as the author's older code has");
+  visit_learning(o.learning, visit);
+  visit("threads", o.compute.threads, Role::Place, "threads of the computation; 0: one per core");
+  visit("device", o.compute.device, Role::Place, "auto, cpu or cuda");
+}
+
+// ---- what the lists are used for ----
+
+void add_options(CLI::App& app, BackboneTraining& options);
+void add_options(CLI::App& app, FusionTraining& options);
+
+std::string to_toml(const BackboneTraining& options);
+std::string to_toml(const FusionTraining& options);
+
+// name -> value in TOML, of the Identity options: what a checkpoint says of how it was trained.
+std::string identity_toml(const BackboneTraining& options);
+std::string identity_toml(const FusionTraining& options);
+
+// UsageError when a value makes no sense on its own.
+void check(const BackboneTraining& options);
+void check(const FusionTraining& options);
+
+// The options of a resumed run: those of config.toml, with what was given on this command line where that may change.
+// UsageError lists Identity options that were given and differ; `epochs` may grow or shrink under a constant schedule.
+BackboneTraining resumed_options(const BackboneTraining& given, const CLI::App& app, const std::string& config_file);
+
+}  // namespace avs
