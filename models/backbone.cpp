@@ -79,6 +79,8 @@ std::string to_json(const BackboneOptions& o) {
               {"image_size", o.image_size},
               {"dropout", decimal(o.dropout)},
               {"pool_padding", o.pool_padding == PoolPadding::Ignored ? "ignored" : "counted"},
+              {"batch_norm_gamma", o.batch_norm_gamma == Gamma::One ? "one" : "learned"},
+              {"head", o.head == HeadKind::Hidden1024 ? "hidden1024" : "direct"},
               {"batch_norm_new_value_weight", decimal(o.batch_norm_new_value_weight)},
               {"seed", o.seed}}
       .dump();
@@ -96,6 +98,11 @@ BackboneOptions backbone_options_from_json(std::string_view json) {
     const auto padding = j.at("pool_padding").get<std::string>();
     AVS_CHECK(DataError, padding == "ignored" || padding == "counted", "pool_padding is '", padding, "'");
     o.pool_padding = padding == "ignored" ? PoolPadding::Ignored : PoolPadding::Counted;
+    const auto gamma = j.value("batch_norm_gamma", "one"), head = j.value("head", "hidden1024");
+    AVS_CHECK(DataError, gamma == "one" || gamma == "learned", "batch_norm_gamma is '", gamma, "'");
+    AVS_CHECK(DataError, head == "hidden1024" || head == "direct", "head is '", head, "'");
+    o.batch_norm_gamma = gamma == "one" ? Gamma::One : Gamma::Learned;
+    o.head = head == "hidden1024" ? HeadKind::Hidden1024 : HeadKind::Direct;
     o.batch_norm_new_value_weight = j.at("batch_norm_new_value_weight").get<float>();
     o.seed = j.at("seed").get<uint64_t>();
     return o;
@@ -109,20 +116,20 @@ BackboneOptions backbone_options_from_json(std::string_view json) {
 class Backbone::Head final : public Module {
  public:
   Head(int64_t features, const BackboneOptions& options, RandomState& random)
-      : fc1024_(child<Linear>("fc1024", features, 1024)),
+      : fc1024_(options.head == HeadKind::Direct ? nullptr : &child<Linear>("fc1024", features, 1024)),
         dropout_(child<Dropout>("dropout", options.dropout, random)),
-        classes_(child<Linear>("classes", 1024, options.classes)) {}
+        classes_(child<Linear>("classes", fc1024_ == nullptr ? features : 1024, options.classes)) {}
 
   BackboneOutput operator()(const Variable& pool) {
     BackboneOutput output;
     output.pool = pool;
-    output.fc1024 = relu(fc1024_(pool));
-    output.logits = classes_(dropout_(output.fc1024));
+    if (fc1024_ != nullptr) output.fc1024 = relu((*fc1024_)(pool));
+    output.logits = classes_(dropout_(fc1024_ == nullptr ? pool : output.fc1024));
     return output;
   }
 
  private:
-  Linear& fc1024_;
+  Linear* fc1024_;  // null under a direct head
   Dropout& dropout_;
   Linear& classes_;
 };

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "layers/batch_norm.h"
 #include "layers/dropout.h"
 #include "layers/module.h"
 #include "models/checkpoint.h"
@@ -22,6 +23,10 @@ namespace avs {
 
 enum class InputKind : uint8_t { Mel, Gammatone, Cqt, Frames };
 std::string_view name_of(InputKind kind);  // "mel", "gam", "cqt", "frames"
+
+// What follows the pool. Direct is one dense layer from the pool to the classes, as ImageNet's published classifiers
+// have it; then there is no `fc1024`.
+enum class HeadKind : uint8_t { Hidden1024, Direct };
 inline bool is_sound(InputKind kind) { return kind != InputKind::Frames; }
 
 struct BackboneOptions {
@@ -31,7 +36,9 @@ struct BackboneOptions {
   int64_t image_size = 224;  // of frames, 75 to 512
   float dropout = 0.2f;      // of the head
   PoolPadding pool_padding =
-      PoolPadding::Ignored;  // InceptionV3's average pools: Keras' Ignored, torchvision's Counted
+      PoolPadding::Ignored;             // InceptionV3's average pools: Keras' Ignored, torchvision's Counted
+  Gamma batch_norm_gamma = Gamma::One;  // InceptionV3's: Keras' One, torchvision's Learned
+  HeadKind head = HeadKind::Hidden1024;
   // How fast BatchNorm's running statistics follow: Keras' momentum 0.99 is 0.01, PyTorch's 0.1 is 0.1. Runs of few
   // steps (a small data set) want the faster one, or the statistics still remember their start.
   float batch_norm_new_value_weight = 0.01f;
@@ -46,7 +53,7 @@ BackboneOptions backbone_options_from_json(std::string_view json);
 inline constexpr const char* kBackboneKey = "backbone";
 
 struct BackboneOutput {
-  Variable pool, fc1024, logits;
+  Variable pool, fc1024, logits;  // fc1024 is undefined under a direct head
 };
 
 class Backbone : public Module {

@@ -15,6 +15,7 @@ constexpr Pool2dSpec kMaxPool{.window_h = 3, .window_w = 3, .stride_h = 2, .stri
 struct Style {
   double width;
   BatchNormSpec norm;
+  Gamma gamma;
   PoolPadding pool_padding;
 
   int64_t channels(int64_t at_full_width) const { return scaled_width(at_full_width, width, 8); }
@@ -58,7 +59,7 @@ class Branch final : public Layer {
     const Conv2dSpec spec{.stride_h = step.stride,
                           .stride_w = step.stride,
                           .padding = step.fit == Fit::Same ? Padding::same(step.r, step.s) : Padding{}};
-    ConvBn& conv = child<ConvBn>(name, Filter{channels_, out, step.r, step.s}, spec, style.norm, Gamma::One);
+    ConvBn& conv = child<ConvBn>(name, Filter{channels_, out, step.r, step.s}, spec, style.norm, style.gamma);
     channels_ = out;
     return conv;
   }
@@ -163,7 +164,7 @@ int64_t build_stem(Sequence& stem, const Style& style) {
   const auto conv = [&](int64_t k, int64_t extent, int64_t stride, Padding padding) {
     const int64_t out = style.channels(k);
     stem.then<ConvBn>(Filter{in, out, extent, extent},
-                      Conv2dSpec{.stride_h = stride, .stride_w = stride, .padding = padding}, style.norm, Gamma::One);
+                      Conv2dSpec{.stride_h = stride, .stride_w = stride, .padding = padding}, style.norm, style.gamma);
     in = out;
   };
   conv(32, 3, 2, {});
@@ -182,6 +183,7 @@ InceptionV3::InceptionV3(BackboneOptions options) : Backbone(options, InputKind:
   const Style style{
       options.width,
       {.epsilon = 1e-3f, .new_value_weight = options.batch_norm_new_value_weight, .activation = Activation::Relu},
+      options.batch_norm_gamma,
       options.pool_padding};
   preprocess_ =
       &child<AffineChannels>("preprocess", std::vector<float>(3, 1.0f / 127.5f), std::vector<float>(3, -1.0f));

@@ -10,8 +10,8 @@
 //   mixed8       to 8x8          [ 1x1 3x3/2 | 1x1 1x7 7x1 3x3/2 | max/2 ]
 //   mixed9..10                   [ 1x1 | 1x1 (1x3 + 3x1) | 1x1 3x3 (1x3 + 3x1) | pool 1x1 ]
 //
-// `pool` is a 3x3 average at stride 1. Keras leaves padding out of the average, torchvision counts it: BackboneOptions
-// has the choice.
+// `pool` is a 3x3 average at stride 1. Keras leaves padding out of the average, torchvision counts it, and torchvision's
+// BatchNorm has a gamma: BackboneOptions has both choices.
 //
 // Names here → torchvision; each is followed by `.conv.weight` and `.bn.{beta,running_mean,running_variance}`, there by
 // `.conv.weight` and `.bn.{weight,bias,running_mean,running_var}`. Keras numbers its layers in the order of
