@@ -1,0 +1,161 @@
+#include "apps/train/fusion_training.h"
+
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <optional>
+
+#include "apps/train/run_log.h"
+#include "autograd/functions.h"
+#include "layers/mixup.h"
+#include "layers/optim/weight_average.h"
+#include "tensor/interrupt.h"
+#include "tensor/ops/softmax.h"
+
+namespace avs {
+namespace {
+
+constexpr float kKlClip = 1e-7f;          // PAPER section 5
+constexpr int64_t kInferenceRows = 1024;  // bounds the memory of a pass over a whole split
+
+// The rows of a mini-batch within the whole matrices, already paired for mixup: no batch is gathered before it is
+// mixed.
+MixupPlan plan_rows(std::span<const int64_t> rows, MixupOptions options, Rng& rng) {
+  MixupPlan plan = plan_mixup(static_cast<int64_t>(rows.size()), options, rng);
+  for (int32_t& i : plan.first) i = static_cast<int32_t>(rows[static_cast<size_t>(i)]);
+  for (int32_t& i : plan.second) i = static_cast<int32_t>(rows[static_cast<size_t>(i)]);
+  return plan;
+}
+
+class FusionTrainer {
+ public:
+  FusionTrainer(const FusionData& data, const FusionOptions& fusion, const LearningOptions& learning)
+      : data_(data),
+        learning_(learning),
+        net_(std::make_unique<FusionNet>(fusion)),
+        arena_(*net_),
+        adam_(arena_, learning.adam_options()),
+        targets_(one_hot(data.train.labels, fusion.classes)),
+        steps_per_epoch_((data.train.size() + learning.batch - 1) / learning.batch),
+        schedule_(learning.schedule_over(steps_per_epoch_ * learning.epochs)) {
+    if (learning.ema > 0) average_.emplace(arena_, static_cast<float>(learning.ema));
+  }
+
+  LogLine run_epoch(int64_t epoch) {
+    const Rng rng = Rng(learning_.seed).fork("fusion epoch", static_cast<uint64_t>(epoch));
+    std::vector<int64_t> order(static_cast<size_t>(data_.train.size()));
+    std::iota(order.begin(), order.end(), int64_t{0});
+    Rng shuffle = rng.fork("order");
+    shuffle.shuffle(order);
+    LogLine line;
+    net_->train();
+    for (int64_t first = 0; first < data_.train.size(); first += learning_.batch) {
+      const auto count = static_cast<size_t>(std::min(learning_.batch, data_.train.size() - first));
+      Rng mixing = rng.fork("mixup", static_cast<uint64_t>(first));
+      step(std::span(order).subspan(static_cast<size_t>(first), count), mixing, line);
+    }
+    line.epoch = epoch + 1;
+    line.step = adam_.steps();
+    line.l2 = adam_.l2_penalty();
+    return line;
+  }
+
+  Evaluation validate() {
+    std::optional<WeightAverage::InUse> averaged;
+    if (average_) averaged.emplace(*average_);
+    return evaluate(fuse(*net_, data_.validation.x), data_.validation.ids, data_.validation.labels, data_.classes);
+  }
+
+  Tensor weights() {
+    std::optional<WeightAverage::InUse> averaged;
+    if (average_) averaged.emplace(*average_);
+    return arena_.values().clone();
+  }
+
+  // Gives the network away, with these weights.
+  std::unique_ptr<FusionNet> finish(const Tensor& weights) {
+    arena_.values().copy_from(weights);
+    net_->eval();
+    return std::move(net_);
+  }
+
+ private:
+  void step(std::span<const int64_t> rows, Rng& rng, LogLine& line) {
+    stop_if_interrupted();
+    const MixupPlan plan = plan_rows(rows, learning_.mixup_options(), rng);
+    std::vector<Variable> x;
+    for (const Tensor& matrix : data_.train.x) x.emplace_back(mix(matrix, plan));
+    const Tensor y = mix(targets_, plan);
+    const Variable logits = net_->run(x);
+    const Variable loss = softmax_kl(logits, y, kKlClip);
+    loss.backward();
+    line.learning_rate = schedule_.learning_rate(adam_.steps());
+    adam_.step(line.learning_rate);
+    if (average_) average_->update(adam_.steps());
+    line.sums.add(static_cast<double>(loss.value().item()), accuracy_of(logits.value(), y), plan.rows());
+    AVS_CHECK(NumericError, std::isfinite(line.sums.loss), "the loss is no number at step ", adam_.steps());
+  }
+
+  const FusionData& data_;
+  const LearningOptions& learning_;
+  std::unique_ptr<FusionNet> net_;
+  ParameterArena arena_;
+  Adam adam_;
+  std::optional<WeightAverage> average_;
+  Tensor targets_;
+  int64_t steps_per_epoch_;
+  Schedule schedule_;
+};
+
+}  // namespace
+
+Tensor fuse(FusionNet& net, const std::vector<Tensor>& x) {
+  const NoGrad inference;
+  net.eval();
+  const int64_t n = x.front().shape()[0], classes = net.options().classes;
+  Tensor probabilities = Tensor::empty({n, classes});
+  for (int64_t first = 0; first < n; first += kInferenceRows) {
+    const int64_t count = std::min(kInferenceRows, n - first);
+    std::vector<Variable> block;
+    for (const Tensor& matrix : x) block.emplace_back(matrix.rows(first, count));
+    const Tensor p = ops::softmax(net.run(block).value());
+    probabilities.rows(first, count).copy_from(p);
+  }
+  return probabilities;
+}
+
+TrainedFusion train_fusion(const FusionData& data, const FusionOptions& fusion, const LearningOptions& learning,
+                           const std::function<void(const std::string&)>& write_line) {
+  AVS_CHECK(DataError, data.train.size() > 0, "no training clip has all of the embeddings to fuse");
+  FusionTrainer trainer(data, fusion, learning);
+  TrainedFusion result;
+  Tensor best_weights;
+  Score best;
+  const RunClock clock;
+  for (int64_t epoch = 0; epoch < learning.epochs; ++epoch) {
+    LogLine line;
+    try {
+      line = trainer.run_epoch(epoch);
+    } catch (NumericError& error) {
+      error.add_context(str("in epoch ", epoch + 1));
+      throw;
+    }
+    // Without validation clips the last epoch is the best there is to say.
+    Evaluation validation;
+    if (data.validation.size() > 0) validation = trainer.validate();
+    const Score score{validation.micro_accuracy, validation.log_loss};
+    const bool is_best = validation.clips == 0 || better(score, best);
+    line.seconds = clock.seconds();
+    line.peak_bytes = context(kCpu).memory().peak_bytes;
+    write_line(epoch_line(line, validation.clips == 0 ? nullptr : &validation, is_best));
+    if (!is_best) continue;
+    best = score;
+    best_weights = trainer.weights();
+    result.best_epoch = epoch + 1;
+    result.validation = std::move(validation);
+  }
+  result.net = trainer.finish(best_weights);
+  return result;
+}
+
+}  // namespace avs
