@@ -1,0 +1,45 @@
+// How far a long loop is, on stderr: a bar with rate and time left on a terminal, a plain line every ten seconds
+// otherwise. Thread-safe. Results never go here.
+//
+//   Progress progress(clips.size(), "preparing");
+//   for (...) { work(); progress.advance(); }
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace avs {
+
+class Progress {
+ public:
+  Progress(int64_t total, std::string what);
+  ~Progress();  // clears the bar; on no terminal, the last line if any was written
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void advance(int64_t steps = 1);
+  void set_note(std::string note);  // shown behind the bar: "loss 0.412"
+
+  // Writes a whole line above the bar.
+  void print(const std::string& line);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void draw();  // with mutex_ held
+  void clear();
+  std::string text(double elapsed_seconds) const;
+
+  int64_t total_, done_ = 0;
+  std::string what_, note_;
+  const bool on_terminal_;
+  bool drawn_ = false;
+  const Clock::time_point start_;
+  Clock::time_point next_draw_;
+  std::mutex mutex_;
+};
+
+std::string as_clock(double seconds);  // "0:07", "12:30", "3:05:00"
+
+}  // namespace avs

@@ -1,0 +1,48 @@
+// What is computed for one clip before it enters the cache: its frames and its log spectrograms.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/data/entry.h"
+#include "audio/features.h"
+#include "vision/frames.h"
+
+namespace avs::data {
+
+std::string_view name_of(CqtRange range);             // "full", "author"
+CqtRange cqt_range_from_name(std::string_view name);  // UsageError lists the names
+
+struct SpectrogramOptions {
+  std::vector<Part> kinds = {Part::Mel, Part::Gam, Part::Cqt};  // in this order, none twice; may be empty
+  CqtRange cqt = CqtRange::FullBand;
+};
+
+struct ClipArrays {
+  EntryParts parts;  // in the order of kParts
+  std::string note;  // "no sound", "no picture", or why one of the two cannot be decoded; else empty
+};
+
+// Holds filters and scratch memory: make one per thread and use it for many clips. Works on one thread.
+class ClipDecoder {
+ public:
+  ClipDecoder(const FrameOptions& frames, const SpectrogramOptions& spectrograms);
+
+  // Decodes a clip's sound and picture; either path may be empty, both may be the same file.
+  // DataError, one line with file and reason: neither can be used, or the picture breaks off (Truncated).
+  ClipArrays operator()(const std::filesystem::path& audio, const std::filesystem::path& video);
+
+ private:
+  EntryParts sound_parts(const std::filesystem::path& path);
+
+  FrameOptions frames_;
+  std::vector<SpectrogramKind> kinds_;
+  FeatureExtractor extract_;
+};
+
+// "libavformat 59.27.100, libavcodec 59.37.100, libswscale 6.7.100": what decoded the arrays.
+std::string media_versions();
+
+}  // namespace avs::data

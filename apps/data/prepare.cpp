@@ -1,0 +1,210 @@
+#include "apps/data/prepare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <set>
+#include <thread>
+
+#include "tensor/error.h"
+
+namespace avs::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Outcome {
+  CachedClip clip;
+  std::string skip_reason;  // not empty: no entry was made
+  bool was_made = false;
+};
+
+// ---- one clip ---------------------------------------------------------------
+
+std::optional<Entry> whole_entry(const fs::path& path, const EntryKey& key) {
+  if (!fs::exists(path)) return std::nullopt;
+  try {
+    Entry entry(path);
+    if (entry.key() != key) return std::nullopt;
+    entry.verify();
+    return entry;
+  } catch (const DataError&) {
+    return std::nullopt;  // damaged or of another version: made again
+  }
+}
+
+void describe_entry(const Entry& entry, CachedClip& clip) {
+  clip.frame_count = entry.has(Part::Frames) ? entry.shape(Part::Frames)[0] : 0;
+  clip.has_sound = entry.has(Part::Mel) || entry.has(Part::Gam) || entry.has(Part::Cqt);
+  clip.note = entry.note();
+}
+
+Outcome prepare_clip(const PrepareOptions& options, const fs::path& root, const Clip& clip, ClipDecoder& decode) {
+  Outcome outcome;
+  outcome.clip = {clip.name, clip.audio, clip.video, clip.label, clip.split, 0, false, {}};
+  const fs::path path = options.cache / "entries" / entry_file_name(clip.name);
+  const EntryKey key = entry_key(options.arrays, root, clip);
+  if (const auto entry = whole_entry(path, key)) {
+    describe_entry(*entry, outcome.clip);
+    return outcome;
+  }
+  ClipArrays arrays;
+  try {
+    const auto place = [&](const std::string& file) { return file.empty() ? fs::path() : root / file; };
+    arrays = decode(place(clip.audio), place(clip.video));
+  } catch (const DataError& error) {
+    outcome.skip_reason = error.what();
+  } catch (const std::bad_alloc&) {
+    outcome.skip_reason = str((root / clip.video).string(), ": its pictures or sound need more memory than there is");
+  }
+  if (!outcome.skip_reason.empty()) return outcome;
+  write_entry(path, key, arrays.note, arrays.parts);
+  describe_entry(Entry(path), outcome.clip);
+  outcome.was_made = true;
+  return outcome;
+}
+
+// ---- all clips --------------------------------------------------------------
+
+std::vector<Outcome> prepare_clips(const PrepareOptions& options, const Layout& layout) {
+  std::vector<Outcome> outcomes(layout.clips.size());
+  Progress progress(static_cast<int64_t>(outcomes.size()), "preparing");
+  std::atomic<size_t> next = 0;
+  std::exception_ptr failure;
+  std::mutex failure_mutex;
+  const auto work = [&] {
+    ClipDecoder decode(options.arrays.frames, options.arrays.spectrograms);
+    for (size_t i = next++; i < outcomes.size(); i = next++) {
+      try {
+        outcomes[i] = prepare_clip(options, layout.root, layout.clips[i], decode);
+        progress.advance();
+      } catch (...) {  // the cache cannot be written: no clip can be prepared any more
+        const std::lock_guard lock(failure_mutex);
+        if (!failure) failure = std::current_exception();
+        next = outcomes.size();
+      }
+    }
+  };
+  std::vector<std::jthread> workers;
+  for (int i = 1; i < options.workers; ++i) workers.emplace_back(work);
+  work();
+  workers.clear();
+  if (failure) std::rethrow_exception(failure);
+  return outcomes;
+}
+
+void remove_strays(const fs::path& entries, const std::vector<CachedClip>& clips) {
+  std::set<std::string> wanted;
+  for (const CachedClip& clip : clips) wanted.insert(entry_file_name(clip.name));
+  for (const fs::directory_entry& file : fs::directory_iterator(entries))
+    if (!wanted.contains(file.path().filename().string())) fs::remove(file.path());
+}
+
+void refuse_nested_cache(const PrepareOptions& options, const Layout& layout) {
+  if (layout.kind == "DCASE") return;
+  const fs::path cache = fs::weakly_canonical(options.cache);
+  const auto [in_root, rest] = std::mismatch(layout.root.begin(), layout.root.end(), cache.begin(), cache.end());
+  if (in_root == layout.root.end())
+    throw UsageError(str("the cache ", cache.string(), " lies inside the data folder ", layout.root.string(),
+                         ", where every folder is a class; choose a folder outside"));
+}
+
+std::string find_failure(const PrepareReport& report) {
+  if (report.clips.empty()) return str("all ", report.header.skipped.size(), " clips were skipped");
+  for (size_t label = 0; label < report.header.classes.size(); ++label) {
+    const bool is_there = std::any_of(report.clips.begin(), report.clips.end(), [=](const CachedClip& clip) {
+      return clip.split == Split::Train && clip.label == static_cast<int64_t>(label);
+    });
+    if (!is_there) return str("the class '", report.header.classes[label], "' has no usable training clip");
+  }
+  return {};
+}
+
+}  // namespace
+
+PrepareReport prepare(const PrepareOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  max_frame_count(options.arrays.frames);  // options out of range are a usage error before anything is touched
+  Layout layout = read_layout(options.data, options.layout);
+  refuse_nested_cache(options, layout);
+  std::error_code error;
+  fs::create_directories(options.cache / "entries", error);
+  if (error) throw Error(str(options.cache.string(), ": cannot be created: ", error.message()));
+  const FolderLock lock(options.cache);
+
+  PrepareReport report;
+  report.header = {layout.root,    layout.kind,  layout.validation_cut, layout.classes,
+                   options.arrays, layout.notes, layout.skipped};
+  for (Outcome& outcome : prepare_clips(options, layout)) {
+    if (!outcome.skip_reason.empty()) {
+      report.header.skipped.push_back({outcome.clip.name, outcome.skip_reason});
+      continue;
+    }
+    ++(outcome.was_made ? report.made : report.kept);
+    report.clips.push_back(std::move(outcome.clip));
+  }
+  report.failure = find_failure(report);
+  if (report.failure.empty()) {
+    write_index(options.cache, report.header, report.clips);
+    remove_strays(options.cache / "entries", report.clips);
+  }
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+// ---- for a person -----------------------------------------------------------
+
+namespace {
+
+constexpr size_t kMostLines = 20;
+
+void add_lines(std::string& out, const std::string& title, const std::vector<std::string>& lines) {
+  if (lines.empty()) return;
+  out += fmt::format("{}: {}\n", title, lines.size());
+  for (size_t i = 0; i < std::min(lines.size(), kMostLines); ++i) out += "  " + lines[i] + "\n";
+  if (lines.size() > kMostLines) out += fmt::format("  … and {} more, see index.json\n", lines.size() - kMostLines);
+}
+
+std::string class_table(const PrepareReport& report) {
+  const std::vector<std::string>& classes = report.header.classes;
+  std::vector<std::array<int64_t, 3>> counts(classes.size() + 1, {0, 0, 0});
+  for (const CachedClip& clip : report.clips) {
+    ++counts[static_cast<size_t>(clip.label)][static_cast<size_t>(clip.split)];
+    ++counts.back()[static_cast<size_t>(clip.split)];
+  }
+  size_t width = 5;
+  for (const std::string& name : classes) width = std::max(width, name.size());
+  std::string out = fmt::format("{:<{}}  {:>7}  {:>10}  {:>7}\n", "class", width, "train", "validation", "test");
+  for (size_t i = 0; i <= classes.size(); ++i)
+    out += fmt::format("{:<{}}  {:>7}  {:>10}  {:>7}\n", i < classes.size() ? classes[i] : "total", width, counts[i][0],
+                       counts[i][1], counts[i][2]);
+  return out;
+}
+
+}  // namespace
+
+std::string describe(const PrepareReport& report) {
+  const IndexHeader& header = report.header;
+  std::string out =
+      fmt::format("{}: {} clips, {} classes ({} layout; validation split {})\n", header.data_root.string(),
+                  report.clips.size(), header.classes.size(), header.layout_kind,
+                  header.validation_cut == "as given" ? "as given" : "cut " + header.validation_cut);
+  out += class_table(report);
+  std::vector<std::string> unusual = header.notes, skipped;
+  for (const CachedClip& clip : report.clips)
+    if (!clip.note.empty()) unusual.push_back(clip.name + ": " + clip.note);
+  for (const Skipped& skip : header.skipped) skipped.push_back(skip.reason);
+  add_lines(out, "kept, but worth knowing", unusual);
+  add_lines(out, "skipped", skipped);
+  const double rate = report.seconds > 0 ? static_cast<double>(report.made) / report.seconds : 0;
+  out += fmt::format("{} decoded, {} already there, {} skipped; {:.1f} s, {:.1f} clips/s\n", report.made, report.kept,
+                     skipped.size(), report.seconds, rate);
+  return out;
+}
+
+}  // namespace avs::data

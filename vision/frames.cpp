@@ -1,0 +1,150 @@
+#include "vision/frames.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "audio/container.h"
+#include "tensor/error.h"
+#include "vision/image.h"
+#include "vision/scale.h"
+
+namespace avs {
+namespace {
+
+void check(const FrameOptions& options) {
+  if (!(options.frames_per_second > 0 && options.frames_per_second <= 1000))
+    throw UsageError(str("frames per second must be above 0 and at most 1000, got ", options.frames_per_second));
+  if (!(options.max_seconds > 0 && options.max_seconds <= 1e6))
+    throw UsageError(str("the clip length must be above 0 and at most a million seconds, got ", options.max_seconds));
+}
+
+double frame_time(int64_t k, const FrameOptions& options) {
+  return (static_cast<double>(k) + 0.5) / options.frames_per_second;
+}
+
+// How long a decoded picture stays on screen when no other follows.
+double shown_seconds(const AVFrame& frame, const AVStream& stream, const FrameOptions& options) {
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)
+  const int64_t duration = frame.duration;
+#else
+  const int64_t duration = frame.pkt_duration;
+#endif
+  if (duration > 0) return static_cast<double>(duration) * av_q2d(stream.time_base);
+  if (stream.avg_frame_rate.num > 0 && stream.avg_frame_rate.den > 0) return 1 / av_q2d(stream.avg_frame_rate);
+  return 1 / options.frames_per_second;
+}
+
+// Holds the picture on screen and writes it once for every sample time it is on screen at.
+class Sampler {
+ public:
+  Sampler(const FrameOptions& options, Orientation orientation)
+      : options_(options),
+        orientation_(orientation),
+        count_(max_frame_count(options)),
+        frame_bytes_(static_cast<size_t>(options.image_size * options.image_size * 3)),
+        scale_(options.image_size),
+        shown_(make_frame()) {}
+
+  bool full() const { return taken_ == count_; }
+  bool has_picture() const { return shown_->width > 0; }
+  int64_t taken() const { return taken_; }
+
+  // Takes the shown picture for every sample time before `second`.
+  void show_until(double second) {
+    while (!full() && frame_time(taken_, options_) < second) take();
+  }
+
+  void show(AVFrame& frame) {
+    av_frame_unref(shown_.get());
+    av_frame_move_ref(shown_.get(), &frame);
+    scaled_ = nullptr;
+  }
+
+  void take() {
+    pixels_.resize(pixels_.size() + frame_bytes_);
+    uint8_t* to = pixels_.data() + pixels_.size() - frame_bytes_;
+    if (scaled_valid()) {
+      std::memcpy(to, to - frame_bytes_, frame_bytes_);
+    } else {
+      scale_(*shown_, to);
+      orient(to, options_.image_size, orientation_);
+      scaled_ = shown_->data[0];
+    }
+    ++taken_;
+  }
+
+  Frames finish() const {
+    Frames frames;
+    const int64_t size = options_.image_size;
+    frames.pixels = Tensor::from({taken_, size, size, 3}, std::span<const uint8_t>(pixels_));
+    for (int64_t k = 0; k < taken_; ++k) frames.seconds.push_back(frame_time(k, options_));
+    return frames;
+  }
+
+ private:
+  bool scaled_valid() const { return scaled_ != nullptr; }  // the last taken picture is the shown one
+
+  const FrameOptions& options_;
+  Orientation orientation_;
+  int64_t count_, taken_ = 0;
+  size_t frame_bytes_;
+  SquareScaler scale_;
+  FramePtr shown_;
+  const uint8_t* scaled_ = nullptr;
+  std::vector<uint8_t> pixels_;
+};
+
+Frames sample_still(const std::filesystem::path& path, const FrameOptions& options) {
+  const int64_t size = options.image_size;
+  return {to_square(read_image(path), size).reshape({1, size, size, 3}), {frame_time(0, options)}};
+}
+
+Frames sample_video(MediaFile& file, int stream_index, const FrameOptions& options) {
+  Decoder decoder(file, stream_index);
+  Sampler sampler(options, orientation_of(decoder.stream()));
+  double end = 0;  // of the shown picture, if nothing followed
+  while (!sampler.full()) {
+    AVFrame* frame = decoder.next_frame();
+    if (frame == nullptr) break;
+    const double begin = decoder.seconds(*frame).value_or(end);
+    if (sampler.has_picture()) sampler.show_until(begin);
+    end = begin + shown_seconds(*frame, decoder.stream(), options);
+    sampler.show(*frame);
+  }
+  if (!sampler.has_picture())
+    throw DataError(str(file.path().string(), ": no picture of its video stream can be decoded",
+                        decoder.last_reason().empty() ? "" : ": " + decoder.last_reason()));
+  sampler.show_until(end);
+  if (!sampler.full() && decoder.truncated())
+    throw Truncated(str(file.path().string(), ": truncated: its pictures end at second ", std::round(end * 10) / 10,
+                        ": ", decoder.last_reason()));
+  if (sampler.taken() == 0) sampler.take();
+  return sampler.finish();
+}
+
+}  // namespace
+
+int64_t max_frame_count(const FrameOptions& options) {
+  check(options);
+  // Frame k is wanted while (k + 1/2) / rate < seconds; the guard keeps 10 s * 2 from becoming 19.999... or 20.001.
+  return std::max<int64_t>(
+      1, static_cast<int64_t>(std::ceil(options.max_seconds * options.frames_per_second - 0.5 - 1e-9)));
+}
+
+std::optional<Frames> sample_frames(const std::filesystem::path& path, const FrameOptions& options) {
+  check(options);
+  if (is_still_image(path)) return sample_still(path, options);
+  MediaFile file(path);
+  const std::optional<int> stream = file.video_stream();
+  if (!stream) return std::nullopt;
+  try {
+    return sample_video(file, *stream, options);
+  } catch (DataError& error) {
+    const std::string_view what = error.what();
+    if (what.find(path.string()) != std::string_view::npos) throw;
+    throw DataError(str(path.string(), ": ", what));
+  }
+}
+
+}  // namespace avs
