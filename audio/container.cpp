@@ -27,11 +27,6 @@ void keep_errors(void* source, int level, const char* format, va_list arguments)
   if (!text.empty()) last_log_line = text;
 }
 
-void silence_ffmpeg() {
-  static std::once_flag once;
-  std::call_once(once, [] { av_log_set_callback(keep_errors); });
-}
-
 // FFmpeg would show a text file as a film of its letters, and a picture's demuxers match by file name alone.
 bool is_text_art(const AVInputFormat& format) {
   constexpr std::array<std::string_view, 5> names = {"tty", "bin", "xbin", "adf", "idf"};
@@ -56,6 +51,11 @@ std::optional<int> best_stream(AVFormatContext& format, AVMediaType type) {
 }
 
 }  // namespace
+
+void silence_ffmpeg() {
+  static std::once_flag once;
+  std::call_once(once, [] { av_log_set_callback(keep_errors); });
+}
 
 FramePtr make_frame() {
   FramePtr frame(av_frame_alloc());

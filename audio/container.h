@@ -43,6 +43,8 @@ PacketPtr make_packet();
 // last logged as an error on this thread, which is then forgotten.
 std::string ffmpeg_reason(int error_code);
 
+void silence_ffmpeg();  // every MediaFile does it; writers, which open none, ask for it
+
 class MediaFile {
  public:
   // DataError: no such file, empty, no media in it, or neither a sound nor a video stream.

@@ -88,10 +88,12 @@ AVS_SIMD void project_block(const Complex<float>* w, int64_t n, const float* spe
       right_re += w[k].re * xr_re - w[k].im * xr_im;
       right_im += w[k].re * xr_im + w[k].im * xr_re;
     }
-    for (int64_t i = 0; i < 8; ++i) {
-      left[half + i] = 0.5f * std::sqrt(left_re[i] * left_re[i] + left_im[i] * left_im[i]);
-      right[half + i] = 0.5f * std::sqrt(right_re[i] * right_re[i] + right_im[i] * right_im[i]);
-    }
+    *reinterpret_cast<Vec8*>(left + half) = left_re * left_re + left_im * left_im;
+    *reinterpret_cast<Vec8*>(right + half) = right_re * right_re + right_im * right_im;
+  }
+  for (int64_t i = 0; i < kFrameBlock; ++i) {
+    left[i] = 0.5f * ::sqrtf(left[i]);
+    right[i] = 0.5f * ::sqrtf(right[i]);
   }
 }
 

@@ -9,6 +9,7 @@ namespace {
 
 // One band: x [frames, c] -> y [frames, 3c], and slopes and curvatures [frames, c] on the way.
 AVS_SIMD void derivatives(const float* x, int64_t frames, int64_t c, float* slope, float* curvature) {
+#pragma GCC ivdep
   for (int64_t i = 4 * c; i < (frames - 4) * c; ++i) {
     const float* p = x + i;
     const float pair1 = p[c] + p[-c], pair2 = p[2 * c] + p[-2 * c];

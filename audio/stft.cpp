@@ -24,22 +24,22 @@ AVS_SIMD void separate(const Complex<float>* x, int64_t n, float* re, float* im)
   }
 }
 
-// re_mirror[-k] is the real part of X[N-k].
-AVS_SIMD void combine(const float* re, const float* im, const float* re_mirror, const float* im_mirror, int64_t bins,
-                      const StereoPower& out) {
-  float* __restrict__ power_left = out.power_left;
-  float* __restrict__ power_right = out.power_right;
-  float* __restrict__ magnitude_left = out.magnitude_left;
-  float* __restrict__ magnitude_right = out.magnitude_right;
+// Real and imaginary parts of bin k at [k], of its mirror image N - k at mirror[-k].
+struct Halves {
+  const float *re, *im, *mirror_re, *mirror_im;
+};
+
+AVS_SIMD void combine(const Halves x, int64_t bins, const StereoPower out) {
+#pragma GCC ivdep  // eight arrays are more than the compiler would check for overlaps
   for (int64_t k = 0; k < bins; ++k) {
-    const float sum_re = re[k] + re_mirror[-k], difference_re = re[k] - re_mirror[-k];
-    const float sum_im = im[k] + im_mirror[-k], difference_im = im[k] - im_mirror[-k];
+    const float sum_re = x.re[k] + x.mirror_re[-k], difference_re = x.re[k] - x.mirror_re[-k];
+    const float sum_im = x.im[k] + x.mirror_im[-k], difference_im = x.im[k] - x.mirror_im[-k];
     const float left = 0.25f * (sum_re * sum_re + difference_im * difference_im);
     const float right = 0.25f * (sum_im * sum_im + difference_re * difference_re);
-    power_left[k] = left;
-    power_right[k] = right;
-    magnitude_left[k] = std::sqrt(left);
-    magnitude_right[k] = std::sqrt(right);
+    out.power_left[k] = left;
+    out.power_right[k] = right;
+    out.magnitude_left[k] = ::sqrtf(left);
+    out.magnitude_right[k] = ::sqrtf(right);
   }
 }
 
@@ -83,9 +83,9 @@ void power_of_both(const Complex<float>* spectrum, int64_t fft_size, const Stere
   float* const re = scratch.data();
   float* const im = re + fft_size + 1;
   separate(spectrum, fft_size, re, im);
-  re[fft_size] = re[0];  // the mirror of bin 0 is bin 0
+  re[fft_size] = re[0];  // the mirror image of 0 Hz is 0 Hz
   im[fft_size] = im[0];
-  combine(re, im, re + fft_size, im + fft_size, fft_size / 2 + 1, out);
+  combine({re, im, re + fft_size, im + fft_size}, fft_size / 2 + 1, out);
 }
 
 }  // namespace avs::audio
