@@ -81,7 +81,12 @@ void Variable::backward(const Tensor& dy) const {
   AVS_CHECK(ShapeError, requires_grad(), "backward: nothing behind this value requires a gradient");
   std::vector<std::shared_ptr<Node>> nodes = nodes_behind(slot_);
   accumulate(*slot_, dy);
-  for (std::shared_ptr<Node>& node : nodes) {
+  // A value inside an expression has no Variable left: only the node that read it holds its slot, and that node goes
+  // before the node that made it runs.
+  std::vector<std::shared_ptr<GradSlot>> outputs;
+  for (const auto& node : nodes) outputs.push_back(node->output.lock());
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    std::shared_ptr<Node>& node = nodes[i];
     try {
       run_node(*node);
     } catch (Error& error) {
@@ -89,7 +94,8 @@ void Variable::backward(const Tensor& dy) const {
                             node->layer.empty() ? "" : "'"));
       throw;
     }
-    if (const auto output = node->output.lock()) output->producer = nullptr;
+    if (outputs[i] != nullptr) outputs[i]->producer = nullptr;
+    outputs[i] = nullptr;
     node = nullptr;
   }
 }
