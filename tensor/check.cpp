@@ -10,7 +10,8 @@ void check_f32(const char* op, const char* name, const Tensor& t) {
 void check_alike(const char* op, const char* a_name, const Tensor& a, const char* b_name, const Tensor& b) {
   AVS_CHECK(ShapeError, a.defined(), op, ": ", a_name, " is undefined");
   AVS_CHECK(ShapeError, b.defined(), op, ": ", b_name, " is undefined");
-  AVS_CHECK(ShapeError, a.shape() == b.shape(), op, ": ", a_name, " is ", a.shape(), " but ", b_name, " is ", b.shape());
+  AVS_CHECK(ShapeError, a.shape() == b.shape(), op, ": ", a_name, " is ", a.shape(), " but ", b_name, " is ",
+            b.shape());
   AVS_CHECK(ShapeError, a.dtype() == b.dtype(), op, ": ", a_name, " holds ", a.dtype(), " but ", b_name, " holds ",
             b.dtype());
   AVS_CHECK(ShapeError, a.device() == b.device(), op, ": ", a_name, " is on ", a.device(), " but ", b_name, " is on ",

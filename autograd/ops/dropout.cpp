@@ -1,0 +1,15 @@
+#include "tensor/ops/dropout.h"
+
+#include "autograd/functions.h"
+
+namespace avs {
+
+Variable dropout(const Variable& x, float rate, const Tensor& state, uint32_t stream) {
+  // Backward draws the mask again from the same state, so the step it names may move on only between steps.
+  return record("dropout", {x}, ops::dropout(x.value(), rate, state, stream),
+                [rate, state, stream](const Tensor& dy, const Needs&) {
+                  return std::vector<Tensor>{ops::dropout(dy, rate, state, stream)};
+                });
+}
+
+}  // namespace avs

@@ -1,0 +1,26 @@
+#include "tensor/ops/reduce.h"
+
+#include "tensor/check.h"
+
+namespace avs::ops {
+
+Tensor sum_rows(const Tensor& x) {
+  const RowsShape shape = check_rows("sum_rows", "x", x);
+  Tensor y = Tensor::empty({shape.c}, x.dtype(), x.device());
+  x.device().is_cuda() ? cuda::sum_rows(x, y) : cpu::sum_rows(x, y);
+  return y;
+}
+
+Tensor sum_squares(const Tensor& x) {
+  check_f32("sum_squares", "x", x);
+  Tensor y = Tensor::empty({1}, x.dtype(), x.device());
+  x.device().is_cuda() ? cuda::sum_squares(x, y) : cpu::sum_squares(x, y);
+  return y;
+}
+
+int64_t first_non_finite(const Tensor& x) {
+  check_f32("first_non_finite", "x", x);
+  return x.device().is_cuda() ? cuda::first_non_finite(x) : cpu::first_non_finite(x);
+}
+
+}  // namespace avs::ops

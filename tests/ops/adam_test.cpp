@@ -1,0 +1,84 @@
+#include "tensor/ops/adam.h"
+
+#include "tests/op_case.h"
+#include "tests/reference/adam.h"
+
+namespace avs {
+namespace {
+
+using reference::AdamState;
+using reference::EpsilonPlacement;
+
+struct Trajectory {
+  Vector engine, oracle;
+};
+
+// Twenty steps with fresh random gradients, parameters compared at the end.
+Trajectory twenty_steps(AdamSpec spec, double gradient_scale, int64_t n, Device device) {
+  AdamState state{reference::random_vector(n, 1), Vector(static_cast<size_t>(n)), Vector(static_cast<size_t>(n))};
+  Tensor p = to_tensor(state.parameters, {n}, device);
+  Tensor m = Tensor::zeros({n}, DType::F32, device), v = Tensor::zeros({n}, DType::F32, device);
+  for (int t = 1; t <= 20; ++t) {
+    const Vector g = reference::random_vector(n, 100 + static_cast<uint64_t>(t), gradient_scale);
+    ops::adam(p, to_tensor(g, {n}, device), m, v, to_tensor({0.01, static_cast<double>(t)}, {2}, device), spec);
+    reference::adam(state, g, double{0.01f}, t, double{spec.beta1}, double{spec.beta2}, double{spec.epsilon},
+                    double{spec.l2},
+                    spec.placement == AdamEpsilon::Corrected ? EpsilonPlacement::Corrected : EpsilonPlacement::Hat);
+  }
+  return {to_double(p), state.parameters};
+}
+
+TEST(Adam, FollowsTheOracleOverTwentyStepsWithBothPlacementsOfEpsilon) {
+  for (const Device device : devices())
+    for (const AdamEpsilon placement : {AdamEpsilon::Corrected, AdamEpsilon::Hat})
+      for (const float l2 : {0.0f, 0.01f}) {
+        const Trajectory t = twenty_steps({.placement = placement, .l2 = l2}, 1.0, 1003, device);
+        EXPECT_LT(relative_error(t.engine, t.oracle), 1e-6) << "l2 " << l2;
+      }
+}
+
+// Gradients as small as epsilon, where the placement decides: the two forms must come out different, and each right.
+TEST(Adam, TellsThePlacementsOfEpsilonApart) {
+  const AdamSpec corrected{.epsilon = 1e-3f, .placement = AdamEpsilon::Corrected};
+  const AdamSpec hat{.epsilon = 1e-3f, .placement = AdamEpsilon::Hat};
+  const Trajectory a = twenty_steps(corrected, 1e-3, 101, kCpu), b = twenty_steps(hat, 1e-3, 101, kCpu);
+  EXPECT_LT(relative_error(a.engine, a.oracle), 1e-6);
+  EXPECT_LT(relative_error(b.engine, b.oracle), 1e-6);
+  EXPECT_GT(relative_error(a.engine, b.engine), 1e-3);
+}
+
+TEST(Adam, MovesParametersInOneArenaWithoutTouchingTheirNeighbours) {
+  Tensor arena = Tensor::full({30}, 1.0f);
+  Tensor middle = arena.view(10, {10}), m = Tensor::zeros({10}), v = Tensor::zeros({10});
+  ops::adam(middle, Tensor::full({10}, 1.0f), m, v, to_tensor({0.1, 1.0}, {2}), {});
+  const Vector values = to_double(arena);
+  EXPECT_EQ(values[9], 1.0);
+  EXPECT_EQ(values[20], 1.0);
+  EXPECT_NEAR(values[10], 0.9, 1e-5);  // the first step is the learning rate
+}
+
+TEST(Adam, EmaFollowsItsFormula) {
+  for (const Device device : devices()) {
+    const Vector a = reference::random_vector(1001, 1), b = reference::random_vector(1001, 2);
+    Tensor average = to_tensor(a, {1001}, device);
+    ops::ema(average, to_tensor(b, {1001}, device), 0.9f);
+    Vector expected = a;
+    for (size_t i = 0; i < a.size(); ++i) expected[i] = double{0.9f} * a[i] + (1 - double{0.9f}) * b[i];
+    EXPECT_LT(relative_error(to_double(average), expected), 1e-6);
+  }
+}
+
+TEST(Adam, RefusesWhatDoesNotFit) {
+  Tensor p = Tensor::zeros({3}), m = Tensor::zeros({3}), v = Tensor::zeros({4});
+  const Tensor g = Tensor::zeros({3}), scalars = Tensor::zeros({2});
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::adam(p, g, m, v, scalars, {}); }),
+              testing::HasSubstr("adam: parameters is [3] but v is [4]"));
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::adam(p, g, m, m, Tensor::zeros({1}), {}); }),
+              testing::HasSubstr("scalars must be [2] = learning rate, step"));
+  EXPECT_THAT(error_of<UsageError>([&] { ops::adam(p, g, m, m, scalars, {.beta2 = 1.0f}); }),
+              testing::HasSubstr("must lie in [0, 1), got 0.9 and 1"));
+  EXPECT_THAT(error_of<UsageError>([&] { ops::ema(p, g, 1.5f); }), testing::HasSubstr("decay must lie in [0, 1]"));
+}
+
+}  // namespace
+}  // namespace avs

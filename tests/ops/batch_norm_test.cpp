@@ -1,0 +1,225 @@
+#include "tensor/ops/batch_norm.h"
+
+#include <cmath>
+
+#include "tensor/parallel.h"
+#include "tests/op_case.h"
+#include "tests/reference/batch_norm.h"
+
+namespace avs {
+namespace {
+
+enum class Gamma : uint8_t { Absent, Learned };
+
+struct Variant {
+  Gamma gamma;
+  Residual residual;
+  Activation activation;
+};
+
+constexpr Variant kVariants[] = {{Gamma::Learned, Residual::None, Activation::None},
+                                 {Gamma::Absent, Residual::None, Activation::Relu},  // Keras' InceptionV3
+                                 {Gamma::Learned, Residual::Added, Activation::None},
+                                 {Gamma::Learned, Residual::Added, Activation::Relu},  // our residual stages
+                                 {Gamma::Absent, Residual::Added, Activation::Relu}};
+
+std::string name_of(const char* op, const Shape& shape, const Variant& variant) {
+  return str(op, " ", shape, variant.gamma == Gamma::Absent ? "" : " gamma",
+             variant.residual == Residual::None ? "" : " residual",
+             variant.activation == Activation::None ? "" : " relu");
+}
+
+// Inputs in the order x, beta, then gamma and residual where the variant has them.
+template <typename T>
+struct Inputs {
+  T x, beta, gamma, residual;
+  Inputs(const std::vector<T>& all, const Variant& variant) : x(all[0]), beta(all[1]) {
+    size_t next = 2;
+    if (variant.gamma == Gamma::Learned) gamma = all[next++];
+    if (variant.residual == Residual::Added) residual = all[next++];
+  }
+};
+
+std::vector<Shape> shapes_of(const Shape& x, const Variant& variant) {
+  std::vector<Shape> shapes{x, {x[-1]}};
+  if (variant.gamma == Gamma::Learned) shapes.push_back({x[-1]});
+  if (variant.residual == Residual::Added) shapes.push_back(x);
+  return shapes;
+}
+
+Vector activated(const Vector& y, const Variant& variant) {
+  return variant.activation == Activation::Relu ? reference::relu(y) : y;
+}
+
+OpCase training_case(const Shape& shape, const Variant& variant) {
+  return {.name = name_of("batch_norm", shape, variant),
+          .inputs = shapes_of(shape, variant),
+          .engine =
+              [=](const auto& v) {
+                const Inputs<Variable> in(v, variant);
+                const Device device = in.x.value().device();
+                Tensor mean = Tensor::zeros({shape[-1]}, DType::F32, device);
+                Tensor variance = Tensor::full({shape[-1]}, 1.0f, device);
+                return batch_norm(in.x, in.gamma, in.beta, in.residual, mean, variance,
+                                  {.epsilon = 0.01f, .activation = variant.activation});
+              },
+          .oracle =
+              [=](const auto& v) {
+                const Inputs<Vector> in(v, variant);
+                return activated(reference::batch_norm(in.x, in.gamma, in.beta, in.residual, double{0.01f}), variant);
+              },
+          .draw = {}};
+}
+
+reference::Moments fixed_moments(size_t c) {
+  reference::Moments m{reference::random_vector(static_cast<int64_t>(c), 71),
+                       reference::random_vector(static_cast<int64_t>(c), 72)};
+  for (double& v : m.variance) v = static_cast<double>(static_cast<float>(v * v + 0.1));
+  return m;
+}
+
+OpCase inference_case(const Shape& shape, const Variant& variant) {
+  const reference::Moments m = fixed_moments(static_cast<size_t>(shape[-1]));
+  return {.name = name_of("batch_norm_inference", shape, variant),
+          .inputs = shapes_of(shape, variant),
+          .engine =
+              [=](const auto& v) {
+                const Inputs<Variable> in(v, variant);
+                const Device device = in.x.value().device();
+                return batch_norm_inference(
+                    in.x, in.gamma, in.beta, in.residual, to_tensor(m.mean, {shape[-1]}, device),
+                    to_tensor(m.variance, {shape[-1]}, device), {.epsilon = 0.01f, .activation = variant.activation});
+              },
+          .oracle =
+              [=](const auto& v) {
+                const Inputs<Vector> in(v, variant);
+                return activated(reference::normalise(in.x, m, in.gamma, in.beta, in.residual, double{0.01f}), variant);
+              },
+          .draw = {}};
+}
+
+TEST(BatchNorm, MatchesTheOracleInTraining) {
+  for (const Device device : devices())
+    for (const Shape& shape : {Shape{2, 3, 3, 5}, Shape{37, 1}, Shape{5, 67}, Shape{3, 2, 2, 16}})
+      for (const Variant& variant : kVariants) check_op(training_case(shape, variant), device);
+}
+
+TEST(BatchNorm, MatchesTheOracleInInference) {
+  for (const Device device : devices())
+    for (const Shape& shape : {Shape{2, 3, 3, 5}, Shape{4, 67}})
+      for (const Variant& variant : kVariants) check_op(inference_case(shape, variant), device);
+}
+
+struct Large {
+  Vector x, beta, gamma;
+  Shape shape;
+};
+
+Large large_case(int64_t rows, int64_t c) {
+  return {
+      reference::random_vector(rows * c, 3), reference::random_vector(c, 4), reference::random_vector(c, 5), {rows, c}};
+}
+
+BatchNormResult run(const Large& in, Tensor& mean, Tensor& variance, BatchNormSpec spec, Device device = kCpu) {
+  return ops::batch_norm(to_tensor(in.x, in.shape, device), to_tensor(in.gamma, {in.shape[1]}, device),
+                         to_tensor(in.beta, {in.shape[1]}, device), Tensor(), mean, variance, spec);
+}
+
+TEST(BatchNorm, CoversEveryElementOfLargeTensors) {
+  for (const auto& [rows, c] : {std::pair{70001, 6}, {9001, 48}, {4001, 192}, {331, 2048}}) {
+    const Large in = large_case(rows, c);
+    Tensor mean = Tensor::zeros({c}), variance = Tensor::zeros({c});
+    EXPECT_LT(relative_error(to_double(run(in, mean, variance, {}).y),
+                             reference::batch_norm(in.x, in.gamma, in.beta, {}, double{1e-3f})),
+              1e-6)
+        << rows << " x " << c;
+  }
+}
+
+TEST(BatchNorm, KeepsTheVarianceOfChannelsFarFromZero) {
+  Vector x = reference::random_vector(5000, 3);
+  for (double& v : x) v = static_cast<double>(static_cast<float>(v + 1000.0));
+  Tensor mean = Tensor::zeros({1}), variance = Tensor::zeros({1});
+  ops::batch_norm(to_tensor(x, {5000, 1}), Tensor(), Tensor::zeros({1}), Tensor(), mean, variance,
+                  {.new_value_weight = 1.0f, .running_variance = RunningVariance::Biased});
+  const reference::Moments expected = reference::moments(x, 1);
+  EXPECT_NEAR(to_double(variance)[0], expected.variance[0], 1e-5);
+  EXPECT_NEAR(to_double(mean)[0], expected.mean[0], 1e-4);
+}
+
+TEST(BatchNorm, MovesTheRunningStatisticsInBothConventions) {
+  const Large in = large_case(7, 3);
+  const reference::Moments batch = reference::moments(in.x, 3);
+  for (const auto& [convention, factor] :
+       {std::pair{RunningVariance::Unbiased, 7.0 / 6.0}, {RunningVariance::Biased, 1.0}}) {
+    Tensor mean = Tensor::full({3}, 0.5f), variance = Tensor::full({3}, 2.0f);
+    run(in, mean, variance, {.new_value_weight = 0.1f, .running_variance = convention});
+    for (size_t k = 0; k < 3; ++k) {
+      EXPECT_NEAR(to_double(mean)[k], 0.9 * 0.5 + 0.1 * batch.mean[k], 1e-6);
+      EXPECT_NEAR(to_double(variance)[k], 0.9 * 2.0 + 0.1 * factor * batch.variance[k], 1e-6);
+    }
+  }
+}
+
+TEST(BatchNorm, OfASingleRowIsBetaAndKeepsTheRunningVarianceFinite) {
+  Tensor mean = Tensor::zeros({2}), variance = Tensor::full({2}, 1.0f);
+  const BatchNormResult r = ops::batch_norm(Tensor::full({1, 2}, 3.0f), Tensor(), Tensor::full({2}, 0.5f), Tensor(),
+                                            mean, variance, {.new_value_weight = 0.1f});
+  EXPECT_EQ(to_double(r.y), (Vector{0.5, 0.5}));
+  for (const double v : to_double(variance)) EXPECT_NEAR(v, 0.9, 1e-6);
+}
+
+TEST(BatchNorm, DoesNotDependOnTheThreadCount) {
+  const Large in = large_case(20000, 12);
+  const Tensor dy = to_tensor(reference::random_vector(in.shape.size(), 9), in.shape);
+  const BatchNormSpec spec{.activation = Activation::Relu};
+  const auto everything = [&](int threads) {
+    set_thread_count(threads);
+    Tensor mean = Tensor::zeros({12}), variance = Tensor::zeros({12});
+    const BatchNormResult r = run(in, mean, variance, spec);
+    const BatchNormGradients g = ops::batch_norm_backward(to_tensor(in.x, in.shape), r.y, to_tensor(in.gamma, {12}),
+                                                          r.mean, r.inverse_std, dy, Residual::Added, spec);
+    return std::vector<Vector>{to_double(r.y),      to_double(variance), to_double(g.dx),
+                               to_double(g.dgamma), to_double(g.dbeta),  to_double(g.dresidual)};
+  };
+  const int before = thread_count();
+  const std::vector<Vector> one = everything(1);
+  EXPECT_EQ(everything(3), one);
+  set_thread_count(before);
+}
+
+TEST(BatchNorm, ShowsNaNInsteadOfHidingIt) {
+  Tensor mean = Tensor::zeros({2}), variance = Tensor::zeros({2});
+  Tensor x = Tensor::zeros({3, 2});
+  x.data<float>()[2] = NAN;
+  const Vector y = to_double(
+      ops::batch_norm(x, Tensor(), Tensor::zeros({2}), Tensor(), mean, variance, {.activation = Activation::Relu}).y);
+  EXPECT_TRUE(std::isnan(y[0]));
+  EXPECT_FALSE(std::isnan(y[1]));
+}
+
+TEST(BatchNorm, RefusesWhatDoesNotFit) {
+  Tensor mean = Tensor::zeros({3}), variance = Tensor::zeros({3});
+  const Tensor x = Tensor::zeros({4, 3}), beta = Tensor::zeros({3});
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::batch_norm(x, Tensor::zeros({4}), beta, {}, mean, variance, {}); }),
+              testing::HasSubstr("batch_norm: x [4, 3] has 3 channels, so gamma must be [3], got [4]"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                ops::batch_norm(x, {}, beta, Tensor::zeros({3, 4}), mean, variance, {});
+              }),
+              testing::HasSubstr("batch_norm: x is [4, 3] but residual is [3, 4]"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                ops::batch_norm(Tensor::zeros({0, 3}), {}, beta, {}, mean, variance, {});
+              }),
+              testing::HasSubstr("x [0, 3] has no values to normalise"));
+  EXPECT_THAT(
+      error_of<UsageError>([&] { ops::batch_norm(x, {}, beta, {}, mean, variance, {.activation = Activation::Gelu}); }),
+      testing::HasSubstr("None or Relu, not Gelu"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                ops::batch_norm_backward(x, {}, {}, mean, variance, x, Residual::None,
+                                         {.activation = Activation::Relu});
+              }),
+              testing::HasSubstr("batch_norm_backward: y is undefined"));
+}
+
+}  // namespace
+}  // namespace avs

@@ -1,0 +1,59 @@
+#include "tensor/ops/concat.h"
+
+#include "tests/op_case.h"
+#include "tests/reference/concat.h"
+
+namespace avs {
+namespace {
+
+OpCase concat_case(std::vector<Shape> shapes) {
+  std::vector<size_t> channels;
+  for (const Shape& shape : shapes) channels.push_back(static_cast<size_t>(shape[-1]));
+  return {str("concat of ", shapes.size()), shapes, [](const auto& v) { return concat(v); },
+          [channels](const auto& x) { return reference::concat(x, channels); }};
+}
+
+TEST(Concat, MatchesTheOracle) {
+  for (const Device device : devices()) {
+    check_op(concat_case({{2, 3, 3, 4}, {2, 3, 3, 1}, {2, 3, 3, 5}}), device);
+    check_op(concat_case({{7}}), device);
+    check_op(concat_case({{3, 2}, {3, 2}}), device);
+  }
+}
+
+TEST(Concat, CoversEveryRowOfALargeTensor) {
+  const int64_t rows = 20011;
+  const Vector a = reference::random_vector(rows * 16, 3), b = reference::random_vector(rows * 24, 4);
+  for (const Device device : devices())
+    EXPECT_EQ(to_double(ops::concat({to_tensor(a, {rows, 16}, device), to_tensor(b, {rows, 24}, device)})),
+              reference::concat({a, b}, {16, 24}));
+}
+
+TEST(Concat, SliceChannelsTakesBackWhatConcatPutTogether) {
+  const Vector a = reference::random_vector(10 * 3, 3), b = reference::random_vector(10 * 5, 4);
+  const Tensor y = ops::concat({to_tensor(a, {10, 3}), to_tensor(b, {10, 5})});
+  EXPECT_EQ(to_double(ops::slice_channels(y, 0, 3)), a);
+  EXPECT_EQ(to_double(ops::slice_channels(y, 3, 5)), b);
+}
+
+TEST(Concat, MovesPixelsAndHalvesToo) {
+  const std::vector<uint8_t> a = {1, 2, 3, 4}, b = {5, 6};
+  const Tensor y = ops::concat({Tensor::from({2, 2}, std::span(a)), Tensor::from({2, 1}, std::span(b))});
+  EXPECT_EQ(y.dtype(), DType::U8);
+  EXPECT_EQ(to_double(y), (Vector{1, 2, 5, 3, 4, 6}));
+}
+
+TEST(Concat, RefusesPartsThatDoNotFit) {
+  EXPECT_THAT(error_of<ShapeError>([] {
+                ops::concat({Tensor::zeros({2, 3, 4}), Tensor::zeros({2, 4, 4})});
+              }),
+              testing::HasSubstr("part 1 is [2, 4, 4], part 0 is [2, 3, 4]; all axes but the last must agree"));
+  EXPECT_THAT(error_of<ShapeError>([] { ops::concat({}); }), testing::HasSubstr("no tensors given"));
+  EXPECT_THAT(error_of<ShapeError>([] {
+                ops::slice_channels(Tensor::zeros({2, 3}), 2, 2);
+              }),
+              testing::HasSubstr("channels 2 to 4 of [2, 3]"));
+}
+
+}  // namespace
+}  // namespace avs

@@ -1,0 +1,92 @@
+#include "tensor/ops/softmax_kl.h"
+
+#include <cmath>
+
+#include "tests/op_case.h"
+#include "tests/reference/softmax_kl.h"
+
+namespace avs {
+namespace {
+
+constexpr float kClip = 1e-7f;
+
+// Rows of soft labels: some classes exactly 0, as mixup of two one-hot rows leaves them.
+Vector soft_labels(size_t n, size_t classes) {
+  Vector t(n * classes);
+  Rng rng(17);
+  for (size_t r = 0; r < n; ++r) {
+    const double lambda = static_cast<double>(static_cast<float>(rng.uniform()));
+    t[r * classes + static_cast<size_t>(rng.below(static_cast<int64_t>(classes)))] += lambda;
+    t[r * classes + static_cast<size_t>(rng.below(static_cast<int64_t>(classes)))] += 1 - lambda;
+  }
+  for (double& v : t) v = static_cast<double>(static_cast<float>(v));
+  return t;
+}
+
+OpCase kl_case(int64_t n, int64_t classes) {
+  const Vector t = soft_labels(static_cast<size_t>(n), static_cast<size_t>(classes));
+  return {str("softmax_kl [", n, ", ", classes, "]"),
+          {{n, classes}},
+          [=](const auto& v) {
+            return softmax_kl(v[0], to_tensor(t, {n, classes}, v[0].value().device()), kClip);
+          },
+          [=](const auto& x) {
+            return Vector{reference::softmax_kl(x[0], t, static_cast<size_t>(classes), double{kClip})};
+          }};
+}
+
+TEST(SoftmaxKl, MatchesTheOracle) {
+  for (const Device device : devices()) {
+    check_op(kl_case(1, 2), device);
+    check_op(kl_case(6, 10), device);
+    check_op(kl_case(33, 15), device);
+  }
+}
+
+TEST(SoftmaxKl, IsZeroWhereThePredictionIsTheTarget) {
+  const Tensor logits = to_tensor(reference::random_vector(40, 3), {4, 10});
+  const Tensor targets = ops::softmax_kl(logits, Tensor::zeros({4, 10}), kClip).probabilities;
+  EXPECT_NEAR(to_double(ops::softmax_kl(logits, targets, kClip).loss)[0], 0.0, 1e-6);
+}
+
+// Logits 40 apart: p of the wrong class is 4e-18, far below the clip. The loss is log(1 / clip) of the true class, and
+// by Keras' rule the clipped class passes no gradient: what is left is t' of the class that was let through.
+TEST(SoftmaxKl, ClipsBothArgumentsAndStopsTheGradientOfClippedProbabilities) {
+  const Tensor logits = to_tensor({40.0, 0.0}, {1, 2}), targets = to_tensor({0.0, 1.0}, {1, 2});
+  const SoftmaxKlResult r = ops::softmax_kl(logits, targets, kClip);
+  const double clip = double{kClip};
+  EXPECT_NEAR(to_double(r.loss)[0], std::log(1.0 / clip) + clip * std::log(clip), 1e-5);
+  const Vector g = to_double(ops::softmax_kl_backward(r.probabilities, targets, kClip, Tensor::full({1}, 1.0f)));
+  // q = (clip, 0), sum clip, p = (1, 4e-18): p * sum - q = (0, ~0) instead of the unclipped (1, -1).
+  EXPECT_NEAR(g[0], 0.0, 1e-9);
+  EXPECT_NEAR(g[1], 0.0, 1e-9);
+}
+
+TEST(SoftmaxKl, ScalesWithTheUpstreamGradient) {
+  const Tensor p = to_tensor({0.25, 0.75}, {1, 2}), t = to_tensor({1.0, 0.0}, {1, 2});
+  const Vector one = to_double(ops::softmax_kl_backward(p, t, kClip, Tensor::full({1}, 1.0f)));
+  const Vector three = to_double(ops::softmax_kl_backward(p, t, kClip, Tensor::full({1}, 3.0f)));
+  EXPECT_NEAR(one[0], 0.25 - 1.0, 1e-6);
+  for (size_t i = 0; i < 2; ++i) EXPECT_NEAR(three[i], 3 * one[i], 1e-6);
+}
+
+TEST(SoftmaxKl, ShowsNaNInsteadOfHidingIt) {
+  EXPECT_TRUE(
+      std::isnan(to_double(ops::softmax_kl(Tensor::full({1, 2}, NAN), Tensor::full({1, 2}, 0.5f), kClip).loss)[0]));
+}
+
+TEST(SoftmaxKl, RefusesWhatDoesNotFit) {
+  EXPECT_THAT(error_of<ShapeError>([] {
+                ops::softmax_kl(Tensor::zeros({2, 3}), Tensor::zeros({2, 4}), kClip);
+              }),
+              testing::HasSubstr("softmax_kl: logits is [2, 3] but targets is [2, 4]"));
+  EXPECT_THAT(error_of<ShapeError>([] { ops::softmax_kl(Tensor::zeros({6}), Tensor::zeros({6}), kClip); }),
+              testing::HasSubstr("logits must be [n, classes], got [6]"));
+  EXPECT_THAT(error_of<UsageError>([] {
+                ops::softmax_kl(Tensor::zeros({2, 3}), Tensor::zeros({2, 3}), 0.0f);
+              }),
+              testing::HasSubstr("clip must lie between 0 and 1, got 0"));
+}
+
+}  // namespace
+}  // namespace avs
