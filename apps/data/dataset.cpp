@@ -1,0 +1,75 @@
+#include "apps/data/dataset.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "audio/delta.h"
+#include "tensor/error.h"
+
+namespace avs::data {
+
+// ---- spectrograms -----------------------------------------------------------
+
+SpectrogramDataset::SpectrogramDataset(const Cache& cache, Part kind, Split split, SpectrogramAugmentation augmentation)
+    : cache_(cache), kind_(kind), augmentation_(augmentation), clips_(cache.select(split, kind)) {
+  if (kind == Part::Frames) throw UsageError("a SpectrogramDataset is made of mel, gam or cqt, not frames");
+  check(augmentation);
+  const std::vector<Part>& kinds = cache.options().spectrograms.kinds;
+  if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
+    throw DataError(str(cache.folder().string(), ": prepared without ", name_of(kind),
+                        "; run prepare again with --kinds ", name_of(kind), " among them"));
+}
+
+int64_t SpectrogramDataset::label(int64_t index) const {
+  return cache_.clips()[static_cast<size_t>(clip(index))].label;
+}
+
+void SpectrogramDataset::read(int64_t index, Rng rng, std::span<float> out) const {
+  const Entry entry = cache_.map(clip(index), kind_);
+  Tensor log = Tensor::from(entry.shape(kind_), entry.spectrogram(kind_));  // [128, 704, 2]
+  shift_time(log, augmentation_, rng);
+  Tensor features = audio::stack_deltas(log);  // [128, 704, 6]
+  mask_spectrogram(features, augmentation_, rng);
+  AVS_CHECK(ShapeError, features.shape() == sample_shape(), "the cache holds spectrograms of ", entry.shape(kind_));
+  std::memcpy(out.data(), features.raw(), out.size_bytes());
+}
+
+// ---- frames -----------------------------------------------------------------
+
+FrameDataset::FrameDataset(const Cache& cache, Split split, FrameDatasetOptions options)
+    : cache_(cache), options_(options) {
+  check(options.augmentation);
+  if (options.image_size < 1 || options.image_size > 4096)
+    throw UsageError(str("the image size must be 1 to 4096 pixels, got ", options.image_size));
+  if (options.random_frames < 0)
+    throw UsageError(str("the frames drawn from each clip must not be negative, got ", options.random_frames));
+  for (const int64_t id : cache.select(split, Part::Frames)) {
+    const bool is_random = options.random_frames > 0;
+    const int64_t samples = is_random ? options.random_frames : cache.clips()[static_cast<size_t>(id)].frame_count;
+    for (int64_t frame = 0; frame < samples; ++frame) samples_.push_back({id, is_random ? -1 : frame});
+  }
+}
+
+int64_t FrameDataset::label(int64_t index) const { return cache_.clips()[static_cast<size_t>(clip(index))].label; }
+
+void FrameDataset::read(int64_t index, Rng rng, std::span<float> out) const {
+  const Sample& sample = samples_.at(static_cast<size_t>(index));
+  const Entry entry = cache_.map(sample.clip, Part::Frames);
+  const Shape shape = entry.shape(Part::Frames);  // [frames, size, size, 3]
+  const int64_t frame = sample.frame >= 0 ? sample.frame : rng.below(shape[0]);
+  const auto bytes = static_cast<size_t>(shape.size() / shape[0]);
+  const std::span<const uint8_t> pixels = entry.frames().subspan(static_cast<size_t>(frame) * bytes, bytes);
+
+  const PictureSize stored{shape[1], shape[2]}, wanted{options_.image_size, options_.image_size};
+  const Box box = draw_crop(stored, options_.augmentation, rng);
+  const bool is_whole =
+      box.width == static_cast<double>(stored.width) && box.height == static_cast<double>(stored.height);
+  if (is_whole && stored.width == wanted.width && stored.height == wanted.height) {
+    std::copy(pixels.begin(), pixels.end(), out.begin());
+  } else {
+    resize(pixels, stored, box, wanted, out);
+  }
+  if (options_.augmentation.horizontal_flip == Flip::HalfTheTime && rng.uniform() < 0.5) flip_horizontally(out, wanted);
+}
+
+}  // namespace avs::data

@@ -1,0 +1,78 @@
+// A Dataset is a list of samples of one modality of one split: what a network sees, with the label. It is a pure
+// function: sample (index, rng) is the same whoever asks for it, when, and on which thread, so that a Loader's result
+// depends on neither worker count nor timing.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "apps/data/augment.h"
+#include "apps/data/cache.h"
+#include "tensor/rng.h"
+
+namespace avs::data {
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t size() const = 0;        // samples of an epoch
+  virtual Shape sample_shape() const = 0;  // f32
+  virtual int64_t class_count() const = 0;
+  virtual int64_t clip(int64_t index) const = 0;   // id in Cache::clips()
+  virtual int64_t label(int64_t index) const = 0;  // class of that clip
+
+  // Writes sample_shape().size() floats. Any thread. DataError names the damaged cache entry.
+  virtual void read(int64_t index, Rng rng, std::span<float> out) const = 0;
+};
+
+// Spectrograms [128, 704, 6]: log spectrogram, delta, delta-delta of both channels (PAPER section 3).
+class SpectrogramDataset final : public Dataset {
+ public:
+  // The cache must outlive the dataset. DataError: the cache was prepared without `kind`; UsageError: not a
+  // spectrogram.
+  SpectrogramDataset(const Cache& cache, Part kind, Split split, SpectrogramAugmentation augmentation = {});
+
+  int64_t size() const override { return static_cast<int64_t>(clips_.size()); }
+  Shape sample_shape() const override { return {128, 704, 6}; }
+  int64_t class_count() const override { return static_cast<int64_t>(cache_.classes().size()); }
+  int64_t clip(int64_t index) const override { return clips_.at(static_cast<size_t>(index)); }
+  int64_t label(int64_t index) const override;
+  void read(int64_t index, Rng rng, std::span<float> out) const override;
+
+ private:
+  const Cache& cache_;
+  Part kind_;
+  SpectrogramAugmentation augmentation_;
+  std::vector<int64_t> clips_;
+};
+
+struct FrameDatasetOptions {
+  int64_t image_size = 224;   // of the samples; resized from the cache's where they differ
+  int64_t random_frames = 1;  // samples of each clip in an epoch, each a frame drawn at random;
+                              // 0: every frame of every clip, in order (evaluation)
+  FrameAugmentation augmentation;
+};
+
+// Pictures [size, size, 3], RGB 0..255; a network does its own preprocessing (PAPER section 4: trained on single
+// frames, a clip's answer is the mean over its frames).
+class FrameDataset final : public Dataset {
+ public:
+  FrameDataset(const Cache& cache, Split split, FrameDatasetOptions options = {});  // UsageError: options out of range
+
+  int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
+  Shape sample_shape() const override { return {options_.image_size, options_.image_size, 3}; }
+  int64_t class_count() const override { return static_cast<int64_t>(cache_.classes().size()); }
+  int64_t clip(int64_t index) const override { return samples_.at(static_cast<size_t>(index)).clip; }
+  int64_t label(int64_t index) const override;
+  void read(int64_t index, Rng rng, std::span<float> out) const override;
+
+ private:
+  struct Sample {
+    int64_t clip, frame;  // frame -1: drawn at random
+  };
+  const Cache& cache_;
+  FrameDatasetOptions options_;
+  std::vector<Sample> samples_;
+};
+
+}  // namespace avs::data
