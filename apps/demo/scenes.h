@@ -40,8 +40,8 @@ inline constexpr std::array<Scene, 8> kScenes = {{{"aviary", Sight::Hall, Sound:
                                                   {"woodland", Sight::Forest, Sound::Birds}}};
 
 struct PictureFormat {
-  int64_t width = 160, height = 120;  // pixels; even numbers, as 4:2:0 video wants
-  double frames_per_second = 12;
+  int64_t width = 128, height = 96;  // pixels; even numbers, as 4:2:0 video wants
+  double frames_per_second = 10;
 };
 
 // Pictures of one take of a sight: u8 [frames, height, width, 3]. Viewpoint, light, weather, colours, passers-by, the

@@ -1,0 +1,206 @@
+#include "apps/data/media_writer.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "audio/container.h"
+
+extern "C" {
+#include <libavutil/channel_layout.h>
+#include <libavutil/opt.h>
+#include <libswscale/swscale.h>
+}
+
+namespace avs::data {
+namespace {
+
+// One output file: the muxer, and for each stream its encoder. Every failure names the file.
+class Mp4 {
+ public:
+  explicit Mp4(const std::filesystem::path& path) : path_(path) {
+    silence_ffmpeg();
+    AVFormatContext* format = nullptr;
+    check(avformat_alloc_output_context2(&format, nullptr, "mp4", path.c_str()));
+    format_ = format;
+    format_->flags |= AVFMT_FLAG_BITEXACT;
+    check(avio_open(&format_->pb, path.c_str(), AVIO_FLAG_WRITE));
+  }
+  ~Mp4() {
+    avio_closep(&format_->pb);
+    avformat_free_context(format_);
+  }
+  Mp4(const Mp4&) = delete;
+  Mp4& operator=(const Mp4&) = delete;
+
+  struct Output {
+    CodecPtr codec;
+    AVStream* stream = nullptr;
+  };
+
+  void open(Output& output) {
+    if ((format_->oformat->flags & AVFMT_GLOBALHEADER) != 0) output.codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    output.codec->flags |= AV_CODEC_FLAG_BITEXACT;
+    output.codec->thread_count = 1;
+    check(avcodec_open2(output.codec.get(), nullptr, nullptr));
+    output.stream = avformat_new_stream(format_, nullptr);
+    output.stream->time_base = output.codec->time_base;
+    check(avcodec_parameters_from_context(output.stream->codecpar, output.codec.get()));
+  }
+
+  void begin() { check(avformat_write_header(format_, nullptr)); }
+
+  void encode(Output& output, const AVFrame* frame) {  // null: no more frames
+    check(avcodec_send_frame(output.codec.get(), frame));
+    const PacketPtr packet = make_packet();
+    for (;;) {
+      const int code = avcodec_receive_packet(output.codec.get(), packet.get());
+      if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return;
+      check(code);
+      av_packet_rescale_ts(packet.get(), output.codec->time_base, output.stream->time_base);
+      packet->stream_index = output.stream->index;
+      check(av_interleaved_write_frame(format_, packet.get()));
+    }
+  }
+
+  void end() {
+    check(av_write_trailer(format_));
+    check(avio_closep(&format_->pb));
+  }
+
+  void check(int code) const {
+    if (code < 0) throw DataError(str(path_.string(), ": cannot be written: ", ffmpeg_reason(code)));
+  }
+
+ private:
+  std::filesystem::path path_;
+  AVFormatContext* format_ = nullptr;
+};
+
+CodecPtr make_codec(const AVCodec* codec, const char* name) {
+  if (codec == nullptr) throw DataError(str("this FFmpeg has no ", name, " encoder"));
+  return CodecPtr(avcodec_alloc_context3(codec));
+}
+
+Mp4::Output open_video(Mp4& file, const MediaContents& contents) {
+  const AVCodec* encoder = avcodec_find_encoder_by_name("libx264");
+  if (encoder == nullptr) encoder = avcodec_find_encoder(AV_CODEC_ID_MPEG4);
+  Mp4::Output output{make_codec(encoder, "H.264 or MPEG-4")};
+  AVCodecContext& codec = *output.codec;
+  codec.width = static_cast<int>(contents.frames.shape()[2]);
+  codec.height = static_cast<int>(contents.frames.shape()[1]);
+  codec.pix_fmt = AV_PIX_FMT_YUV420P;
+  codec.framerate = av_d2q(contents.frames_per_second, 1000);
+  codec.time_base = av_inv_q(codec.framerate);
+  codec.gop_size = 24;
+  codec.bit_rate = encoder->id == AV_CODEC_ID_MPEG4 ? 400'000 : 0;
+  codec.color_range = AVCOL_RANGE_MPEG;
+  codec.colorspace = AVCOL_SPC_SMPTE170M;
+  av_opt_set(codec.priv_data, "preset", "veryfast", 0);  // unknown to the MPEG-4 encoder, which then ignores both
+  av_opt_set(codec.priv_data, "crf", "25", 0);
+  file.open(output);
+  return output;
+}
+
+Mp4::Output open_audio(Mp4& file, const MediaContents& contents) {
+  Mp4::Output output{make_codec(avcodec_find_encoder(AV_CODEC_ID_AAC), "AAC")};
+  AVCodecContext& codec = *output.codec;
+  codec.sample_fmt = AV_SAMPLE_FMT_FLTP;
+  codec.sample_rate = static_cast<int>(contents.sample_rate_hz);
+  codec.time_base = {1, codec.sample_rate};
+  codec.bit_rate = 96'000;
+  av_channel_layout_default(&codec.ch_layout, 2);
+  file.open(output);
+  return output;
+}
+
+class ToYuv {
+ public:
+  ToYuv(int width, int height)
+      : context_(sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height, AV_PIX_FMT_YUV420P,
+                                SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT, nullptr, nullptr, nullptr)) {}
+  ~ToYuv() { sws_freeContext(context_); }
+  ToYuv(const ToYuv&) = delete;
+  ToYuv& operator=(const ToYuv&) = delete;
+  void operator()(const uint8_t* rgb, AVFrame& frame) const {
+    const int row_bytes = 3 * frame.width;
+    sws_scale(context_, &rgb, &row_bytes, 0, frame.height, frame.data, frame.linesize);
+  }
+
+ private:
+  SwsContext* context_;
+};
+
+void write_video(Mp4& file, Mp4::Output& output, const Tensor& frames) {
+  const FramePtr frame = make_frame();
+  const ToYuv to_yuv(output.codec->width, output.codec->height);
+  for (int64_t k = 0; k < frames.shape()[0]; ++k) {
+    av_frame_unref(frame.get());
+    frame->format = output.codec->pix_fmt;
+    frame->width = output.codec->width;
+    frame->height = output.codec->height;
+    file.check(av_frame_get_buffer(frame.get(), 0));
+    to_yuv(frames.rows(k, 1).data<uint8_t>(), *frame);
+    frame->pts = k;
+    file.encode(output, frame.get());
+  }
+  file.encode(output, nullptr);
+}
+
+void write_audio(Mp4& file, Mp4::Output& output, const std::vector<float>& samples) {
+  const auto total = static_cast<int64_t>(samples.size() / 2);
+  const FramePtr frame = make_frame();
+  for (int64_t first = 0; first < total; first += output.codec->frame_size) {
+    const int64_t count = std::min<int64_t>(output.codec->frame_size, total - first);
+    av_frame_unref(frame.get());
+    frame->format = output.codec->sample_fmt;
+    frame->sample_rate = output.codec->sample_rate;
+    frame->nb_samples = static_cast<int>(count);
+    file.check(av_channel_layout_copy(&frame->ch_layout, &output.codec->ch_layout));
+    file.check(av_frame_get_buffer(frame.get(), 0));
+    for (int channel = 0; channel < 2; ++channel) {
+      auto* plane = reinterpret_cast<float*>(frame->data[channel]);
+      for (int64_t i = 0; i < count; ++i) plane[i] = samples[static_cast<size_t>(2 * (first + i) + channel)];
+    }
+    frame->pts = first;
+    file.encode(output, frame.get());
+  }
+  file.encode(output, nullptr);
+}
+
+void check_contents(const MediaContents& contents) {
+  const Tensor& frames = contents.frames;
+  AVS_CHECK(UsageError, frames.defined() || !contents.samples.empty(), "write_mp4: neither pictures nor sound given");
+  AVS_CHECK(UsageError, contents.samples.size() % 2 == 0, "write_mp4: ", contents.samples.size(),
+            " samples are no pairs");
+  if (!frames.defined()) return;
+  const Shape& shape = frames.shape();
+  AVS_CHECK(UsageError, shape.rank() == 4 && shape[0] > 0 && shape[3] == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0,
+            "write_mp4: frames must be [frames, height, width, 3] of even height and width, got ", shape);
+  AVS_CHECK(UsageError, contents.frames_per_second > 0, "write_mp4: ", contents.frames_per_second,
+            " frames per second");
+}
+
+}  // namespace
+
+void write_mp4(const std::filesystem::path& path, const MediaContents& contents) {
+  check_contents(contents);
+  std::filesystem::path part = path;
+  part += ".part";
+  try {
+    Mp4 file(part);
+    Mp4::Output video, audio;
+    if (contents.frames.defined()) video = open_video(file, contents);
+    if (!contents.samples.empty()) audio = open_audio(file, contents);
+    file.begin();
+    if (video.stream != nullptr) write_video(file, video, contents.frames);
+    if (audio.stream != nullptr) write_audio(file, audio, contents.samples);
+    file.end();
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(part, ignored);
+    throw;
+  }
+  std::filesystem::rename(part, path);
+}
+
+}  // namespace avs::data

@@ -1,0 +1,126 @@
+// make_demo_data: a data set of small mp4 files with picture and sound (apps/demo/scenes.h).
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <mutex>
+#include <sstream>
+
+#include "apps/cli/program.h"
+#include "apps/data/media_writer.h"
+#include "apps/demo/scenes.h"
+#include "tensor/parallel.h"
+
+namespace {
+
+using namespace avs;
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string out;
+  int64_t train_clips = 24, test_clips = 12;  // of each scene
+  double seconds = 4;
+  uint64_t seed = 1;
+  int threads = 2;
+};
+
+struct Job {
+  const demo::Scene* scene;
+  fs::path path;
+  Rng rng;
+};
+
+std::vector<Job> jobs_of(const Options& options) {
+  std::vector<Job> jobs;
+  const std::pair<const char*, int64_t> splits[] = {{"train", options.train_clips}, {"test", options.test_clips}};
+  for (const auto& [split, clips] : splits)
+    for (const demo::Scene& scene : demo::kScenes) {
+      const fs::path folder = fs::path(options.out) / split / scene.name;
+      fs::create_directories(folder);
+      for (int64_t i = 1; i <= clips; ++i) {
+        const std::string name = str(scene.name, i < 10 ? "_0" : "_", i, ".mp4");
+        const Rng rng = Rng(options.seed).fork(str(split, "/", scene.name), static_cast<uint64_t>(i));
+        jobs.push_back({&scene, folder / name, rng});
+      }
+    }
+  return jobs;
+}
+
+// Lengths and rates differ from clip to clip, as in anybody's collection.
+void write_clip(const Job& job, double mean_seconds) {
+  Rng rng = job.rng.fork("clip");
+  const double seconds = mean_seconds * rng.uniform(0.85, 1.15);
+  constexpr double kFrameRates[] = {8, 10, 12};
+  constexpr int64_t kSampleRates[] = {32000, 44100, 48000};
+  const demo::PictureFormat format{.frames_per_second = kFrameRates[rng.below(3)]};
+  const int64_t sample_rate_hz = kSampleRates[rng.below(3)];
+  data::write_mp4(job.path,
+                  {.frames = demo::render_sight(job.scene->sight, format, seconds, job.rng.fork("sight")),
+                   .frames_per_second = format.frames_per_second,
+                   .samples = demo::render_sound(job.scene->sound, sample_rate_hz, seconds, job.rng.fork("sound")),
+                   .sample_rate_hz = sample_rate_hz});
+}
+
+// A folder begun with other options would become a mixture; files already there under the same options are kept.
+void claim_folder(const Options& options) {
+  const fs::path note = fs::path(options.out) / "options.txt";
+  const std::string ours = str("train_clips ", options.train_clips, "\ntest_clips ", options.test_clips, "\nseconds ",
+                               options.seconds, "\nseed ", options.seed, "\n");
+  fs::create_directories(options.out);
+  if (std::ifstream in(note); in) {
+    std::stringstream text;
+    text << in.rdbuf();
+    if (text.str() != ours)
+      throw DataError(
+          str(options.out, ": holds a data set made with other options (", note.string(), "); choose another folder"));
+    return;
+  }
+  std::ofstream out(note);
+  out << ours;
+  if (!out.flush()) throw DataError(str(note.string(), ": cannot be written"));
+}
+
+int64_t make(const Options& options) {
+  claim_folder(options);
+  const std::vector<Job> jobs = jobs_of(options);
+  std::atomic<int64_t> written = 0;
+  std::exception_ptr failure;
+  std::mutex failure_guard;
+  const auto write_missing = [&](const Job& job) {
+    if (fs::exists(job.path)) return;
+    write_clip(job, options.seconds);
+    ++written;
+  };
+  set_thread_count(options.threads);
+  parallel_for(static_cast<int64_t>(jobs.size()), 1, [&](int64_t first, int64_t last) {
+    try {
+      for (int64_t i = first; i < last; ++i) write_missing(jobs[static_cast<size_t>(i)]);
+    } catch (...) {  // an exception may not leave a thread of its own accord
+      const std::lock_guard lock(failure_guard);
+      failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+  std::cout << options.out << ": " << jobs.size() << " clips of " << demo::kScenes.size() << " scenes, " << written
+            << " written now\n";
+  return written;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  Program program("make_demo_data",
+                  "Makes a data set of small videos in which neither picture nor sound alone tells the scene",
+                  "make_demo_data --out build/demo/data\n"
+                  "make_demo_data --out /tmp/scenes --train-clips 100 --test-clips 40 --seed 7");
+  CLI::App& app = program.app();
+  app.option_defaults()->always_capture_default();
+  app.add_option("--out", options.out, "Folder to fill: train/SCENE/*.mp4 and test/SCENE/*.mp4")->required();
+  app.add_option("--train-clips", options.train_clips, "Clips of each scene to train on")->check(CLI::Range(1, 100000));
+  app.add_option("--test-clips", options.test_clips, "Clips of each scene to test on")->check(CLI::Range(1, 100000));
+  app.add_option("--seconds", options.seconds, "Mean length of a clip")->check(CLI::Range(0.5, 60.0));
+  app.add_option("--seed", options.seed, "Another seed, other clips");
+  app.add_option("--threads", options.threads, "Clips written at once")->check(CLI::Range(1, 1024));
+  return program.run(argc, argv, [&] { make(options); });
+}
