@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "apps/demo/scenes.h"
 
@@ -51,6 +52,18 @@ class White {
   uint64_t state_;
 };
 
+// sum over k = 1 .. of gains[k-1] sin(k phase), by sin(k p) = 2 cos(p) sin((k-1) p) - sin((k-2) p): two calls, not
+// many.
+double harmonics(double phase, const std::vector<double>& gains) {
+  const double step = 2 * std::cos(phase);
+  double before = 0, now = std::sin(phase), sum = 0;
+  for (const double gain : gains) {
+    sum += gain * now;
+    before = std::exchange(now, step * now - before);
+  }
+  return sum;
+}
+
 // Swelling broad noise with gurgles: surf or a brook, by the swell's period.
 void water(Samples& out, double rate, Rng& rng) {
   White white(rng);
@@ -73,14 +86,15 @@ void engine(Samples& out, double rate, Rng& rng) {
   OnePole rumble(rate, rng.uniform(80, 200)), wobble(rate, 3);
   const double pitch = rng.uniform(38, 110), drift = rng.uniform(-0.25, 0.35), tilt = rng.uniform(0.6, 1.3);
   const double throb = rng.uniform(6, 18), throb_depth = rng.uniform(0.1, 0.6), rumbling = rng.uniform(1, 5);
+  std::vector<double> gains;
+  for (int harmonic = 1; harmonic <= 14; ++harmonic) gains.push_back(std::pow(harmonic, -tilt));
   double phase = rng.uniform(0, kTau);
   const double seconds = static_cast<double>(out.size()) / rate;
   for (size_t i = 0; i < out.size(); ++i) {
     const double t = static_cast<double>(i) / rate;
     phase += kTau * pitch * std::exp2(drift * t / seconds + 8 * wobble(white())) / rate;
-    double tone = 0;
-    for (int harmonic = 1; harmonic <= 14; ++harmonic) tone += std::sin(harmonic * phase) / std::pow(harmonic, tilt);
-    out[i] += tone * (1 - throb_depth * (0.5 + 0.5 * std::sin(kTau * throb * t))) + rumbling * rumble(white());
+    out[i] += harmonics(phase, gains) * (1 - throb_depth * (0.5 + 0.5 * std::sin(kTau * throb * t))) +
+              rumbling * rumble(white());
   }
 }
 
@@ -89,16 +103,15 @@ void music(Samples& out, double rate, Rng& rng) {
   constexpr int kScale[] = {0, 2, 4, 5, 7, 9, 11};
   const double key = 110 * std::exp2(rng.uniform(0, 1)), beat = rng.uniform(0.18, 0.5);
   const double decay = rng.uniform(1.5, 7), brightness = rng.uniform(0.2, 0.6);
+  std::vector<double> gains;
+  for (int harmonic = 0; harmonic < 5; ++harmonic) gains.push_back(std::pow(brightness, harmonic));
   const auto note = [&](double start, int64_t degree, double gain) {
     const double hz = key * std::exp2(static_cast<double>(degree / 7) + kScale[degree % 7] / 12.0);
     const auto first = static_cast<size_t>(start * rate);
     const auto last = std::min(out.size(), first + static_cast<size_t>(1.5 * rate));
     for (size_t i = first; i < last; ++i) {
       const double t = static_cast<double>(i - first) / rate;
-      double tone = 0, weight = 1;
-      for (int harmonic = 1; harmonic <= 5; ++harmonic, weight *= brightness)
-        tone += weight * std::sin(kTau * hz * harmonic * t);
-      out[i] += gain * tone * std::exp(-decay * t) * std::min(1.0, t * 100);
+      out[i] += gain * harmonics(kTau * hz * t, gains) * std::exp(-decay * t) * std::min(1.0, t * 100);
     }
   };
   const double seconds = static_cast<double>(out.size()) / rate;
