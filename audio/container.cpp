@@ -114,17 +114,23 @@ double MediaFile::origin_seconds() const {
 // ---- Decoder ----------------------------------------------------------------
 
 Decoder::Decoder(MediaFile& file, int stream_index, DecoderOptions options)
-    : file_(file), stream_index_(stream_index), frame_(make_frame()), packet_(make_packet()) {
+    : file_(file),
+      stream_index_(stream_index),
+      options_(std::move(options)),
+      frame_(make_frame()),
+      packet_(make_packet()) {
   const AVCodecParameters& parameters = *file.stream(stream_index).codecpar;
   const std::string what = str(file.path().string(), ": stream ", stream_index);
   const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
   if (codec == nullptr)
     throw DataError(
         str(what, " cannot be decoded: no decoder for codec '", avcodec_get_name(parameters.codec_id), "'"));
+  const AVCodecDescriptor* description = avcodec_descriptor_get(parameters.codec_id);
+  is_intra_only_ = description != nullptr && (description->props & AV_CODEC_PROP_INTRA_ONLY) != 0;
   codec_.reset(avcodec_alloc_context3(codec));
   if (!codec_) throw std::bad_alloc();
   int code = avcodec_parameters_to_context(codec_.get(), &parameters);
-  codec_->thread_count = options.threads;
+  codec_->thread_count = options_.threads;
   codec_->pkt_timebase = file.stream(stream_index).time_base;  // without it encoder delay is not cut away
   if (code >= 0) code = avcodec_open2(codec_.get(), codec, nullptr);
   if (code < 0) throw DataError(str(what, " (", codec->name, ") cannot be decoded: ", ffmpeg_reason(code)));
@@ -164,13 +170,20 @@ bool Decoder::send_next_packet() {
       avcodec_send_packet(codec_.get(), nullptr);
       return false;
     }
-    if (packet_->stream_index != stream_index_) continue;
+    if (packet_->stream_index != stream_index_ || may_drop()) continue;
     const int sent = avcodec_send_packet(codec_.get(), packet_.get());
     if (sent >= 0) return true;
     if (sent == AVERROR(ENOMEM)) throw std::bad_alloc();
     ++corrupt_packets_;
     reason_ = ffmpeg_reason(sent);
   }
+}
+
+bool Decoder::may_drop() {
+  if (!options_.is_needed) return false;
+  const bool is_needed = options_.is_needed(*packet_);
+  codec_->skip_frame = is_needed ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
+  return !is_needed && is_intra_only_;
 }
 
 std::optional<double> Decoder::seconds(const AVFrame& frame) const {

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +67,9 @@ class MediaFile {
 
 struct DecoderOptions {
   int threads = 1;  // of this decoder alone; clips are decoded in parallel, one thread each
+  // Video: will anybody look at this packet's picture? A picture that is neither needed nor referred to by another one
+  // is not decoded and does not come out. Empty: all are needed.
+  std::function<bool(const AVPacket&)> is_needed;
 };
 
 class Decoder {
@@ -89,9 +93,12 @@ class Decoder {
 
  private:
   bool send_next_packet();  // false: the end was sent
+  bool may_drop();          // the packet just read; otherwise tells the codec whether its picture is needed
 
   MediaFile& file_;
   int stream_index_;
+  DecoderOptions options_;
+  bool is_intra_only_ = false;  // no picture refers to another one
   CodecPtr codec_;
   FramePtr frame_;
   PacketPtr packet_;

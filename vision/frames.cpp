@@ -7,6 +7,7 @@
 #include "audio/container.h"
 #include "tensor/error.h"
 #include "vision/image.h"
+#include "vision/picture_plan.h"
 #include "vision/scale.h"
 
 namespace avs {
@@ -58,18 +59,18 @@ class Sampler {
   void show(AVFrame& frame) {
     av_frame_unref(shown_.get());
     av_frame_move_ref(shown_.get(), &frame);
-    scaled_ = nullptr;
+    is_scaled_ = false;
   }
 
   void take() {
     pixels_.resize(pixels_.size() + frame_bytes_);
     uint8_t* to = pixels_.data() + pixels_.size() - frame_bytes_;
-    if (scaled_valid()) {
+    if (is_scaled_) {
       std::memcpy(to, to - frame_bytes_, frame_bytes_);
     } else {
       scale_(*shown_, to);
       orient(to, options_.image_size, orientation_);
-      scaled_ = shown_->data[0];
+      is_scaled_ = true;
     }
     ++taken_;
   }
@@ -83,15 +84,13 @@ class Sampler {
   }
 
  private:
-  bool scaled_valid() const { return scaled_ != nullptr; }  // the last taken picture is the shown one
-
   const FrameOptions& options_;
   Orientation orientation_;
   int64_t count_, taken_ = 0;
   size_t frame_bytes_;
   SquareScaler scale_;
   FramePtr shown_;
-  const uint8_t* scaled_ = nullptr;
+  bool is_scaled_ = false;  // the last picture taken is the one shown
   std::vector<uint8_t> pixels_;
 };
 
@@ -101,7 +100,12 @@ Frames sample_still(const std::filesystem::path& path, const FrameOptions& optio
 }
 
 Frames sample_video(MediaFile& file, int stream_index, const FrameOptions& options) {
-  Decoder decoder(file, stream_index);
+  std::vector<double> times;
+  for (int64_t k = 0; k < max_frame_count(options); ++k) times.push_back(frame_time(k, options));
+  const PicturePlan plan = plan_pictures(file.path(), stream_index, times);
+  DecoderOptions decoding;
+  if (plan.is_known) decoding.is_needed = [&](const AVPacket& packet) { return plan.needs(packet); };
+  Decoder decoder(file, stream_index, decoding);
   Sampler sampler(options, orientation_of(decoder.stream()));
   double end = 0;  // of the shown picture, if nothing followed
   while (!sampler.full()) {
@@ -115,10 +119,10 @@ Frames sample_video(MediaFile& file, int stream_index, const FrameOptions& optio
   if (!sampler.has_picture())
     throw DataError(str(file.path().string(), ": no picture of its video stream can be decoded",
                         decoder.last_reason().empty() ? "" : ": " + decoder.last_reason()));
-  sampler.show_until(end);
-  if (!sampler.full() && decoder.truncated())
+  sampler.show_until(plan.is_known ? plan.end_seconds : end);
+  if (!sampler.full() && (decoder.truncated() || plan.breaks_off))
     throw Truncated(str(file.path().string(), ": truncated: its pictures end at second ", std::round(end * 10) / 10,
-                        ": ", decoder.last_reason()));
+                        decoder.last_reason().empty() ? "" : ": " + decoder.last_reason()));
   if (sampler.taken() == 0) sampler.take();
   return sampler.finish();
 }
