@@ -15,17 +15,20 @@ namespace {
 constexpr int64_t kReach = 192;  // taps on each side of the centre; beyond 191 they are below libsoxr's rounding
 constexpr int64_t kBlock = 4096, kAdvance = kBlock - 2 * kReach;
 
+using Taps = std::array<double, 2 * kReach + 1>;
+
 // h[kReach + d] of libsoxr's 2:1 converter: even offsets answer an impulse on an even sample, odd ones on an odd.
-std::array<float, 2 * kReach + 1> taps_of_soxr() {
+Taps taps_of_soxr() {
   constexpr int64_t n = 4096;
-  std::array<float, 2 * kReach + 1> taps = {};
+  Taps taps = {};
   for (const int64_t at : {n / 2, n / 2 + 1}) {
-    std::vector<float> impulse(n), answer(n / 2);
+    std::vector<double> impulse(n), answer(n / 2);
     impulse[static_cast<size_t>(at)] = 1;
-    const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
+    const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, SOXR_DOUBLE_PRECISION);
+    const soxr_io_spec_t types = soxr_io_spec(SOXR_FLOAT64_I, SOXR_FLOAT64_I);
     size_t read = 0, written = 0;
     const soxr_error_t error = soxr_oneshot(2, 1, 1, impulse.data(), impulse.size(), &read, answer.data(),
-                                            answer.size(), &written, nullptr, &quality, nullptr);
+                                            answer.size(), &written, &types, &quality, nullptr);
     if (error != nullptr || written != answer.size()) throw Error(str("libsoxr cannot halve a sample rate: ", error));
     for (int64_t m = 0; m < n / 2; ++m)
       if (std::abs(2 * m - at) <= kReach)
@@ -52,11 +55,11 @@ RateHalver::RateHalver(double gain)
       spectrum_(kBlock),
       folded_(kBlock / 2),
       result_(kBlock / 2) {
-  static const std::array<float, 2 * kReach + 1> taps = taps_of_soxr();
+  static const Taps taps = taps_of_soxr();
   const Fft<double> fft(kBlock, FftDirection::Forward);
   AlignedVector<Complex<double>> impulse(kBlock), response(kBlock);
   for (int64_t d = -kReach; d <= kReach; ++d)
-    impulse[static_cast<size_t>((d + kBlock) % kBlock)].re = static_cast<double>(taps[static_cast<size_t>(kReach + d)]);
+    impulse[static_cast<size_t>((d + kBlock) % kBlock)].re = taps[static_cast<size_t>(kReach + d)];
   fft(impulse.data(), response.data());
   for (size_t k = 0; k < kBlock; ++k) response_[k] = static_cast<float>(gain * response[k].re / kBlock);
 }

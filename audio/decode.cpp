@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <fstream>
 #include <string>
+#include <string_view>
 
 #include "audio/container.h"
 #include "tensor/error.h"
@@ -23,9 +25,19 @@ constexpr int64_t kPieceFrames = 1 << 16;  // read at a time when no limit is gi
 
 // ---- libsndfile -------------------------------------------------------------
 
+// By content, never by name. MP3 is left to FFmpeg: libsndfile's decoder writes to stderr about what it cannot read.
+bool is_for_sndfile(const std::filesystem::path& path) {
+  constexpr std::array<std::string_view, 9> marks = {"RIFF", "RIFX", "RF64", "riff", "fLaC",
+                                                     "OggS", "FORM", ".snd", "caff"};
+  std::array<char, 4> head = {};
+  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
+  return std::find(marks.begin(), marks.end(), std::string_view(head.data(), head.size())) != marks.end();
+}
+
 class SndfileReader final : public SoundReader {
  public:
   static std::unique_ptr<SoundReader> open(const std::filesystem::path& path) {
+    if (!is_for_sndfile(path)) return nullptr;
     SF_INFO info = {};
     SNDFILE* file = sf_open(path.c_str(), SFM_READ, &info);
     if (file == nullptr) return nullptr;
