@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# tests/run_all.sh [BUILD] [FILTER]
+# Runs every BUILD/bin/*_tests, and those of BUILD/asan and BUILD/tsan where they were built. Prints what fails as it fails,
+# then what was skipped and why; the last line is `N passed, N failed, N skipped`. Exit 1 when anything failed, a program
+# crashed or ran past its time, or nothing ran. FILTER is gtest's: 'Conv2d.*'.
+set -uo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${1:-$root/build}
+filter=${2:-*}
+limit_seconds=${AVS_TEST_LIMIT_SECONDS:-1500}  # for one program: all of them take a few minutes each
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+
+# Turns gtest's stream into one line a test in $results ("passed|failed|skipped NAME<TAB>REASON") and shows the output of
+# failed tests only. What a test prints without a newline stands before gtest's own mark, hence no ^ anchors.
+follow='
+function finish(kind, reason) {
+  print kind " " program ": " current "\t" reason >> results
+  current = ""
+}
+/\[ RUN      \] / { current = $NF; output = ""; next }
+current != "" && /\[       OK \] / { finish("passed", ""); next }
+current != "" && /\[  SKIPPED \] / {
+  reason = output
+  sub(/^[^\n]*: Skipped\n/, "", reason)
+  gsub(/\n+$/, "", reason)
+  gsub(/\n/, " ", reason)
+  finish("skipped", reason)
+  next
+}
+current != "" && /\[  FAILED  \] / { printf "%s%s\n", output, $0; fflush(); finish("failed", ""); next }
+current != "" { output = output $0 "\n"; next }
+/^\[/ || /^Running main/ || /^Note: Google Test filter/ || /FAILED TESTS?$/ || /^ *$/ { next }
+{ print; fflush() }
+END {
+  if (current != "") {
+    printf "%s[  CRASHED ] %s\n", output, current
+    finish("failed", "crashed")
+  }
+}'
+
+cd "$root"
+for binary in "$build"/bin/*_tests "$build"/asan/bin/*_tests "$build"/tsan/bin/*_tests; do
+  [ -x "$binary" ] || continue
+  program=${binary#"$build"/}
+  failed_before=$(grep -c '^failed ' "$results")
+  started=$SECONDS
+  timeout --kill-after=10 "$limit_seconds" "$binary" --gtest_color=no --gtest_filter="$filter" 2>&1 |
+    awk -v program="$program" -v results="$results" "$follow"
+  status=${PIPESTATUS[0]}
+  if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+    echo "$program: stopped after $limit_seconds seconds"
+  fi
+  if [ "$status" -ne 0 ] && [ "$(grep -c '^failed ' "$results")" -eq "$failed_before" ]; then
+    echo "$program: every test passed, but the program ended with status $status"
+    printf 'failed %s: (the program itself)\tstatus %s\n' "$program" "$status" >>"$results"
+  fi
+  echo "$program: $((SECONDS - started)) s" >&2
+done
+
+count() { grep -c "^$1 " "$results" || true; }
+if [ "$(count skipped)" -gt 0 ]; then
+  echo "skipped:"
+  sed -n 's/^skipped \([^\t]*\)\t\(.*\)$/  \1 (\2)/p' "$results"
+fi
+if [ "$(count failed)" -gt 0 ]; then
+  echo "failed:"
+  sed -n 's/^failed \([^\t]*\)\t\(.*\)$/  \1 \2/p' "$results"
+fi
+[ -s "$results" ] || echo "no test ran: nothing under $build/bin matches '$filter'"
+echo "$(count passed) passed, $(count failed) failed, $(count skipped) skipped"
+[ -s "$results" ] && [ "$(count failed)" -eq 0 ]

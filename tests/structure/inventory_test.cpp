@@ -1,0 +1,76 @@
+// Every op has all of its files, under one stem: `git ls-files '*gelu*'` is its table of contents.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "tests/structure/source_tree.h"
+
+namespace avs::structure {
+namespace {
+
+const std::set<std::string> kShared = {"activation"};  // headers in tensor/ops that are no op
+const std::set<std::string> kWithoutGradient = {"adam", "cast", "mixup", "reduce"};
+
+std::vector<std::string> stems() {
+  std::vector<std::string> found;
+  for (const SourceFile& file : source_files())
+    if (file.path.starts_with("tensor/ops/") && file.is_header()) {
+      const std::string stem = std::filesystem::path(file.path).stem().string();
+      if (!kShared.contains(stem)) found.push_back(stem);
+    }
+  return found;
+}
+
+TEST(Inventory, EveryOpHasAllOfItsFiles) {
+  ASSERT_FALSE(stems().empty());
+  std::vector<std::string> missing;
+  for (const std::string& stem : stems()) {
+    std::vector<std::string> files = {"tensor/ops/" + stem + ".cpp", "tensor/cpu/" + stem + ".cpp",
+                                      "tests/ops/" + stem + "_test.cpp", "tests/reference/" + stem + ".h",
+                                      "bench/ops/" + stem + "_bench.cpp"};
+    if (!kWithoutGradient.contains(stem)) files.push_back("autograd/ops/" + stem + ".cpp");
+    for (const std::string& file : files)
+      if (!exists(file)) missing.push_back(stem + " lacks " + file);
+  }
+  EXPECT_TRUE(missing.empty()) << listed(missing);
+}
+
+TEST(Inventory, EveryFileOfAnOpBelongsToOne) {
+  const std::vector<std::string> ops = stems();
+  std::vector<std::string> strays;
+  const auto check = [&](const SourceFile& file, const std::string& folder, const std::string& suffix) {
+    if (!file.path.starts_with(folder) || !file.path.ends_with(suffix)) return;
+    const std::string stem = file.path.substr(folder.size(), file.path.size() - folder.size() - suffix.size());
+    if (std::ranges::find(ops, stem) == ops.end() && !(folder == "autograd/ops/" && stem == "reshape"))
+      strays.push_back(file.path + ": there is no tensor/ops/" + stem + ".h");
+  };
+  for (const SourceFile& file : source_files()) {
+    check(file, "autograd/ops/", ".cpp");
+    check(file, "tests/ops/", "_test.cpp");
+    check(file, "bench/ops/", "_bench.cpp");
+  }
+  EXPECT_TRUE(strays.empty()) << listed(strays);
+}
+
+TEST(Inventory, ABuildWithoutCudaAnswersForEveryOp) {
+  std::vector<std::string> missing;
+  for (const SourceFile& file : source_files()) {
+    if (file.path != "cuda/disabled.cpp") continue;
+    const std::vector<std::string> includes = project_includes(file);
+    for (const std::string& stem : stems())
+      if (std::ranges::find(includes, "tensor/ops/" + stem + ".h") == includes.end()) missing.push_back(stem);
+  }
+  EXPECT_TRUE(missing.empty()) << "cuda/disabled.cpp lacks:\n" << listed(missing);
+}
+
+TEST(Inventory, EveryChapterHasItsReadme) {
+  std::vector<std::string> missing;
+  for (const std::string folder :
+       {"", "tensor/", "autograd/", "layers/", "cuda/", "audio/", "vision/", "models/", "apps/", "bench/", "tests/"})
+    if (!exists(folder + "README.md")) missing.push_back(folder + "README.md");
+  EXPECT_TRUE(missing.empty()) << "missing:\n" << listed(missing);
+}
+
+}  // namespace
+}  // namespace avs::structure

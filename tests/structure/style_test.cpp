@@ -1,0 +1,102 @@
+// What a reader may rely on in every file: short files and functions, headers that say what they are, no leftovers.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "tests/structure/source_tree.h"
+
+namespace avs::structure {
+namespace {
+
+constexpr size_t kFileLines = 500, kFunctionLines = 60;
+
+std::string at(const SourceFile& file, size_t line) { return file.path + ":" + std::to_string(line + 1); }
+
+// Lines of code (comments aside) that match, in files that `wanted` picks.
+template <typename Wanted>
+std::vector<std::string> lines_matching(const std::regex& pattern, Wanted wanted) {
+  std::vector<std::string> found;
+  for (const SourceFile& file : source_files())
+    if (file.is_code() && wanted(file))
+      for (size_t i = 0; i < file.code.size(); ++i)
+        if (std::regex_search(file.code[i], pattern)) found.push_back(at(file, i) + ": " + file.lines[i]);
+  return found;
+}
+
+TEST(Style, FilesAreShort) {
+  std::vector<std::string> long_files;
+  for (const SourceFile& file : source_files())
+    if (file.extension() != ".md" && file.extension() != ".txt" && file.lines.size() > kFileLines)
+      long_files.push_back(file.path + " has " + std::to_string(file.lines.size()) + " lines");
+  EXPECT_TRUE(long_files.empty()) << listed(long_files);
+}
+
+// A function starts on an unindented line that ends in { and ends at the next unindented }: what clang-format writes.
+TEST(Style, FunctionsAreShort) {
+  static const std::regex no_function("^(namespace|struct|class|enum|union|extern|template|#|constexpr.*=|const.*=)");
+  std::vector<std::string> long_functions;
+  for (const SourceFile& file : source_files()) {
+    if (!file.is_code()) continue;
+    for (size_t i = 0; i < file.code.size(); ++i) {
+      const std::string& line = file.code[i];
+      if (line.empty() || line[0] == ' ' || line[0] == '}' || line.back() != '{') continue;
+      if (std::regex_search(line, no_function)) continue;
+      size_t end = i;
+      while (end < file.code.size() && !file.code[end].starts_with("}")) ++end;
+      if (end - i > kFunctionLines)
+        long_functions.push_back(at(file, i) + " is " + std::to_string(end - i + 1) + " lines long: " + line);
+    }
+  }
+  EXPECT_TRUE(long_functions.empty()) << listed(long_functions);
+}
+
+TEST(Style, HeadersAreGuardedAndPublicOnesSayWhatTheyAre) {
+  std::vector<std::string> bad;
+  for (const SourceFile& file : source_files()) {
+    if (!file.is_header()) continue;
+    if (std::ranges::find(file.lines, "#pragma once") == file.lines.end())
+      bad.push_back(file.path + ": no #pragma once");
+    const bool is_public = file.folder() != "tests";
+    if (is_public && (file.lines.empty() || !file.lines[0].starts_with("//")))
+      bad.push_back(file.path + ": does not begin with a comment that says what it is");
+  }
+  EXPECT_TRUE(bad.empty()) << listed(bad);
+}
+
+TEST(Style, KernelsAreLaunchedInOnePlace) {
+  const auto found = lines_matching(std::regex("<<<"), [](const auto& file) { return file.path != "cuda/runtime.h"; });
+  EXPECT_TRUE(found.empty()) << listed(found) << "only launch() in cuda/runtime.h starts kernels";
+}
+
+TEST(Style, CudaTypesStayInTheirFolder) {
+  const std::regex types(
+      "\\b(cuda[A-Z]\\w*|cudnn\\w*_t|cublas\\w*_t|cublasLt\\w*|__global__|__device__|__nv_\\w+)\\b|"
+      "#include <(cuda|cudnn|cublas|cufft|nccl)");
+  const auto found = lines_matching(
+      types, [](const auto& file) { return file.folder() != "cuda" && !file.path.starts_with("tests/emulation/"); });
+  EXPECT_TRUE(found.empty()) << listed(found);
+}
+
+TEST(Style, NothingIsLeftForLater) {
+  const std::regex leftovers(
+      "\\b(TO"
+      "DO|FIX"
+      "ME|XX"
+      "X)\\b");
+  std::vector<std::string> found;
+  for (const SourceFile& file : source_files())
+    for (size_t i = 0; i < file.lines.size(); ++i)
+      if (std::regex_search(file.lines[i], leftovers)) found.push_back(at(file, i) + ": " + file.lines[i]);
+  EXPECT_TRUE(found.empty()) << listed(found);
+}
+
+TEST(Style, TheLibraryThrowsAndNeverEndsTheProcess) {
+  const auto found = lines_matching(std::regex("\\b(std::)?(abort|exit|_exit|quick_exit)\\("), [](const auto& file) {
+    return file.folder() != "apps" && file.folder() != "tests" && file.folder() != "bench";
+  });
+  EXPECT_TRUE(found.empty()) << listed(found);
+}
+
+}  // namespace
+}  // namespace avs::structure
