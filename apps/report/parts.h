@@ -1,0 +1,29 @@
+// The parts that reports share: curves of a training run, tables and matrices of evaluations.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/report/chart.h"
+#include "apps/train/metrics.h"
+
+namespace avs::report {
+
+// What metrics.jsonl tells of one run (its keys: apps/train/metrics.h). Lines that are no JSON are counted, not fatal:
+// a report of a run that is being written should come out all the same.
+struct RunHistory {
+  Series loss, l2, training_accuracy, validation_accuracy, validation_log_loss, learning_rate;  // by epoch
+  int64_t epochs = 0, steps = 0, best_epoch = 0, unreadable_lines = 0;
+  double best_validation_accuracy = -1, seconds = 0;  // -1: no validation split
+  int64_t peak_bytes = 0;
+};
+RunHistory read_history(const std::string& metrics_jsonl);
+
+std::string run_charts(const RunHistory& history);  // loss, accuracy, learning rate side by side
+
+std::string accuracy_figures(const Evaluation& evaluation);           // micro, macro, log losses, clips
+std::string class_bars(const std::vector<NamedEvaluation>& methods);  // accuracy of each class under each method
+std::string confusion_matrix(const Evaluation& evaluation, const std::string& caption);
+std::string accuracy_table(const std::vector<NamedEvaluation>& methods);  // Table I's layout; each row's best in bold
+
+}  // namespace avs::report
