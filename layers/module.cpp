@@ -1,5 +1,7 @@
 #include "layers/module.h"
 
+#include "tensor/interrupt.h"
+
 namespace avs {
 
 std::vector<Parameter*> Module::parameters() {
@@ -80,6 +82,7 @@ void Module::adopt(const std::string& name, std::unique_ptr<Module> module) {
 }
 
 Variable Layer::operator()(const Variable& x) {
+  stop_if_interrupted();
   return as_layer(x.shape(), [&] { return forward(x); });
 }
 
