@@ -41,7 +41,7 @@ struct BackboneTraining {
   int64_t image_size = 0;  // 0: the cache's
   double dropout = 0.2;
   std::vector<std::string> augment;  // flip, crop, specaugment, shift
-  int64_t frames_per_clip = 0;       // 0: all, each epoch
+  int64_t frames_per_clip = 1;       // random ones, each epoch; 0: all
   LearningOptions learning;
   ComputeOptions compute;
   int64_t workers = 1;
@@ -95,7 +95,7 @@ void visit_options(Options& o,
   visit("image-size", o.image_size, Role::Identity, "pixels of a frame's side, 75 to 512; 0: the cache's");
   visit("dropout", o.dropout, Role::Identity, "dropout of the network's head");
   visit("augment", o.augment, Role::Identity, "any of flip,crop (frames), specaugment,shift (spectrograms)");
-  visit("frames-per-clip", o.frames_per_clip, Role::Identity, "frames drawn from a clip per epoch; 0: all");
+  visit("frames-per-clip", o.frames_per_clip, Role::Identity, "frames drawn at random from a clip per epoch; 0: all");
   visit_learning(o.learning, visit);
   visit("device", o.compute.device, Role::Place, "auto, cpu or cuda");
   visit("dtype", o.compute.dtype, Role::Identity, "auto, f32, bf16 or f16; the CPU computes in f32");

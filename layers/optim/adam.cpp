@@ -1,5 +1,6 @@
 #include "layers/optim/adam.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -18,6 +19,9 @@ Adam::Adam(ParameterArena& parameters, AdamOptions options)
 
 void Adam::step(double learning_rate) {
   parameters_.gather_gradients();
+  const int64_t bad = ops::first_non_finite(parameters_.gradients());
+  AVS_CHECK(NumericError, bad < 0, "the gradient of '", parameters_.path_at(std::max<int64_t>(bad, 0)),
+            "' is not finite");
   if (options_.max_gradient_norm > 0) limit_gradient_norm();
   ++steps_;
   const std::array<float, 2> host = {static_cast<float>(learning_rate), static_cast<float>(steps_)};
@@ -38,7 +42,7 @@ void Adam::step(double learning_rate) {
 void Adam::limit_gradient_norm() {
   Tensor& gradients = parameters_.gradients();
   const double norm = std::sqrt(static_cast<double>(ops::sum_squares(gradients).item()));
-  if (norm <= options_.max_gradient_norm) return;  // a NaN norm scales below and is found by the run's own check
+  if (norm <= options_.max_gradient_norm) return;
   // g + (s - 1) g = s g, with the one in-place update the engine has: average = decay * average + (1 - decay) * value.
   const float scale = static_cast<float>(options_.max_gradient_norm / norm);
   ops::ema(gradients, Tensor::zeros({gradients.size()}, DType::F32, gradients.device()), scale);

@@ -19,7 +19,8 @@ class Adam {
  public:
   Adam(ParameterArena& parameters, AdamOptions options);
 
-  // Gathers the gradients that backward() recorded and moves the parameters; t counts from 1.
+  // Gathers the gradients that backward() recorded and moves the parameters; t counts from 1. NumericError naming the
+  // parameter, everything as it was, when a gradient is NaN or infinite.
   void step(double learning_rate);
 
   int64_t steps() const { return steps_; }

@@ -1,0 +1,308 @@
+#include "apps/train/backbone_training.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "apps/train/non_finite.h"
+#include "apps/train/predict.h"
+#include "apps/train/trained.h"
+#include "tensor/interrupt.h"
+#include "tensor/version.h"
+
+namespace avs {
+namespace {
+
+bool wants(const BackboneTraining& options, const char* augmentation) {
+  return std::ranges::find(options.augment, augmentation) != options.augment.end();
+}
+
+// SpecAugment's "LB" policy scaled to 128 bands and 704 frames; a shift of up to a second.
+data::SpectrogramAugmentation sound_augmentation(const BackboneTraining& options) {
+  data::SpectrogramAugmentation a;
+  if (wants(options, "specaugment")) a.frequency_masks = a.time_masks = 2;
+  if (wants(options, "shift")) a.time_shift_frames = 70;
+  return a;
+}
+
+data::FrameAugmentation frame_augmentation(const BackboneTraining& options) {
+  data::FrameAugmentation a;
+  if (wants(options, "flip")) a.horizontal_flip = data::Flip::HalfTheTime;
+  if (wants(options, "crop")) a.crop_min_area = 0.35;
+  return a;
+}
+
+int64_t image_size_of(const BackboneTraining& options, const data::Cache& cache) {
+  return options.image_size != 0 ? options.image_size : cache.options().frames.image_size;
+}
+
+std::unique_ptr<Backbone> make_model(const BackboneTraining& options, const data::Cache& cache) {
+  return make_backbone({.model = options.model,
+                        .classes = static_cast<int64_t>(cache.classes().size()),
+                        .width = options.width,
+                        .image_size = image_size_of(options, cache),
+                        .dropout = static_cast<float>(options.dropout),
+                        .seed = options.learning.seed});
+}
+
+std::unique_ptr<data::Dataset> training_dataset(const BackboneTraining& options, const data::Cache& cache,
+                                                InputKind kind) {
+  if (is_sound(kind))
+    return std::make_unique<data::SpectrogramDataset>(cache, part_of(kind), data::Split::Train,
+                                                      sound_augmentation(options));
+  return std::make_unique<data::FrameDataset>(cache, data::Split::Train,
+                                              data::FrameDatasetOptions{.image_size = image_size_of(options, cache),
+                                                                        .random_frames = options.frames_per_clip,
+                                                                        .augmentation = frame_augmentation(options)});
+}
+
+nlohmann::json sums_to_json(const TrainingSums& s) { return {s.loss, s.correct, s.rows}; }
+TrainingSums sums_from(const nlohmann::json& j) { return {j.at(0), j.at(1), j.at(2)}; }
+
+}  // namespace
+
+// ---- position ----
+
+std::string RunPosition::to_json() const {
+  return nlohmann::ordered_json{{"epoch", epoch},
+                                {"batch", batch},
+                                {"step", step},
+                                {"metrics_lines", metrics_lines},
+                                {"epoch_sums", sums_to_json(epoch_sums)},
+                                {"interval_sums", sums_to_json(interval_sums)},
+                                {"best_accuracy", best.accuracy},
+                                {"best_log_loss", best.log_loss},
+                                {"best_epoch", best_epoch}}
+      .dump();
+}
+
+RunPosition RunPosition::from_json(const std::string& json) {
+  const nlohmann::json j = nlohmann::json::parse(json);
+  RunPosition p;
+  p.epoch = j.at("epoch");
+  p.batch = j.at("batch");
+  p.step = j.at("step");
+  p.metrics_lines = j.at("metrics_lines");
+  p.epoch_sums = sums_from(j.at("epoch_sums"));
+  p.interval_sums = sums_from(j.at("interval_sums"));
+  p.best = {j.at("best_accuracy"), j.at("best_log_loss")};
+  p.best_epoch = j.at("best_epoch");
+  return p;
+}
+
+// ---- beginning ----
+
+BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run)
+    : options_(options), cache_(cache), run_(run), model_(make_model(options, cache)) {
+  const InputKind kind = model_->input_kind();
+  train_set_ = training_dataset(options, cache, kind);
+  AVS_CHECK(DataError, train_set_->size() > 0, cache.folder().string(), ": no training clip has what ", options.model,
+            " reads (", data::name_of(part_of(kind)), ")");
+  validation_set_ = evaluation_dataset(cache, kind, data::Split::Validation, image_size_of(options, cache));
+  if (validation_set_->size() == 0) spdlog::warn("no validation clips: the last epoch counts as the best");
+
+  if (!options.weights.empty()) load_weights();
+  arena_.emplace(*model_);
+  adam_.emplace(*arena_, options.learning.adam_options());
+  if (options.learning.ema > 0) average_.emplace(*arena_, static_cast<float>(options.learning.ema));
+  loader_.emplace(*train_set_, data::LoaderOptions{.batch = options.learning.batch,
+                                                   .order = data::Order::Shuffled,
+                                                   .workers = static_cast<int>(options.workers),
+                                                   .seed = options.learning.seed});
+  schedule_ = options.learning.schedule_over(loader_->batches_per_epoch() * options.learning.epochs);
+  if (std::filesystem::exists(run.last())) resume();
+  log_.emplace(run.metrics(), position_.metrics_lines);
+  clock_.emplace(log_->seconds_before());
+  last_saved_seconds_ = clock_->seconds();
+  spdlog::info("{}: {:.1f} M parameters; {} samples, {} steps an epoch; {} validation samples", options.model,
+               static_cast<double>(model_->parameter_count()) / 1e6, train_set_->size(), loader_->batches_per_epoch(),
+               validation_set_->size());
+}
+
+void BackboneTrainer::load_weights() {
+  const Checkpoint checkpoint = Checkpoint::load(options_.weights);
+  AVS_CHECK(DataError, checkpoint.metadata.contains(kBackboneKey), options_.weights,
+            ": not a checkpoint of this project (its metadata name no backbone)");
+  try {
+    load_parameters(*model_, checkpoint);
+  } catch (DataError& error) {
+    error.add_context(str("in ", options_.weights, ", for ", options_.model, " of width ", options_.width));
+    throw;
+  }
+}
+
+void BackboneTrainer::resume() {
+  Checkpoint last = Checkpoint::load(run_.last());
+  NamedTensors optimizer;
+  for (auto it = last.tensors.begin(); it != last.tensors.end();) {
+    const bool is_state = it->first.starts_with("adam.") || it->first.starts_with("ema/");
+    if (is_state) optimizer.insert(*it);
+    it = is_state ? last.tensors.erase(it) : std::next(it);
+  }
+  try {
+    const auto position = last.metadata.find("position");
+    AVS_CHECK(DataError, position != last.metadata.end(), "it says nothing of a run's position");
+    position_ = RunPosition::from_json(position->second);
+    check_classes(strings_from_json(last.metadata.at("classes")), cache_.classes(), "the run");
+    load_parameters(*model_, last);
+    adam_->load_state(optimizer, position_.step);
+    if (average_) average_->load_state(optimizer);
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(str(run_.last().string(), ": damaged metadata: ", error.what()));
+  } catch (DataError& error) {
+    error.add_context("in " + run_.last().string());
+    throw;
+  }
+  spdlog::info("continuing after epoch {}, step {}", position_.epoch, position_.step);
+}
+
+// ---- the loop ----
+
+void BackboneTrainer::train() {
+  while (position_.epoch < options_.learning.epochs) {
+    try {
+      train_epoch();
+      finish_epoch();
+    } catch (const Interrupted&) {
+      restore_buffers();
+      save_last();
+      throw;
+    } catch (Error& error) {
+      error.add_context(str("in step ", position_.step + 1, ", epoch ", position_.epoch + 1));
+      throw;
+    }
+  }
+}
+
+void BackboneTrainer::train_epoch() {
+  loader_->start_epoch(position_.epoch, position_.batch);
+  Progress progress(loader_->batches_per_epoch() - position_.batch,
+                    fmt::format("epoch {}/{}", position_.epoch + 1, options_.learning.epochs));
+  while (const std::optional<data::Batch> batch = loader_->next()) {
+    const double learning_rate = schedule_.learning_rate(position_.step);
+    remember_buffers();
+    stop_if_interrupted();
+    const StepResult result = train_step(*model_, *adam_, batch->inputs, batch->targets,
+                                         {.seed = options_.learning.seed,
+                                          .step = position_.step,
+                                          .learning_rate = learning_rate,
+                                          .mixup = options_.learning.mixup_options()});
+    after_step(result, learning_rate);
+    progress.set_note(fmt::format("loss {:.4f}", position_.epoch_sums.mean_loss()));
+    progress.advance();
+    if (checkpoint_is_due()) save_last();
+  }
+}
+
+void BackboneTrainer::after_step(const StepResult& result, double learning_rate) {
+  ++position_.batch;
+  ++position_.step;
+  if (average_) average_->update(position_.step);
+  position_.epoch_sums.add(result.loss, result.accuracy, result.rows);
+  position_.interval_sums.add(result.loss, result.accuracy, result.rows);
+  buffers_before_.clear();
+  if (position_.step % options_.log_steps != 0) return;
+  log_->write(step_line({.epoch = position_.epoch + 1,
+                         .step = position_.step,
+                         .sums = position_.interval_sums,
+                         .l2 = adam_->l2_penalty(),
+                         .learning_rate = learning_rate,
+                         .seconds = clock_->seconds(),
+                         .peak_bytes = context(kCpu).memory().peak_bytes}));
+  position_.metrics_lines = log_->lines();
+  position_.interval_sums = {};
+}
+
+void BackboneTrainer::finish_epoch() {
+  std::optional<Evaluation> validation;
+  if (validation_set_->size() > 0) validation = validate();
+  const Score score = validation ? Score{validation->micro_accuracy, validation->log_loss} : Score{};
+  const bool is_best = !validation || better(score, position_.best);
+  LogLine line{.epoch = position_.epoch + 1,
+               .step = position_.step,
+               .sums = position_.epoch_sums,
+               .l2 = adam_->l2_penalty(),
+               .learning_rate = schedule_.learning_rate(position_.step - 1),
+               .seconds = clock_->seconds(),
+               .peak_bytes = context(kCpu).memory().peak_bytes};
+  log_->write(epoch_line(line, validation ? &*validation : nullptr, is_best));
+  spdlog::info("epoch {:>3}  loss {:.4f}  accuracy {:5.1f} %{}  {}  {}", line.epoch, line.sums.mean_loss(),
+               100 * line.sums.accuracy(),
+               validation ? fmt::format("  validation {:5.1f} % log loss {:.3f}{}", 100 * validation->micro_accuracy,
+                                        validation->log_loss, is_best ? " (best)" : "")
+                          : "",
+               as_clock(line.seconds), str(context(kCpu).memory()));
+  ++position_.epoch;
+  position_.batch = 0;
+  position_.epoch_sums = {};
+  position_.metrics_lines = log_->lines();
+  if (is_best) {
+    position_.best = score;
+    position_.best_epoch = position_.epoch;
+    best_validation_ = std::move(validation);
+    save_best();
+  }
+  save_last();
+}
+
+Evaluation BackboneTrainer::validate() {
+  std::optional<WeightAverage::InUse> averaged;
+  if (average_) averaged.emplace(*average_);
+  return evaluate(run_clips(*model_, *validation_set_, options_.learning.batch, static_cast<int>(options_.workers)),
+                  cache_);
+}
+
+// ---- checkpoints ----
+
+bool BackboneTrainer::checkpoint_is_due() {
+  const bool by_steps = options_.checkpoint_steps > 0 && position_.step % options_.checkpoint_steps == 0;
+  return by_steps || clock_->seconds() - last_saved_seconds_ >= 60 * options_.checkpoint_minutes;
+}
+
+Checkpoint BackboneTrainer::weights_checkpoint() const {
+  Checkpoint checkpoint;
+  store_parameters(*model_, checkpoint);
+  checkpoint.metadata = {{kBackboneKey, to_json(model_->options())},   {"classes", strings_to_json(cache_.classes())},
+                         {"inputs", inputs_to_json(cache_.options())}, {"config", identity_toml(options_)},
+                         {"seed", str(options_.learning.seed)},        {"versions", engine_version()}};
+  return checkpoint;
+}
+
+void BackboneTrainer::save_best() {
+  std::optional<WeightAverage::InUse> averaged;
+  if (average_) averaged.emplace(*average_);
+  Checkpoint checkpoint = weights_checkpoint();
+  checkpoint.metadata["epoch"] = str(position_.best_epoch);
+  checkpoint.metadata["step"] = str(position_.step);
+  if (best_validation_) {
+    checkpoint.metadata["validation_accuracy"] = fmt::format("{}", position_.best.accuracy);
+    checkpoint.metadata["validation_log_loss"] = fmt::format("{}", position_.best.log_loss);
+  }
+  checkpoint.save(run_.best());
+}
+
+void BackboneTrainer::save_last() {
+  const std::string bad = first_non_finite_parameter(*model_);
+  if (!bad.empty()) throw NumericError(str("no checkpoint is written: ", bad));
+  Checkpoint checkpoint = weights_checkpoint();
+  checkpoint.tensors.merge(adam_->state());
+  if (average_) checkpoint.tensors.merge(average_->state());
+  checkpoint.metadata["position"] = position_.to_json();
+  checkpoint.save(run_.last());
+  last_saved_seconds_ = clock_->seconds();
+}
+
+void BackboneTrainer::remember_buffers() {
+  buffers_before_.clear();
+  for (const Buffer* buffer : model_->buffers()) buffers_before_.push_back(buffer->value.clone());
+}
+
+void BackboneTrainer::restore_buffers() {
+  if (buffers_before_.empty()) return;
+  size_t i = 0;
+  for (Buffer* buffer : model_->buffers()) buffer->value.copy_from(buffers_before_[i++]);
+}
+
+}  // namespace avs

@@ -1,0 +1,83 @@
+// Phase I: training one backbone on a cache, in a RUN folder, so that it can be killed at any moment.
+//
+// What a step computes is a function of (options, step, weights): order, augmentation, mixup and dropout are drawn from
+// (seed, epoch, sample) or (seed, step), learning rates from the step. So last.safetensors needs no generator's state:
+// it holds weights, statistics, Adam's moments, averaged weights, and how many steps were made, and a run that
+// continues from it computes the same bits as one that never stopped. Nothing in a checkpoint depends on the clock.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "apps/cli/progress.h"
+#include "apps/data/loader.h"
+#include "apps/train/metrics.h"
+#include "apps/train/options.h"
+#include "apps/train/run_folder.h"
+#include "apps/train/run_log.h"
+#include "apps/train/train_step.h"
+#include "layers/optim/weight_average.h"
+#include "models/backbone.h"
+
+namespace avs {
+
+// How far a run is, besides its tensors.
+struct RunPosition {
+  int64_t epoch = 0, batch = 0, step = 0;  // batches of this epoch and steps of the run that are done
+  int64_t metrics_lines = 0;
+  TrainingSums epoch_sums, interval_sums;  // since the epoch began, since the last step line
+  Score best;
+  int64_t best_epoch = 0;  // from 1; 0: none yet
+
+  std::string to_json() const;
+  static RunPosition from_json(const std::string& json);
+};
+
+class BackboneTrainer {
+ public:
+  // `run` is locked; `options` are checked. DataError: the cache lacks what the model reads, or last.safetensors
+  // belongs to another model. Continues from last.safetensors where there is one.
+  BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run);
+
+  // Trains to the end. Interrupted after a checkpoint was written; NumericError without one.
+  void train();
+
+  Backbone& model() { return *model_; }
+  const RunPosition& position() const { return position_; }
+  const std::optional<Evaluation>& best_validation() const { return best_validation_; }  // of this process
+
+ private:
+  void load_weights();
+  void resume();
+  void train_epoch();
+  void finish_epoch();
+  bool checkpoint_is_due();
+  void after_step(const StepResult& result, double learning_rate);
+  Evaluation validate();
+  void save_best();
+  void save_last();
+  Checkpoint weights_checkpoint() const;  // shares the model's memory
+
+  // BatchNorm writes its statistics during a forward pass; a step that is broken off must not have happened.
+  void remember_buffers();
+  void restore_buffers();
+
+  const BackboneTraining& options_;
+  const data::Cache& cache_;
+  RunFolder& run_;
+  std::unique_ptr<Backbone> model_;
+  std::unique_ptr<data::Dataset> train_set_, validation_set_;
+  std::optional<ParameterArena> arena_;
+  std::optional<Adam> adam_;
+  std::optional<WeightAverage> average_;
+  std::optional<data::Loader> loader_;
+  std::optional<MetricsLog> log_;
+  std::optional<RunClock> clock_;
+  Schedule schedule_;
+  RunPosition position_;
+  std::vector<Tensor> buffers_before_;
+  double last_saved_seconds_ = 0;
+  std::optional<Evaluation> best_validation_;
+};
+
+}  // namespace avs

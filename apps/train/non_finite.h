@@ -1,0 +1,17 @@
+// Where NaN or infinity begins in a network: for the message that ends a run.
+#pragma once
+
+#include <string>
+
+#include "models/backbone.h"
+
+namespace avs {
+
+// Looks at the parameters, then the input x, then runs x once more (training mode, no gradients) and watches the
+// stages: "parameter 'stem.conv.weight' holds nan", "the input holds inf", "stage 'mixed3' is the first to hold nan".
+std::string find_non_finite(Backbone& model, const Tensor& x);
+
+// The first parameter that is not finite; empty: all are.
+std::string first_non_finite_parameter(Module& model);
+
+}  // namespace avs

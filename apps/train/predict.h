@@ -1,0 +1,49 @@
+// A backbone over whole clips: what it says of each clip is the mean over the clip's samples (a sound is one sample, a
+// picture is one per frame; PAPER section 4).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "apps/data/loader.h"
+#include "apps/train/metrics.h"
+#include "models/backbone.h"
+
+namespace avs {
+
+struct ClipOutputs {
+  std::vector<int64_t> clips, labels;  // ids in Cache::clips()
+  Tensor fc1024, logits;               // [clips, 1024], [clips, classes]
+  Tensor probabilities;                // [clips, classes]: the mean of the samples' softmax
+  int64_t size() const { return static_cast<int64_t>(clips.size()); }
+};
+
+// Every frame of a clip, or its spectrogram, without augmentation, in clip order. `image_size` is the network's.
+std::unique_ptr<data::Dataset> evaluation_dataset(const data::Cache& cache, InputKind kind, data::Split split,
+                                                  int64_t image_size);
+
+// The net runs in inference mode and is left in it. on_samples is told of every batch. Interrupted passes through.
+ClipOutputs run_clips(Backbone& net, const data::Dataset& dataset, int64_t batch, int workers,
+                      const std::function<void(int64_t samples)>& on_samples = {});
+
+Evaluation evaluate(const ClipOutputs& outputs, const data::Cache& cache);
+
+// Samples first .. first + count of another dataset, which must outlive it.
+class DatasetSlice final : public data::Dataset {
+ public:
+  DatasetSlice(const data::Dataset& whole, int64_t first, int64_t count)
+      : whole_(whole), first_(first), count_(count) {}
+  int64_t size() const override { return count_; }
+  Shape sample_shape() const override { return whole_.sample_shape(); }
+  int64_t class_count() const override { return whole_.class_count(); }
+  int64_t clip(int64_t index) const override { return whole_.clip(first_ + index); }
+  int64_t label(int64_t index) const override { return whole_.label(first_ + index); }
+  void read(int64_t index, Rng rng, std::span<float> out) const override { whole_.read(first_ + index, rng, out); }
+
+ private:
+  const data::Dataset& whole_;
+  int64_t first_, count_;
+};
+
+}  // namespace avs

@@ -1,0 +1,33 @@
+// One training step, start to finish. Everything else in apps/train is bookkeeping.
+#include "apps/train/train_step.h"
+
+#include <cmath>
+
+#include "apps/train/non_finite.h"
+#include "apps/train/run_log.h"
+#include "autograd/functions.h"
+
+namespace avs {
+
+constexpr float kKlClip = 1e-7f;  // both arguments of the divergence, as Keras does (PAPER section 5)
+
+StepResult train_step(Backbone& model, Adam& optimizer, const Tensor& inputs, const Tensor& targets,
+                      const StepSettings& settings) {
+  Rng rng = Rng(settings.seed).fork("mixup", static_cast<uint64_t>(settings.step));
+  const MixupPlan plan = plan_mixup(inputs.shape()[0], settings.mixup, rng);
+  const Tensor x = mix(inputs, plan);   // [rows, ...]: n rows become 2n under the author's scheme
+  const Tensor y = mix(targets, plan);  // [rows, classes], with the same lambdas
+
+  model.train();
+  model.random().set(settings.seed, static_cast<uint64_t>(settings.step));
+  const Variable logits = model.run(Variable(x)).logits;  // records the graph
+  const Variable loss = softmax_kl(logits, y, kKlClip);   // [1]
+  const double value = static_cast<double>(loss.value().item());
+  if (!std::isfinite(value)) throw NumericError(str("the loss is ", value, ": ", find_non_finite(model, x)));
+
+  loss.backward();                         // fills the parameters' gradients, frees the graph
+  optimizer.step(settings.learning_rate);  // gathers them, adds L2, moves the parameters
+  return {value, accuracy_of(logits.value(), y), plan.rows()};
+}
+
+}  // namespace avs

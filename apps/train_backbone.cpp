@@ -1,0 +1,96 @@
+// train_backbone: a cache in, a trained backbone in a RUN folder out (Phase I).
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+
+#include "apps/cli/interrupt.h"
+#include "apps/cli/program.h"
+#include "apps/data/prepare.h"
+#include "apps/report/reports.h"
+#include "apps/train/backbone_training.h"
+
+namespace avs {
+namespace {
+
+constexpr const char* kExamples =
+    "train_backbone --model aud-mel --cache tau.cache --out runs/aud-mel --epochs 30\n"
+    "train_backbone --model vis-inc --data my_videos --out runs/vis-inc --width 0.25 --schedule one-cycle --lr 2e-3\n"
+    "train_backbone --out runs/aud-mel --resume        # continues where it was stopped or killed\n"
+    "train_backbone --config runs/aud-mel/config.toml --seed 2 --out runs/aud-mel-2";
+
+// The options of this start: a resumed run's come from its folder.
+BackboneTraining settle(const BackboneTraining& given, const CLI::App& app, const RunFolder& run) {
+  if (!run.has_training()) {
+    check(given);
+    if (given.resume) spdlog::info("nothing to continue in {}: the run begins", given.out);
+    return given;
+  }
+  AVS_CHECK(UsageError, given.resume, given.out, ": a run is there already; give --resume or choose another --out");
+  BackboneTraining options = given;
+  if (std::filesystem::exists(run.config())) options = resumed_options(given, app, run.config().string());
+  check(options);
+  return options;
+}
+
+data::Cache open_cache(const BackboneTraining& options, const RunFolder& run) {
+  if (options.data.empty()) return data::Cache::open(options.cache);
+  data::PrepareOptions prepare;
+  prepare.data = options.data;
+  prepare.cache = run.folder() / "cache";
+  prepare.workers = static_cast<int>(std::max<int64_t>(1, options.workers));
+  if (options.image_size != 0) prepare.arrays.frames.image_size = options.image_size;
+  spdlog::info("preparing {} in {}", options.data, prepare.cache.string());
+  const data::PrepareReport report = data::prepare(prepare);
+  spdlog::info("{}", data::describe(report));
+  AVS_CHECK(DataError, report.failure.empty(), options.data, ": ", report.failure);
+  return data::Cache::open(prepare.cache);
+}
+
+void write_report(const BackboneTraining& options, const BackboneTrainer& trainer, const RunFolder& run) {
+  write_text(run.report(), report::run_report({.name = run.folder().filename().string(),
+                                               .description = str(options.model, " at width ", options.width, ", ",
+                                                                  options.learning.epochs, " epochs, best epoch ",
+                                                                  trainer.position().best_epoch),
+                                               .config_toml = read_text(run.config()),
+                                               .metrics_jsonl = read_text(run.metrics()),
+                                               .validation = trainer.best_validation()}));
+}
+
+void train(const BackboneTraining& given, const CLI::App& app) {
+  RunFolder run(given.out);
+  const BackboneTraining options = settle(given, app, run);
+  const Device device = use_device(options.compute);
+  AVS_CHECK(DeviceError, !device.is_cuda(), "training on ", device, " is not part of this build; --device cpu works");
+  const data::Cache cache = open_cache(options, run);
+  write_text(run.config(), to_toml(options));
+
+  BackboneTrainer trainer(options, cache, run);
+  const InterruptSignals signals;
+  try {
+    trainer.train();
+  } catch (const Interrupted&) {
+    throw Error(str("interrupted after step ", trainer.position().step, "; continue with: train_backbone --out ",
+                    given.out, " --resume"));
+  } catch (NumericError& error) {
+    error.add_context(str("the last good checkpoint is ", run.last().string(),
+                          std::filesystem::exists(run.last()) ? "" : " (none was written yet)"));
+    throw;
+  }
+  write_report(options, trainer, run);
+  const Score best = trainer.position().best;
+  std::cout << options.model << ": best epoch " << trainer.position().best_epoch << " of " << options.learning.epochs;
+  if (best.accuracy >= 0)
+    std::cout << ", validation accuracy " << 100 * best.accuracy << " %, log loss " << best.log_loss;
+  std::cout << '\n' << run.best().string() << '\n';
+}
+
+}  // namespace
+}  // namespace avs
+
+int main(int argc, char** argv) {
+  avs::Program program("train_backbone", "Trains one of the five backbones (Phase I of the two-phase training).",
+                       kExamples);
+  avs::BackboneTraining options;
+  avs::add_options(program.app(), options);
+  return program.run(argc, argv, [&] { avs::train(options, program.app()); });
+}
