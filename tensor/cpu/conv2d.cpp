@@ -3,6 +3,7 @@
 #include "tensor/ops/conv2d.h"
 
 #include "tensor/cpu/conv2d.h"
+#include "tensor/cpu/conv2d_products.h"
 #include "tensor/cpu/onednn.h"
 
 namespace avs::cpu {
@@ -126,6 +127,7 @@ std::string conv2d_implementation(const Shape& x, const Shape& w, Conv2dSpec spe
     case ConvDirection::BackwardInput:
       return backward_input(x, w, y, spec)->implementation();
     case ConvDirection::BackwardFilter:
+      if (filter_gradient_as_products(x, w, spec)) return products_implementation(x, w, spec);
       return backward_filter(x, w, y, spec)->implementation();
   }
   return {};
@@ -154,6 +156,8 @@ void conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, T
 
 void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw) {
   if (x.size() == 0) return dw.zero();
+  if (filter_gradient_as_products(x.shape(), dw.shape(), spec))
+    return conv2d_backward_filter_as_products(x, dy, spec, dw);
   backward_filter(x.shape(), dw.shape(), dy.shape(), spec)
       ->run({{DNNL_ARG_SRC, x.data<float>()},
              {DNNL_ARG_DIFF_DST, dy.data<float>()},
