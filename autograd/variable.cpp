@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "autograd/profile.h"
+#include "tensor/interrupt.h"
 #include "tensor/ops/add.h"
 
 namespace avs {
@@ -49,10 +51,12 @@ void run_node(Node& node) {
   Needs needs;
   for (const auto& input : node.inputs) needs.push_back(input != nullptr && input->requires_grad);
   std::vector<Tensor> gradients = node.backward(output->grad, needs);
+  if (profile::on()) profile::charge(node.op, node.layer, profile::Direction::Backward);
   node.backward = nullptr;  // the captured activations go back to the arena before the next node allocates
   output->grad = Tensor();
   for (size_t i = 0; i < gradients.size(); ++i)
     if (needs[i]) accumulate(*node.inputs[i], std::move(gradients[i]));
+  if (profile::on()) profile::charge("accumulate gradients", node.layer, profile::Direction::Backward);
 }
 
 }  // namespace
@@ -87,6 +91,7 @@ void Variable::backward(const Tensor& dy) const {
   for (const auto& node : nodes) outputs.push_back(node->output.lock());
   for (size_t i = 0; i < nodes.size(); ++i) {
     std::shared_ptr<Node>& node = nodes[i];
+    stop_if_interrupted();
     try {
       run_node(*node);
     } catch (Error& error) {
@@ -102,6 +107,8 @@ void Variable::backward(const Tensor& dy) const {
 
 Variable record(std::string_view op, const std::vector<Variable>& inputs, Tensor y, Backward backward) {
   Variable result(std::move(y));
+  if (profile::on())
+    profile::charge(op, current_layer == nullptr ? "" : *current_layer, profile::Direction::Forward);
   if (!recording(inputs)) return result;
   const auto node = std::make_shared<Node>();
   node->op = op;

@@ -19,7 +19,8 @@ ConvBn::ConvBn(Filter filter, Conv2dSpec conv, BatchNormSpec norm, Gamma gamma)
 Variable ConvBn::forward(const Variable& x) {
   if (training() || recording({x, conv_.weight(), norm_.gamma(), norm_.beta()})) return norm_(conv_(x));
   if (!folded_.defined()) folded_ = fold(conv_.weight().value(), norm_.inference_affine());
-  return Variable(ops::conv2d(x.value(), folded_.weight, folded_.bias, conv_.spec(), norm_.spec().activation));
+  const Tensor y = ops::conv2d(x.value(), folded_.weight, folded_.bias, conv_.spec(), norm_.spec().activation);
+  return record("conv2d, batch_norm folded in", {}, y, nullptr);
 }
 
 }  // namespace avs

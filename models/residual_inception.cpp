@@ -1,7 +1,6 @@
 #include "models/residual_inception.h"
 
 #include "models/blocks.h"
-#include "tensor/ops/concat.h"
 
 namespace avs {
 namespace {
@@ -40,7 +39,7 @@ Variable InceptionBn::convolve(const Variable& x) {
   return concat(parts);
 }
 
-Tensor InceptionBn::convolve_folded(const Tensor& x) {
+Variable InceptionBn::convolve_folded(const Variable& x) {
   if (folded_.empty()) {
     const BatchNorm::Affine affine = norm_.inference_affine();
     int64_t first = 0;
@@ -49,15 +48,19 @@ Tensor InceptionBn::convolve_folded(const Tensor& x) {
       first += branch->weight().shape()[0];
     }
   }
-  std::vector<Tensor> parts;
-  for (size_t i = 0; i < branches_.size(); ++i)
-    parts.push_back(ops::conv2d(x, folded_[i].weight, folded_[i].bias, branches_[i]->spec(), norm_.spec().activation));
-  return ops::concat(parts);
+  std::vector<Variable> parts;
+  for (size_t i = 0; i < branches_.size(); ++i) {
+    const Conv2dSpec& spec = branches_[i]->spec();
+    parts.push_back(record("conv2d, batch_norm folded in", {},
+                           ops::conv2d(x.value(), folded_[i].weight, folded_[i].bias, spec, norm_.spec().activation),
+                           nullptr));
+  }
+  return concat(parts);
 }
 
 Variable InceptionBn::forward(const Variable& x) {
   if (training() || recording({x, norm_.beta()})) return norm_(convolve(x));
-  return Variable(convolve_folded(x.value()));
+  return convolve_folded(x);
 }
 
 // Not folded at inference: the residual has to be added anyway, and batch_norm_inference does it and the ReLU in the

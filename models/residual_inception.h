@@ -27,7 +27,7 @@ class InceptionBn final : public Layer {
  private:
   Variable forward(const Variable& x) override;
   Variable convolve(const Variable& x);
-  Tensor convolve_folded(const Tensor& x);
+  Variable convolve_folded(const Variable& x);
   void mode_changed() override { folded_.clear(); }
 
   std::vector<Conv2d*> branches_;

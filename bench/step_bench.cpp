@@ -1,0 +1,132 @@
+// One training step and one inference of each backbone: full width, no data loading, real time per step.
+//
+//   train/MODEL/BATCH   forward, softmax + KL, backward, Adam      infer/MODEL/BATCH   no graph, BatchNorm folded
+//
+//   step_bench [--threads 2] [--benchmark_filter=train/vis-inc]    two threads unless said otherwise
+//   AVS_PROFILE=ops step_bench …                                   adds a table of time per function on stderr
+//
+// Counters: samples/s, and the most memory the arena had handed out at once during the steps (peak_MB).
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+
+#include "autograd/profile.h"
+#include "bench/bench.h"
+#include "layers/optim/adam.h"
+#include "models/backbone.h"
+#include "tensor/parallel.h"
+
+namespace avs {
+namespace {
+
+// Spectrograms are standard normal, frames spread over 0..255: never zeros.
+Tensor random_batch(const Backbone& backbone, int64_t batch) {
+  const Shape sample = backbone.input_shape();
+  Tensor x = bench::random_tensor({batch, sample[0], sample[1], sample[2]});
+  if (backbone.input_kind() == InputKind::Frames) {
+    float* const pixels = x.data<float>();
+    for (int64_t i = 0; i < x.size(); ++i) pixels[i] = std::clamp(127.5f + 60.0f * pixels[i], 0.0f, 255.0f);
+  }
+  return x;
+}
+
+Tensor random_targets(int64_t batch, int64_t classes) {
+  std::vector<float> values(static_cast<size_t>(batch * classes), 0.0f);
+  for (int64_t i = 0; i < batch; ++i) {  // as mixup makes them: two classes a row
+    values[static_cast<size_t>(i * classes + i % classes)] += 0.7f;
+    values[static_cast<size_t>(i * classes + (i + 3) % classes)] += 0.3f;
+  }
+  return Tensor::from({batch, classes}, std::span<const float>(values));
+}
+
+void report(benchmark::State& state, int64_t batch, double seconds) {
+  state.counters["samples/s"] = static_cast<double>(state.iterations() * batch) / seconds;
+  state.counters["peak_MB"] = static_cast<double>(context(kCpu).memory().peak_bytes) / 1e6;
+  if (profile::on()) std::cerr << profile::table(state.iterations());
+}
+
+void train(benchmark::State& state, const std::string& model, int64_t batch) {
+  const auto backbone = make_backbone({.model = model});
+  ParameterArena arena(*backbone);
+  Adam adam(arena, {});
+  const Tensor x = random_batch(*backbone, batch), targets = random_targets(batch, 10);
+  uint64_t steps = 0;
+  const auto step = [&] {
+    backbone->random().set(1, ++steps);
+    const Variable loss = softmax_kl(backbone->run(Variable(x)).logits, targets, 1e-7f);
+    loss.backward();
+    profile::skip();
+    adam.step(1e-4);
+    if (profile::on()) profile::charge("adam", "", profile::Direction::Forward);
+    arena.zero_gradients();
+    return loss.value().item();
+  };
+  step();  // compiles primitives and touches fresh memory
+  context(kCpu).reset_peak();
+  profile::restart();
+  const auto start = std::chrono::steady_clock::now();
+  for (auto _ : state) benchmark::DoNotOptimize(step());
+  report(state, batch, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+}
+
+void infer(benchmark::State& state, const std::string& model, int64_t batch) {
+  const auto backbone = make_backbone({.model = model});
+  const Tensor x = random_batch(*backbone, batch);
+  backbone->eval();
+  const NoGrad no_grad;
+  const auto step = [&] { return backbone->run(Variable(x)).logits.value().to_vector(); };
+  step();
+  context(kCpu).reset_peak();
+  profile::restart();
+  const auto start = std::chrono::steady_clock::now();
+  for (auto _ : state) benchmark::DoNotOptimize(step());
+  report(state, batch, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+}
+
+void register_all() {
+  for (const std::string& model : backbone_names()) {
+    const int64_t batch = is_sound(input_kind_of(model)) ? 8 : 16;
+    const auto add = [&](const char* what, int64_t n, auto work) {
+      benchmark::RegisterBenchmark(str(what, "/", model, "/", n).c_str(), work, model, n)
+          ->Unit(benchmark::kMillisecond);  // the column "Time" is real time
+    };
+    add("train", batch, train);
+    add("infer", batch, infer);
+    add("infer", 1, infer);
+  }
+}
+
+// Takes "--threads N" or "--threads=N" out of the arguments.
+int take_threads(int& argc, char** argv) {
+  int threads = std::getenv("OMP_NUM_THREADS") != nullptr ? thread_count() : 2, kept = 1;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
+      threads = std::atoi(argv[++i]);
+    else if (std::strncmp(argv[i], "--threads=", 10) == 0)
+      threads = std::atoi(argv[i] + 10);
+    else
+      argv[kept++] = argv[i];
+  }
+  argc = kept;
+  return threads;
+}
+
+}  // namespace
+}  // namespace avs
+
+int main(int argc, char** argv) {
+  try {
+    avs::set_thread_count(avs::take_threads(argc, argv));
+    avs::register_all();
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "step_bench: " << error.what() << '\n';
+    return 1;
+  }
+}
