@@ -1,0 +1,70 @@
+// extract_features: one clip's spectrogram as a tensor and, for people, as a picture.
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+
+#include "apps/cli/program.h"
+#include "audio/features.h"
+#include "audio/picture.h"
+#include "models/checkpoint.h"
+#include "vision/image.h"
+
+namespace {
+
+using namespace avs;
+
+struct Options {
+  std::string kind, stage = "log", cqt = "full";
+  std::string in, out, png;
+};
+
+const std::map<std::string, Stage> kStages = {{"power", Stage::Power}, {"log", Stage::Log}, {"delta", Stage::Delta}};
+
+void write_png(const std::filesystem::path& path, const Tensor& pixels) {
+  const std::vector<uint8_t> png = encode_png(pixels);
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(png.data()), static_cast<std::streamsize>(png.size()));
+  if (!file.flush()) throw DataError(str(path.string(), ": cannot be written"));
+}
+
+void extract(const Options& options) {
+  const std::optional<Waveform> clip = load_clip(options.in);
+  if (!clip) throw DataError(str(options.in, ": has no sound"));
+  FeatureExtractor extractor(options.cqt == "full" ? CqtRange::FullBand : CqtRange::Author);
+  const SpectrogramKind kind = spectrogram_kind_of(options.kind);
+  const Stage stage = kStages.at(options.stage);
+  const Tensor features = extractor(*clip, kind, stage);
+  Checkpoint file;
+  file.tensors["features"] = features;
+  file.metadata = {{"kind", options.kind},
+                   {"stage", options.stage},
+                   {"source", std::filesystem::path(options.in).filename().string()}};
+  if (kind == SpectrogramKind::Cqt) file.metadata["cqt"] = options.cqt;
+  file.save(options.out);
+  if (!options.png.empty())  // powers span ten decades: a picture shows their logarithm
+    write_png(options.png, spectrogram_picture(stage == Stage::Power ? extractor(*clip, kind, Stage::Log) : features));
+  std::cout << options.out << ": features " << features.shape() << ", " << options.kind << " " << options.stage << "\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  Program program("extract_features", "Computes a spectrogram of the first ten seconds of a file's sound",
+                  "extract_features --kind mel --in clip.wav --out mel.safetensors\n"
+                  "extract_features --kind gam --in film.mp4 --out gam.safetensors --stage delta\n"
+                  "extract_features --kind cqt --in clip.wav --out cqt.safetensors --png cqt.png --cqt author");
+  CLI::App& app = program.app();
+  app.add_option("--kind", options.kind, "Which spectrogram")->required()->check(CLI::IsMember({"mel", "gam", "cqt"}));
+  app.add_option("--in", options.in, "Any file with sound")->required();
+  app.add_option("--out", options.out, "safetensors file; tensor 'features', f32 [128, 704, 2 or 6]")->required();
+  app.add_option("--stage", options.stage, "power: before the log; delta: with deltas, 6 channels")
+      ->check(CLI::IsMember({"power", "log", "delta"}))
+      ->capture_default_str();
+  app.add_option("--png", options.png, "Also draw it: time to the right, low bands at the bottom");
+  app.add_option("--cqt", options.cqt, "full: 12 bands an octave from 9.8 Hz; author: 24 from 10 Hz")
+      ->check(CLI::IsMember({"full", "author"}))
+      ->capture_default_str();
+  return program.run(argc, argv, [&] { extract(options); });
+}
