@@ -67,6 +67,12 @@ std::string paragraph(std::string_view text) { return str("<p>", escape(text), "
 std::string preformatted(std::string_view text) { return str("<pre tabindex=\"0\">", escape(text), "</pre>\n"); }
 std::string note(std::string_view text) { return str("<p class=\"note\">", escape(text), "</p>\n"); }
 
+std::string side_by_side(const std::vector<std::string>& html) {
+  std::string out = "<div class=\"pair\">\n";
+  for (const std::string& part : html) out += "<div>" + part + "</div>\n";
+  return out + "</div>\n";
+}
+
 std::string key_figures(const std::vector<KeyFigure>& figures) {
   std::string out = "<ul class=\"figures\">\n";
   for (const KeyFigure& figure : figures)

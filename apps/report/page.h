@@ -37,6 +37,8 @@ std::string paragraph(std::string_view text);
 std::string preformatted(std::string_view text);
 std::string note(std::string_view text);  // small and grey: what a figure means, how it was measured
 
+std::string side_by_side(const std::vector<std::string>& html);  // below each other where the window is narrow
+
 // The few numbers a reader wants first, large.
 struct KeyFigure {
   std::string value, label;

@@ -46,8 +46,9 @@ std::string run_report(const RunReport& run) {
     training += note(str(history.unreadable_lines, " lines of metrics.jsonl could not be read."));
   page.section("Training", training);
   if (run.validation) {
-    page.section("Validation split", accuracy_figures(*run.validation) + class_bars({{"accuracy", *run.validation}}) +
-                                         confusion_matrix(*run.validation, "Clips of the validation split, counted."));
+    const std::string matrix = confusion_matrix(*run.validation, "Clips of the validation split, counted.");
+    page.section("Validation split", accuracy_figures(*run.validation) +
+                                         side_by_side({class_bars({{"accuracy", *run.validation}}), matrix}));
     page.section("Mistakes", mistakes(*run.validation));
   }
   page.section("Configuration", preformatted(run.config_toml));
@@ -64,10 +65,10 @@ std::string evaluation_report(const std::string& title, const std::string& about
     page.section("Accuracy", accuracy_table(methods));
     page.section("Classes", class_bars(methods));
   }
-  std::string matrices;
+  std::vector<std::string> matrices;
   for (const NamedEvaluation& method : methods)
-    matrices += confusion_matrix(method.evaluation, str(method.method, ": clips, counted"));
-  page.section("Confusion", matrices);
+    matrices.push_back(confusion_matrix(method.evaluation, str(method.method, ": clips, counted")));
+  page.section("Confusion", side_by_side(matrices));
   page.section("Mistakes", mistakes(methods.back().evaluation));
   return page.html();
 }

@@ -23,7 +23,7 @@ pre { font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, "Liberation Mono", monos
 .figures b { display: block; font-size: 2rem; line-height: 1.15; font-weight: 650; font-variant-numeric: tabular-nums; }
 .figures span { color: var(--muted); font-size: .9rem; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; margin: .5rem 0 1rem; }
-caption { text-align: left; color: var(--muted); font-size: .875rem; padding-bottom: .5rem; }
+caption { text-align: left; white-space: nowrap; color: var(--muted); font-size: .875rem; padding-bottom: .5rem; }
 th, td { padding: .35rem .7rem; border-bottom: 1px solid var(--line); vertical-align: middle; }
 th { font-weight: 600; text-align: left; } thead th { vertical-align: bottom; color: var(--muted); }
 td.n, th.n { text-align: right; } tbody th { font-weight: 500; white-space: nowrap; }
@@ -31,7 +31,8 @@ tr.total th, tr.total td { border-top: 2px solid var(--line); font-weight: 650; 
 .best { font-weight: 700; color: var(--accent); }
 .bar { display: block; height: .4rem; min-width: 7rem; background: var(--line); border-radius: .2rem; overflow: hidden; }
 .bar i { display: block; height: 100%; border-radius: .2rem; background: var(--c0); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(21rem, 1fr)); gap: 1.5rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 1.5rem; }
+.pair { display: flex; flex-wrap: wrap; gap: 1rem 3rem; align-items: flex-start; }
 figure { margin: 0; } figcaption { font-size: .9rem; font-weight: 600; margin-bottom: .4rem; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--muted); font: 11px system-ui, sans-serif; }
 svg .grid { stroke: var(--line); stroke-width: 1; } svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
