@@ -89,7 +89,7 @@ void train(const BackboneTraining& given, const CLI::App& app) {
 
 int main(int argc, char** argv) {
   avs::Program program("train_backbone", "Trains one of the five backbones (Phase I of the two-phase training).",
-                       kExamples);
+                       avs::kExamples);
   avs::BackboneTraining options;
   avs::add_options(program.app(), options);
   return program.run(argc, argv, [&] { avs::train(options, program.app()); });
