@@ -3,15 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <map>
 #include <vector>
+
+#include "tensor/parallel.h"
 
 namespace avs::profile {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+// With one thread its CPU time, which other programs on the machine do not disturb; with several the time that passes.
+double now_seconds() {
+  timespec now{};
+  clock_gettime(thread_count() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
 
 enum class Detail : uint8_t { None, Functions, Layers };
 
@@ -30,7 +37,7 @@ struct Line {
 };
 struct State {
   std::map<std::string, Line> lines;
-  Clock::time_point last = Clock::now();
+  double last = now_seconds();
 };
 thread_local State state;
 
@@ -40,17 +47,17 @@ bool on() { return detail() != Detail::None; }
 
 void restart() { state = {}; }
 
-void skip() { state.last = Clock::now(); }
+void skip() { state.last = now_seconds(); }
 
 void charge(std::string_view function, std::string_view layer, Direction direction) {
   const char* const suffix = direction == Direction::Backward ? " backward" : "";
   std::string key = fmt::format("{}{}", function, suffix);
   if (detail() == Detail::Layers && !layer.empty()) key += fmt::format("  {}", layer);
-  const Clock::time_point now = Clock::now();
+  const double now = now_seconds();
   Line& line = state.lines[key];
-  line.seconds += std::chrono::duration<double>(now - state.last).count();
+  line.seconds += now - state.last;
   ++line.calls;
-  state.last = Clock::now();
+  state.last = now_seconds();
 }
 
 std::string table(int64_t steps) {
