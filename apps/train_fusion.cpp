@@ -5,6 +5,7 @@
 
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
+#include "apps/report/reports.h"
 #include "apps/train/fusion_training.h"
 #include "apps/train/run_folder.h"
 #include "apps/train/run_log.h"
@@ -75,6 +76,14 @@ void train(const FusionTraining& options) {
   TrainedFusion trained =
       train_fusion(data, fusion, options.learning, [&](const std::string& line) { log.write(line); });
   checkpoint_of(trained, options, set, run.folder()).save(run.best());
+  write_text(run.report(),
+             report::run_report(
+                 {.name = run.folder().filename().string(),
+                  .description = str(options.method, " of ", fusion.inputs.size(), " embeddings, ",
+                                     options.learning.epochs, " epochs"),
+                  .config_toml = read_text(run.config()),
+                  .metrics_jsonl = read_text(run.metrics()),
+                  .validation = trained.validation.clips > 0 ? std::optional(trained.validation) : std::nullopt}));
   std::cout << options.method << " of " << fusion.inputs.size() << " embeddings: best epoch " << trained.best_epoch
             << " of " << options.learning.epochs;
   if (trained.validation.clips > 0)

@@ -1,0 +1,143 @@
+// evaluate: how well trained fusions or backbones do on a split, as a table, JSON, a submission or a page.
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli/compute_options.h"
+#include "apps/cli/interrupt.h"
+#include "apps/cli/program.h"
+#include "apps/report/reports.h"
+#include "apps/train/extract.h"
+#include "apps/train/fusion_training.h"
+#include "apps/train/predict.h"
+#include "apps/train/run_folder.h"
+
+namespace avs {
+namespace {
+
+struct Arguments {
+  std::vector<std::string> fusions, embeddings, backbones;
+  std::string cache, split = "test", json, submission, report;
+  int64_t batch = 32;
+  int workers = 1;
+  ComputeOptions compute;
+};
+
+void add_flags(CLI::App& app, Arguments& a) {
+  app.add_option("--fusion", a.fusions, "a RUN of train_fusion; several make several columns");
+  app.add_option("--embeddings", a.embeddings, "the embeddings that --fusion reads");
+  app.add_option("--backbone", a.backbones, "a RUN of train_backbone; several make several columns");
+  app.add_option("--cache", a.cache, "the cache that --backbone reads");
+  app.add_option("--split", a.split, "train, validation or test")
+      ->check(CLI::IsMember({"train", "validation", "val", "test"}))
+      ->capture_default_str();
+  app.add_option("--json", a.json, "write the figures to this file (of several models: under \"methods\")");
+  app.add_option("--submission", a.submission, "write the DCASE submission (tab separated) to this file");
+  app.add_option("--report", a.report, "write a page with tables, matrices and mistakes to this file");
+  app.add_option("--batch", a.batch, "samples per pass")->check(CLI::Range(1, 4096))->capture_default_str();
+  app.add_option("--workers", a.workers, "threads that read the cache")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  add_compute_options(app, a.compute);
+}
+
+void check(const Arguments& a) {
+  AVS_CHECK(UsageError, !a.fusions.empty() || !a.backbones.empty(),
+            "give --fusion RUN --embeddings FILE, or --backbone RUN --cache DIR");
+  AVS_CHECK(UsageError, a.fusions.empty() == a.embeddings.empty(), "--fusion and --embeddings belong together");
+  AVS_CHECK(UsageError, a.backbones.empty() == a.cache.empty(), "--backbone and --cache belong together");
+  AVS_CHECK(UsageError, a.submission.empty() || a.fusions.size() + a.backbones.size() == 1,
+            "--submission is of one model, ", a.fusions.size() + a.backbones.size(), " are given");
+}
+
+std::string column_name(const std::string& run, const std::vector<NamedEvaluation>& columns) {
+  std::vector<std::string> taken;
+  for (const NamedEvaluation& column : columns) taken.push_back(column.method);
+  const std::filesystem::path path = std::filesystem::absolute(run).lexically_normal();
+  return distinct_name((path.has_filename() ? path : path.parent_path()).filename().string(), taken);
+}
+
+// Embeddings made by another checkpoint than the fusion learned from would give figures that mean nothing.
+void check_sources(const TrainedFusionRun& fusion, const EmbeddingSet& set) {
+  check_classes(fusion.classes, set.classes, fusion.folder.string());
+  for (const FusionInput& input : fusion.inputs) {
+    const std::string& hash = set.backbone(input.source.name).source.hash;
+    AVS_CHECK(DataError, hash == input.source.hash, "the embeddings of '", input.source.name,
+              "' were made by another checkpoint than the fusion in ", fusion.folder.string(), " learned from");
+  }
+}
+
+void evaluate_fusions(const Arguments& a, data::Split split, std::vector<NamedEvaluation>& columns) {
+  const EmbeddingSet set = merge({a.embeddings.begin(), a.embeddings.end()});
+  for (const std::string& run : a.fusions) {
+    TrainedFusionRun fusion = load_trained_fusion(run);
+    check_sources(fusion, set);
+    const FusionOptions& options = fusion.net->options();
+    const EmbeddingRows rows = select_rows(set, split, options.inputs, layer_of(options.method));
+    AVS_CHECK(DataError, rows.size() > 0, "no clip of the split '", a.split, "' has all inputs of ", run);
+    if (rows.left_out > 0) spdlog::warn("{}: {} clips left out that lack one of its inputs", run, rows.left_out);
+    columns.push_back(
+        {column_name(run, columns), evaluate(fuse(*fusion.net, rows.x), rows.ids, rows.labels, set.classes)});
+  }
+}
+
+void evaluate_backbones(const Arguments& a, data::Split split, std::vector<NamedEvaluation>& columns) {
+  const data::Cache cache = data::Cache::open(a.cache);
+  const InterruptSignals signals;
+  for (const std::string& run : a.backbones) {
+    TrainedBackbone backbone = load_trained_backbone(run);
+    check_inputs(backbone, cache);
+    const auto dataset =
+        evaluation_dataset(cache, backbone.net->input_kind(), split, backbone.net->options().image_size);
+    AVS_CHECK(DataError, dataset->size() > 0, "no clip of the split '", a.split, "' has what ", run, " reads");
+    const size_t without = cache.select(split).size() - cache.select(split, backbone.part()).size();
+    if (without > 0) spdlog::warn("{}: {} clips left out that lack its input", run, without);
+    Progress progress(dataset->size(), run);
+    columns.push_back(
+        {column_name(run, columns), evaluate(run_clips(*backbone.net, *dataset, a.batch, a.workers,
+                                                       [&](int64_t samples) { progress.advance(samples); }),
+                                             cache)});
+  }
+}
+
+// One model's figures are the whole file; several stand under their names.
+std::string json_of(const std::vector<NamedEvaluation>& columns) {
+  if (columns.size() == 1) return to_json(columns.front().evaluation);
+  std::string text = "{\"methods\": {";
+  for (size_t i = 0; i < columns.size(); ++i)
+    text += str(i == 0 ? "\n" : ",\n", nlohmann::json(columns[i].method).dump(), ": ", to_json(columns[i].evaluation));
+  return text + "}}\n";
+}
+
+void run(const Arguments& a) {
+  check(a);
+  AVS_CHECK(DeviceError, !use_device(a.compute).is_cuda(), "this build evaluates on the CPU; --device cpu works");
+  const data::Split split = data::split_from_name(a.split);
+  std::vector<NamedEvaluation> columns;
+  if (!a.backbones.empty()) evaluate_backbones(a, split, columns);
+  if (!a.fusions.empty()) evaluate_fusions(a, split, columns);
+  std::cout << table_of(columns);
+  if (!a.json.empty()) write_text(a.json, json_of(columns));
+  if (!a.submission.empty()) write_text(a.submission, submission_of(columns.front().evaluation));
+  if (!a.report.empty())
+    write_text(a.report,
+               report::evaluation_report(
+                   "Evaluation",
+                   str(columns.front().evaluation.clips, " clips of the split '", data::name_of(split), "'"), columns));
+}
+
+}  // namespace
+}  // namespace avs
+
+int main(int argc, char** argv) {
+  avs::Program program("evaluate",
+                       "Accuracy of trained fusions and backbones: a table with classes as rows, on stdout.",
+                       "evaluate --fusion runs/f4 --embeddings all.safetensors\n"
+                       "evaluate --fusion runs/f1 --fusion runs/f4 --embeddings all.safetensors --json figures.json\n"
+                       "evaluate --backbone runs/aud-mel --cache my.cache --split validation --report mel.html\n"
+                       "evaluate --fusion runs/f4 --embeddings all.safetensors --submission task1b.csv");
+  avs::Arguments arguments;
+  avs::add_flags(program.app(), arguments);
+  return program.run(argc, argv, [&] { avs::run(arguments); });
+}

@@ -1,0 +1,83 @@
+// extract_embeddings: trained backbones and a cache in, one file of embeddings out: what Phase II learns from.
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+
+#include "apps/cli/compute_options.h"
+#include "apps/cli/interrupt.h"
+#include "apps/cli/program.h"
+#include "apps/train/extract.h"
+
+namespace avs {
+namespace {
+
+struct Arguments {
+  std::vector<std::string> backbones;
+  std::string cache, out, layer = "both";
+  int64_t batch = 32;
+  int workers = 1;
+  ComputeOptions compute;
+};
+
+void add_flags(CLI::App& app, Arguments& a) {
+  app.add_option("--backbone", a.backbones, "a RUN of train_backbone; repeatable")->required();
+  app.add_option("--cache", a.cache, "the cache of the clips")->required();
+  app.add_option("--out", a.out, "the .safetensors file to make")->required();
+  app.add_option("--layer", a.layer, "fc1024 (for f1 to f3), fc10 (for f4 to f6) or both")
+      ->check(CLI::IsMember({"fc1024", "fc10", "both"}))
+      ->capture_default_str();
+  app.add_option("--batch", a.batch, "samples per pass")->check(CLI::Range(1, 4096))->capture_default_str();
+  app.add_option("--workers", a.workers, "threads that read the cache")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  add_compute_options(app, a.compute);
+}
+
+ExtractOptions extract_options(const Arguments& a) {
+  ExtractOptions options{.batch = a.batch, .workers = a.workers, .shards = a.out + ".partial"};
+  if (a.layer == "fc1024") options.layers = {EmbeddingLayer::Fc1024};
+  if (a.layer == "fc10") options.layers = {EmbeddingLayer::Fc10};
+  return options;
+}
+
+void run(const Arguments& a) {
+  AVS_CHECK(DeviceError, !use_device(a.compute).is_cuda(), "this build extracts on the CPU; --device cpu works");
+  const data::Cache cache = data::Cache::open(a.cache);
+  const ExtractOptions options = extract_options(a);
+  std::error_code code;
+  std::filesystem::create_directories(options.shards, code);
+  if (code) throw Error(str(options.shards.string(), ": cannot make this folder: ", code.message()));
+  const InterruptSignals signals;
+  EmbeddingSet set = empty_set(cache);
+  {
+    const data::FolderLock lock(options.shards);
+    for (const std::string& run : a.backbones) {
+      TrainedBackbone backbone = load_trained_backbone(run);
+      const BackboneSource source{distinct_name(backbone.net->options().model, set.names()),
+                                  std::filesystem::absolute(run).lexically_normal().string(), backbone.hash};
+      Progress progress(sample_count(backbone, cache), source.name);
+      set.backbones.push_back(extract(backbone, source, cache, options, progress));
+      const auto& present = set.backbones.back().present;
+      const auto missing = std::count(present.begin(), present.end(), uint8_t{0});
+      std::cout << source.name << ": " << static_cast<int64_t>(present.size()) - missing << " clips";
+      if (missing > 0)
+        std::cout << ", " << missing << " without " << (backbone.part() == data::Part::Frames ? "picture" : "sound");
+      std::cout << '\n';
+    }
+    set.save(a.out);
+  }
+  std::filesystem::remove_all(options.shards);
+}
+
+}  // namespace
+}  // namespace avs
+
+int main(int argc, char** argv) {
+  avs::Program program(
+      "extract_embeddings", "Runs trained backbones over every clip of a cache and keeps what their last layers say.",
+      "extract_embeddings --backbone runs/aud-mel --backbone runs/vis-inc --cache my.cache --out all.safetensors\n"
+      "extract_embeddings --backbone runs/aud-mel --cache my.cache --layer fc10 --out mel.safetensors");
+  avs::Arguments arguments;
+  avs::add_flags(program.app(), arguments);
+  return program.run(argc, argv, [&] { avs::run(arguments); });
+}
