@@ -1,0 +1,103 @@
+// A weight file's bytes, and a way to read them that cannot leave them: every access is checked, and a file that lies
+// about a length ends in one DataError that names file, place and lie.
+#pragma once
+
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tensor/error.h"
+
+namespace avs::weights {
+
+// A piece of memory and whatever keeps it alive: the file, or an unpacked member of an archive.
+class Bytes {
+ public:
+  Bytes() = default;
+  Bytes(std::shared_ptr<const void> owner, std::span<const uint8_t> bytes, std::string name)
+      : owner_(std::move(owner)), bytes_(bytes), name_(std::move(name)) {}
+
+  const std::string& name() const { return name_; }  // "model.pth", "model.keras: model.weights.h5"
+  uint64_t size() const { return bytes_.size(); }
+  const uint8_t* data() const { return bytes_.data(); }
+
+  // bytes [first, first + count), or DataError: `what` ("the header of group 'conv2d_1'") lies outside the file.
+  std::span<const uint8_t> at(uint64_t first, uint64_t count, std::string_view what) const {
+    if (first > bytes_.size() || count > bytes_.size() - first)
+      throw DataError(str(name_, ": ", what, " would be bytes ", first, " to ", first, " + ", count, " of ",
+                          bytes_.size(), ": the file is truncated or damaged"));
+    return bytes_.subspan(first, count);
+  }
+  Bytes part(uint64_t first, uint64_t count, const std::string& name) const {
+    return {owner_, at(first, count, name), name_ + ": " + name};
+  }
+  bool begins_with(std::string_view text, uint64_t first = 0) const {
+    return first <= bytes_.size() && bytes_.size() - first >= text.size() &&
+           std::memcmp(bytes_.data() + first, text.data(), text.size()) == 0;
+  }
+
+ private:
+  std::shared_ptr<const void> owner_;
+  std::span<const uint8_t> bytes_;
+  std::string name_;
+};
+
+// The whole file in memory. DataError: missing, a folder, no regular file, unreadable, or above 16 GiB.
+Bytes read_file(const std::filesystem::path& file);
+
+// The first bytes of a file, at most `count`.
+std::string read_start(const std::filesystem::path& file, uint64_t count);
+
+// A cursor over little-endian numbers.
+class Cursor {
+ public:
+  Cursor(std::span<const uint8_t> bytes, const Bytes& file, std::string_view what)
+      : bytes_(bytes), file_(&file), what_(what) {}
+
+  uint64_t left() const { return bytes_.size() - next_; }
+  uint64_t position() const { return next_; }
+  std::span<const uint8_t> take(uint64_t count) {
+    if (count > left())
+      throw DataError(str(file_->name(), ": ", what_, " ends after ", bytes_.size(), " bytes, inside a field of ",
+                          count, ": the file is truncated or damaged"));
+    const auto taken = bytes_.subspan(next_, count);
+    next_ += count;
+    return taken;
+  }
+  void skip(uint64_t count) { take(count); }
+  uint64_t number(int width) {  // of `width` bytes, 1 to 8
+    uint64_t value = 0;
+    const auto taken = take(static_cast<uint64_t>(width));
+    for (size_t i = 0; i < taken.size(); ++i) value |= uint64_t{taken[i]} << (8 * i);
+    return value;
+  }
+  uint8_t u8() { return static_cast<uint8_t>(number(1)); }
+  uint16_t u16() { return static_cast<uint16_t>(number(2)); }
+  uint32_t u32() { return static_cast<uint32_t>(number(4)); }
+  uint64_t u64() { return number(8); }
+  std::string text(uint64_t count) {
+    const auto taken = take(count);
+    return {reinterpret_cast<const char*>(taken.data()), taken.size()};
+  }
+  std::string line() {  // up to a newline, which is taken too
+    const auto rest = bytes_.subspan(next_);
+    const void* const end = rest.empty() ? nullptr : std::memchr(rest.data(), '\n', rest.size());
+    const uint64_t length =
+        end == nullptr ? rest.size() + 1 : static_cast<uint64_t>(static_cast<const uint8_t*>(end) - rest.data()) + 1;
+    std::string text_and_newline = text(length);
+    text_and_newline.pop_back();
+    return text_and_newline;
+  }
+  [[noreturn]] void fail(const std::string& why) const { throw DataError(str(file_->name(), ": ", what_, ": ", why)); }
+
+ private:
+  std::span<const uint8_t> bytes_;
+  const Bytes* file_;
+  std::string_view what_;
+  uint64_t next_ = 0;
+};
+
+}  // namespace avs::weights

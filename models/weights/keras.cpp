@@ -1,0 +1,270 @@
+// Keras' two HDF5 layouts as a list of arrays.
+//
+//   legacy    the root (or its group `model_weights`) has an attribute layer_names, split as layer_names0, layer_names1
+//   …
+//             where long; each layer is a group whose weight_names are paths from there: conv2d_1/kernel:0
+//   Keras 3   layers/conv2d_1/vars/0, nested for layers in layers; `vars` says the layer's name from Keras 3.9 or so on
+//
+// Keys: numbers behind a layer's name count instances in a Python session, so they are replaced by their rank among
+// their kind: "conv2d#17/kernel" is the layer constructed 18th. Without names, a Keras 3 file counts in the order of
+// the graph's depth instead, "conv2d@17/kernel". ConvNeXt's layers are named by place:
+// "stage_2_block_4_layernorm/gamma".
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+
+#include "models/weights/hdf5.h"
+
+namespace avs::weights {
+namespace {
+
+struct Weight {
+  std::string owner;  // "conv2d_17", "sequential_1/conv2d"
+  std::string tail;   // "kernel"
+  std::string name;   // in the file
+  const hdf5::Dataset* dataset;
+};
+
+enum class Naming : uint8_t { Names, Counters };
+
+// "conv2d_17" of kind "conv2d" is 17 and "conv2d" is 0; nothing else has a number.
+std::optional<int64_t> number_of(std::string_view owner, std::string_view kind) {
+  if (!owner.starts_with(kind)) return std::nullopt;
+  owner.remove_prefix(kind.size());
+  if (owner.empty()) return 0;
+  if (owner[0] != '_' || owner.size() > 9) return std::nullopt;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(owner.data() + 1, owner.data() + owner.size(), number);
+  if (error != std::errc() || end != owner.data() + owner.size() || number < 0) return std::nullopt;
+  return number;
+}
+
+// ---- legacy ----
+
+// attribute "layer_names", or "layer_names0", "layer_names1", … one after the other
+std::vector<std::string> split_texts(const hdf5::Node& node, const std::string& name) {
+  const auto whole = node.texts.find(name);
+  if (whole != node.texts.end()) return whole->second;
+  std::vector<std::string> all;
+  for (int part = 0;; ++part) {
+    const auto found = node.texts.find(str(name, part));
+    if (found == node.texts.end()) return all;
+    all.insert(all.end(), found->second.begin(), found->second.end());
+  }
+}
+
+// "kernel:0" → "kernel"; of Keras 1, "convolution2d_1_W:0" → "kernel".
+std::string tail_of(std::string text) {
+  text.resize(std::min(text.size(), text.find(':')));
+  static constexpr std::pair<std::string_view, std::string_view> kEndings[] = {{"_W", "kernel"},
+                                                                               {"_b", "bias"},
+                                                                               {"_gamma", "gamma"},
+                                                                               {"_beta", "beta"},
+                                                                               {"running_mean", "moving_mean"},
+                                                                               {"running_std", "moving_variance"},
+                                                                               {"depthwise_kernel", "kernel"}};
+  for (const auto& [end, name] : kEndings)
+    if (text.ends_with(end)) return std::string(name);
+  if (number_of(text, "variable") || number_of(text, "Variable")) return "scale";
+  return text;
+}
+
+const hdf5::Dataset* dataset_at(const hdf5::Node& group, std::string_view path) {
+  const hdf5::Node* node = &group;
+  while (node != nullptr && !path.empty()) {
+    const size_t slash = path.find('/');
+    node = node->child(path.substr(0, slash));
+    path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+  }
+  return node == nullptr || !node->dataset ? nullptr : &*node->dataset;
+}
+
+std::vector<Weight> legacy_weights(const hdf5::Node& root, const std::string& file) {
+  std::vector<Weight> weights;
+  for (const std::string& layer : split_texts(root, "layer_names")) {
+    const hdf5::Node* const group = root.child(layer);
+    if (group == nullptr) throw DataError(file + ": layer '" + layer + "' is listed and not there");
+    for (const std::string& name : split_texts(*group, "weight_names")) {
+      const hdf5::Dataset* const dataset = dataset_at(*group, name);
+      if (dataset == nullptr) throw DataError(file + ": array '" + layer + "/" + name + "' is listed and not there");
+      const size_t slash = name.rfind('/');
+      const size_t before = slash == std::string::npos || slash == 0 ? std::string::npos : name.rfind('/', slash - 1);
+      const std::string owner = slash == std::string::npos ? layer : name.substr(before + 1, slash - before - 1);
+      weights.push_back({owner, tail_of(name.substr(slash + 1)), layer + "/" + name, dataset});
+    }
+  }
+  return weights;
+}
+
+// ---- Keras 3 ----
+
+// The layer's variables are numbered in the order in which its class makes them.
+std::string tail_of_variable(size_t index, size_t count, bool first_is_matrix) {
+  static const std::map<size_t, std::vector<std::string>> kVectors = {
+      {1, {"scale"}},
+      {2, {"gamma", "beta"}},
+      {3, {"beta", "moving_mean", "moving_variance"}},
+      {4, {"gamma", "beta", "moving_mean", "moving_variance"}}};
+  static const std::vector<std::string> kMatrix = {"kernel", "bias"};
+  if (first_is_matrix) return index < 2 ? kMatrix[index] : str(index);
+  const auto found = kVectors.find(count);
+  return found == kVectors.end() ? str(index) : found->second[index];
+}
+
+void collect_keras3(const hdf5::Node& node, const std::string& path, const std::string& structure, Naming& naming,
+                    std::vector<Weight>& weights) {
+  for (const hdf5::Node& child : node.children) {
+    const std::string child_path = path.empty() ? child.name : path + "/" + child.name;
+    if (child.name != "vars") {
+      const bool plain = child.name == "layers" || child.name == "_layer_checkpoint_dependencies";
+      const std::string inner = plain ? structure : structure.empty() ? child.name : structure + "/" + child.name;
+      collect_keras3(child, child_path, inner, naming, weights);
+      continue;
+    }
+    const auto named = child.texts.find("name");
+    std::string owner = structure;
+    if (named != child.texts.end() && !child.children.empty() && !structure.starts_with("optimizer")) {
+      naming = Naming::Names;
+      owner = named->second.front();
+    }
+    const hdf5::Node* const first = child.child("0");
+    const bool matrix = first != nullptr && first->dataset && first->dataset->shape.size() > 1;
+    for (const hdf5::Node& variable : child.children) {
+      if (!variable.dataset) continue;
+      const size_t index = static_cast<size_t>(number_of("v_" + variable.name, "v").value_or(1 << 20));
+      weights.push_back(
+          {owner,
+           index < child.children.size() ? tail_of_variable(index, child.children.size(), matrix) : variable.name,
+           child_path + "/" + variable.name, &*variable.dataset});
+    }
+  }
+}
+
+// ---- canonical keys ----
+
+// The part of a ConvNeXt layer's name that says its place, without the model's name in front.
+std::optional<std::string> convnext_place(const std::string& owner) {
+  static constexpr std::string_view kPlaces[] = {
+      "stem_conv",  "stem_layernorm", "downsampling_layernorm_", "downsampling_conv_", "head_layernorm",
+      "head_dense", "stage_"};
+  for (const std::string_view place : kPlaces) {
+    const size_t at = owner.rfind(place);
+    const bool fits = at != std::string::npos && (at == 0 || owner[at - 1] == '_');
+    if (fits && (place.ends_with('_') || at + place.size() == owner.size())) return owner.substr(at);
+  }
+  return std::nullopt;
+}
+
+// ConvNeXt without names: layers of one class stand one behind the other, so a counter is a place.
+class ConvNextCounters {
+ public:
+  explicit ConvNextCounters(const std::vector<Weight>& weights) {
+    std::map<int64_t, int64_t> channels;  // of each block's depthwise convolution
+    for (const Weight& weight : weights)
+      if (const auto block = number_of(weight.owner, "conv2d"); block && weight.tail == "kernel")
+        channels[*block] = weight.dataset->shape.back();
+    int64_t stage = -1, block_in_stage = 0, before = 0;
+    for (const auto& [block, width] : channels) {
+      block_in_stage = width == before ? block_in_stage + 1 : 0;
+      stage += width == before ? 0 : 1;
+      before = width;
+      blocks_.push_back(str("stage_", stage, "_block_", block_in_stage, "_"));
+    }
+  }
+
+  std::string place(const std::string& owner) const {
+    const size_t slash = owner.find('/');
+    if (const auto i = number_of(owner.substr(0, slash), "sequential"); i && slash != std::string::npos) {
+      const std::string inner = owner.substr(slash + 1);
+      const std::string kind = inner == "conv2d" ? "conv" : inner == "layer_normalization" ? "layernorm" : inner;
+      return *i == 0 ? "stem_" + kind : str("downsampling_", kind, "_", *i - 1);
+    }
+    const auto count = static_cast<int64_t>(blocks_.size());
+    const auto block = [&](int64_t i, const std::string& layer) {
+      return i < count ? blocks_[static_cast<size_t>(i)] + layer : owner;
+    };
+    if (const auto i = number_of(owner, "conv2d")) return block(*i, "depthwise_conv");
+    if (const auto i = number_of(owner, "layer_scale")) return block(*i, "layer_scale");
+    if (const auto i = number_of(owner, "layer_normalization"))
+      return *i == count ? "layer_normalization" : block(*i, "layernorm");
+    if (const auto i = number_of(owner, "dense"))
+      return *i == 2 * count ? "head_dense" : block(*i / 2, *i % 2 == 0 ? "pointwise_conv_1" : "pointwise_conv_2");
+    return owner;
+  }
+
+ private:
+  std::vector<std::string> blocks_;
+};
+
+// The rank of each numbered layer among its kind.
+std::map<int64_t, size_t> ranks_of(const std::vector<Weight>& weights, std::string_view kind) {
+  std::map<int64_t, size_t> ranks;
+  for (const Weight& weight : weights)
+    if (const auto number = number_of(weight.owner, kind)) ranks[*number] = 0;
+  size_t next = 0;
+  for (auto& [number, rank] : ranks) rank = next++;
+  return ranks;
+}
+
+std::vector<std::string> canonical_keys(const std::vector<Weight>& weights, Naming naming) {
+  struct Kind {
+    std::string_view spelling, canonical;
+    std::map<int64_t, size_t> ranks;
+  };
+  std::vector<Kind> kinds = {{"conv2d", "conv2d", {}},
+                             {"convolution2d", "conv2d", {}},
+                             {"batch_normalization", "batch_normalization", {}},
+                             {"batchnormalization", "batch_normalization", {}}};
+  for (Kind& kind : kinds) kind.ranks = ranks_of(weights, kind.spelling);
+  const bool is_convnext = std::any_of(weights.begin(), weights.end(), [](const Weight& weight) {
+    return number_of(weight.owner, "layer_scale") || convnext_place(weight.owner);
+  });
+  const ConvNextCounters counters(naming == Naming::Counters && is_convnext ? weights : std::vector<Weight>{});
+
+  std::vector<std::string> keys;
+  for (const Weight& weight : weights) {
+    std::string owner = weight.owner;
+    if (is_convnext) {
+      owner = naming == Naming::Counters ? counters.place(owner) : convnext_place(owner).value_or(owner);
+      if (number_of(owner, "layer_normalization")) owner = "layer_normalization";
+    } else {
+      for (const Kind& kind : kinds)
+        if (const auto number = number_of(weight.owner, kind.spelling))
+          owner = str(kind.canonical, naming == Naming::Names ? "#" : "@", kind.ranks.at(*number));
+      if (number_of(owner, "dense")) owner = "predictions";
+    }
+    const bool is_layer_scale = owner.ends_with("layer_scale");
+    keys.push_back(owner + "/" + (is_layer_scale ? "scale" : weight.tail));
+  }
+  return keys;
+}
+
+}  // namespace
+
+WeightSource read_keras(const Bytes& file) {
+  const auto tree = std::make_shared<const hdf5::Node>(hdf5::read_tree(file));
+  const hdf5::Node* const model = tree->child("model_weights");
+  const hdf5::Node& legacy_root = model != nullptr ? *model : *tree;
+  WeightSource source;
+  Naming naming = Naming::Names;
+  std::vector<Weight> weights;
+  if (!split_texts(legacy_root, "layer_names").empty()) {
+    source.container = Container::KerasLegacy;
+    source.description = "Keras legacy HDF5";
+    weights = legacy_weights(legacy_root, file.name());
+  } else if (tree->child("layers") != nullptr || tree->child("_layer_checkpoint_dependencies") != nullptr) {
+    source.container = Container::Keras3;
+    source.description = "Keras 3 HDF5";
+    naming = Naming::Counters;
+    collect_keras3(*tree, "", "", naming, weights);
+  } else {
+    throw DataError(file.name() + ": is an HDF5 file, but not Keras': neither layer_names nor layers");
+  }
+  const std::vector<std::string> keys = canonical_keys(weights, naming);
+  for (size_t i = 0; i < weights.size(); ++i)
+    source.tensors.push_back({weights[i].name, keys[i], weights[i].dataset->shape, weights[i].dataset->read});
+  return source;
+}
+
+}  // namespace avs::weights

@@ -1,0 +1,326 @@
+#include "models/weights/pickle.h"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <map>
+#include <unordered_map>
+
+namespace avs::weights::pickle {
+namespace {
+
+constexpr size_t kMaxStack = 1'000'000, kMaxCopied = 1'000'000, kMaxRank = 32;
+
+const std::map<std::string, NumberType, std::less<>>& storage_types() {
+  static const std::map<std::string, NumberType, std::less<>> types = {
+      {"torch.FloatStorage", NumberType::F32},     {"torch.HalfStorage", NumberType::F16},
+      {"torch.BFloat16Storage", NumberType::BF16}, {"torch.DoubleStorage", NumberType::F64},
+      {"torch.LongStorage", NumberType::I64},      {"torch.IntStorage", NumberType::I32},
+      {"torch.ShortStorage", NumberType::I16},     {"torch.CharStorage", NumberType::I8},
+      {"torch.ByteStorage", NumberType::U8},       {"torch.BoolStorage", NumberType::Bool},
+  };
+  return types;
+}
+
+bool is_known(const std::string& global) {
+  static const std::vector<std::string> others = {
+      "collections.OrderedDict",
+      "torch._utils._rebuild_tensor_v2",
+      "torch._utils._rebuild_tensor",
+      "torch._utils._rebuild_parameter",
+      "torch.Size",
+      "torch.nn.parameter.Parameter",
+  };
+  return storage_types().contains(global) || std::find(others.begin(), others.end(), global) != others.end();
+}
+
+class Machine {
+ public:
+  explicit Machine(Cursor& cursor) : cursor_(cursor) {}
+
+  Document run() {
+    while (true) {
+      const auto code = static_cast<char>(cursor_.u8());
+      if (code == '.') {
+        document_.root = pop();
+        return std::move(document_);
+      }
+      if (!plain_value(code) && !container(code) && !memory(code) && !object(code))
+        cursor_.fail(str("byte ", cursor_.position() - 1, ": instruction ",
+                         static_cast<int>(static_cast<uint8_t>(code)),
+                         " is not one a state dict needs; nothing was executed"));
+      if (stack_.size() > kMaxStack) cursor_.fail("needs a deeper stack than any state dict");
+    }
+  }
+
+ private:
+  // ---- the stack ----
+
+  template <typename T>
+  ValuePtr make(T&& value) {
+    document_.values.push_back(Value{std::forward<T>(value)});
+    return &document_.values.back();
+  }
+  void push(ValuePtr value) { stack_.push_back(value); }
+  ValuePtr pop() {
+    if (stack_.empty() || stack_.back() == nullptr) cursor_.fail("takes a value that is not there");
+    const ValuePtr value = stack_.back();
+    stack_.pop_back();
+    return value;
+  }
+  std::vector<ValuePtr> pop_to_mark() {  // null on the stack is a mark
+    const auto mark = std::find(stack_.rbegin(), stack_.rend(), nullptr);
+    if (mark == stack_.rend()) cursor_.fail("closes a list that was not opened");
+    std::vector<ValuePtr> items(mark.base(), stack_.end());
+    stack_.erase(mark.base() - 1, stack_.end());
+    return items;
+  }
+  template <typename T>
+  T& top_as(const char* what) {
+    if (stack_.empty() || stack_.back() == nullptr) cursor_.fail("takes a value that is not there");
+    return as<T>(stack_.back(), what);
+  }
+  template <typename T>
+  T& as(ValuePtr value, const char* what) {
+    T* const typed = std::get_if<T>(&value->data);
+    if (typed == nullptr) cursor_.fail(str("has something else where ", what, " should be"));
+    return *typed;
+  }
+
+  // ---- instructions: numbers and text ----
+
+  bool plain_value(char code) {
+    switch (code) {
+      case '\x80':  // PROTO
+        if (cursor_.u8() > 5) cursor_.fail("is of a newer protocol than 5");
+        return true;
+      case '\x95':  // FRAME
+        cursor_.skip(8);
+        return true;
+      case 'N':
+        return push(make(None{})), true;
+      case '\x88':
+        return push(make(true)), true;
+      case '\x89':
+        return push(make(false)), true;
+      case 'J':
+        return push(make(int64_t{static_cast<int32_t>(cursor_.u32())})), true;
+      case 'K':
+        return push(make(int64_t{cursor_.u8()})), true;
+      case 'M':
+        return push(make(int64_t{cursor_.u16()})), true;
+      case '\x8a':
+        return push(long_integer(cursor_.u8())), true;
+      case 'G':
+        return push(make(std::bit_cast<double>(__builtin_bswap64(cursor_.u64())))), true;
+      case 'X':
+        return push(make(cursor_.text(cursor_.u32()))), true;  // BINUNICODE
+      case '\x8c':
+        return push(make(cursor_.text(cursor_.u8()))), true;  // SHORT_BINUNICODE
+      case '\x8d':
+        return push(make(cursor_.text(cursor_.u64()))), true;
+      case 'T':
+        return push(make(cursor_.text(cursor_.u32()))), true;  // BINSTRING, of Python 2
+      case 'U':
+        return push(make(cursor_.text(cursor_.u8()))), true;
+      default:
+        return false;
+    }
+  }
+  ValuePtr long_integer(uint64_t bytes) {
+    const auto taken = cursor_.take(bytes);
+    if (bytes > 8) return make(BigInteger{{taken.begin(), taken.end()}});
+    uint64_t value = 0;
+    for (size_t i = 0; i < taken.size(); ++i) value |= uint64_t{taken[i]} << (8 * i);
+    if (bytes > 0 && bytes < 8 && (taken.back() & 0x80) != 0) value |= ~uint64_t{0} << (8 * bytes);
+    return make(static_cast<int64_t>(value));
+  }
+
+  // ---- instructions: tuples, lists, dictionaries ----
+
+  bool container(char code) {
+    switch (code) {
+      case '(':
+        return stack_.push_back(nullptr), true;
+      case ')':
+        return push(make(Tuple{})), true;
+      case ']':
+        return push(make(List{})), true;
+      case '}':
+        return push(make(Dict{})), true;
+      case '\x85':
+        return push_tuple(1), true;
+      case '\x86':
+        return push_tuple(2), true;
+      case '\x87':
+        return push_tuple(3), true;
+      case 't':
+        return push(make(Tuple{pop_to_mark()})), true;
+      case 'l':
+        return push(make(List{pop_to_mark()})), true;
+      case 'a':
+        return append({pop()}), true;
+      case 'e':
+        return append(pop_to_mark()), true;
+      case 'd': {
+        std::vector<ValuePtr> items = pop_to_mark();
+        push(make(Dict{}));
+        return set_items(std::move(items)), true;
+      }
+      case 's': {
+        const ValuePtr value = pop(), key = pop();
+        return set_items({key, value}), true;
+      }
+      case 'u':
+        return set_items(pop_to_mark()), true;
+      case '0':
+        if (stack_.empty()) cursor_.fail("takes a value that is not there");
+        return stack_.pop_back(), true;
+      default:
+        return false;
+    }
+  }
+  void push_tuple(size_t count) {
+    Tuple tuple;
+    for (size_t i = 0; i < count; ++i) tuple.items.push_back(pop());
+    std::reverse(tuple.items.begin(), tuple.items.end());
+    push(make(std::move(tuple)));
+  }
+  void append(std::vector<ValuePtr> items) {
+    auto& list = top_as<List>("a list").items;
+    list.insert(list.end(), items.begin(), items.end());
+  }
+  void set_items(std::vector<ValuePtr> items) {
+    auto& dict = top_as<Dict>("a dictionary").items;
+    if (items.size() % 2 != 0) cursor_.fail("has a key without a value");
+    for (size_t i = 0; i < items.size(); i += 2) dict.emplace_back(items[i], items[i + 1]);
+  }
+
+  // ---- instructions: what was built before ----
+
+  bool memory(char code) {
+    switch (code) {
+      case 'q':
+        return put(cursor_.u8()), true;
+      case 'r':
+        return put(cursor_.u32()), true;
+      case '\x94':
+        return put(memo_.size()), true;  // MEMOIZE
+      case 'h':
+        return get(cursor_.u8()), true;
+      case 'j':
+        return get(cursor_.u32()), true;
+      default:
+        return false;
+    }
+  }
+  void put(uint64_t slot) {
+    if (stack_.empty() || stack_.back() == nullptr) cursor_.fail("remembers a value that is not there");
+    memo_[slot] = stack_.back();
+  }
+  void get(uint64_t slot) {
+    const auto found = memo_.find(slot);
+    if (found == memo_.end()) cursor_.fail(str("recalls value ", slot, ", which it never had"));
+    push(found->second);
+  }
+
+  // ---- instructions that would execute something in Python ----
+
+  bool object(char code) {
+    switch (code) {
+      case 'c': {
+        const std::string module = cursor_.line(), name = cursor_.line();
+        return global(module + "." + name), true;
+      }
+      case '\x93': {  // STACK_GLOBAL
+        const ValuePtr name = pop(), module = pop();
+        return global(as<std::string>(module, "a module's name") + "." + as<std::string>(name, "a name")), true;
+      }
+      case 'R': {
+        const ValuePtr arguments = pop(), function = pop();
+        return push(call(as<Global>(function, "a function").name, as<Tuple>(arguments, "arguments").items)), true;
+      }
+      case 'Q':
+        return push(storage(pop())), true;
+      case 'b': {  // BUILD: a state dict's _metadata and a tensor's attributes; neither is a number of the network
+        pop();
+        if (stack_.empty() || stack_.back() == nullptr) cursor_.fail("takes a value that is not there");
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+  void global(const std::string& name) {
+    if (!is_known(name))
+      cursor_.fail("asks for '" + name.substr(0, 200) + "', which no state dict needs; it was not executed");
+    push(make(Global{name}));
+  }
+  ValuePtr call(const std::string& function, const std::vector<ValuePtr>& arguments) {
+    if (function == "collections.OrderedDict") return ordered_dict(arguments);
+    if (function == "torch._utils._rebuild_tensor_v2") return tensor(arguments, 6);
+    if (function == "torch._utils._rebuild_tensor") return tensor(arguments, 4);
+    if ((function == "torch._utils._rebuild_parameter" || function == "torch.nn.parameter.Parameter") &&
+        !arguments.empty()) {
+      as<Tensor>(arguments[0], "a parameter's tensor");
+      return arguments[0];
+    }
+    if (function == "torch.Size" && arguments.size() == 1) return arguments[0];
+    cursor_.fail("calls '" + function + "' in a way no state dict does; it was not executed");
+  }
+  ValuePtr ordered_dict(const std::vector<ValuePtr>& arguments) {  // of nothing, or of a list of pairs
+    Dict dict;
+    if (!arguments.empty())
+      for (const ValuePtr pair : as<List>(arguments[0], "a list of pairs").items) {
+        const auto* const tuple = std::get_if<Tuple>(&pair->data);
+        const std::vector<ValuePtr>& items = tuple != nullptr ? tuple->items : as<List>(pair, "a pair").items;
+        if (items.size() != 2) cursor_.fail("has a key without a value");
+        dict.items.emplace_back(items[0], items[1]);
+        if (++copied_ > kMaxCopied) cursor_.fail("has more dictionary entries than any state dict");
+      }
+    return make(std::move(dict));
+  }
+
+  std::vector<int64_t> integers(ValuePtr value, const char* what) {
+    std::vector<int64_t> numbers;
+    const std::vector<ValuePtr>& items = as<Tuple>(value, what).items;
+    if (items.size() > kMaxRank) cursor_.fail("has a tensor of more than 32 axes");
+    for (const ValuePtr item : items) numbers.push_back(as<int64_t>(item, what));
+    return numbers;
+  }
+  ValuePtr tensor(const std::vector<ValuePtr>& arguments, size_t least) {
+    if (arguments.size() < least) cursor_.fail("describes a tensor by too few values");
+    Tensor tensor;
+    tensor.storage = &as<Storage>(arguments[0], "a tensor's storage");
+    tensor.first = as<int64_t>(arguments[1], "a tensor's offset");
+    tensor.shape = integers(arguments[2], "a tensor's shape");
+    tensor.strides = integers(arguments[3], "a tensor's strides");
+    if (tensor.shape.size() != tensor.strides.size()) cursor_.fail("describes a tensor with extents without strides");
+    return make(std::move(tensor));
+  }
+  // ('storage', class, key, location, count) and, in the legacy stream, a view.
+  ValuePtr storage(ValuePtr id) {
+    const std::vector<ValuePtr>& items = as<Tuple>(id, "a storage's description").items;
+    if (items.size() < 5 || as<std::string>(items[0], "the word 'storage'") != "storage")
+      cursor_.fail("refers to something outside of it that is no storage");
+    const std::string& name = as<Global>(items[1], "a storage's class").name;
+    const auto type = storage_types().find(name);
+    if (type == storage_types().end()) cursor_.fail("has a storage of class '" + name + "'");
+    if (items.size() > 5 && !std::holds_alternative<None>(items[5]->data))
+      cursor_.fail("has a storage inside another, as torch before 0.4 wrote; save it again with a newer one");
+    return make(
+        Storage{type->second, as<std::string>(items[2], "a storage's key"), as<int64_t>(items[4], "a storage's size")});
+  }
+
+  Cursor& cursor_;
+  Document document_;
+  std::vector<ValuePtr> stack_;
+  std::unordered_map<uint64_t, ValuePtr> memo_;
+  size_t copied_ = 0;
+};
+
+}  // namespace
+
+Document read(Cursor& cursor) { return Machine(cursor).run(); }
+
+}  // namespace avs::weights::pickle

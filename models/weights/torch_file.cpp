@@ -1,0 +1,184 @@
+// PyTorch's two ways of saving a state dict. The zip archive (torch 1.6 on): NAME/data.pkl describes the tensors,
+// NAME/data/KEY holds the numbers of one storage. The legacy stream: four pickles (magic number, protocol, machine,
+// state dict), a fifth with the list of storage keys, then each storage as a 64-bit count and its numbers.
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "models/weights/pickle.h"
+#include "models/weights/zip.h"
+
+namespace avs::weights {
+namespace {
+
+using pickle::Dict;
+using pickle::Document;
+using pickle::Storage;
+using pickle::ValuePtr;
+
+constexpr int kMaxDepth = 16;
+constexpr size_t kMaxTensors = 100'000, kMaxEntries = 1'000'000, kMaxNameBytes = 1000;
+
+// The bytes of a storage, found when they are wanted.
+using StorageBytes = std::function<Bytes(const std::string& key)>;
+
+// A tensor's elements in row-major order, wherever its strides put them in the storage.
+std::vector<float> read_tensor(const pickle::Tensor& tensor, const Storage& storage, const Bytes& bytes,
+                               const std::string& what) {
+  const uint64_t count = element_count(tensor.shape, what);
+  if (count == 0) return {};
+  const uint64_t available = bytes.size() / size_of(storage.type);
+  uint64_t last = 0, packed = 1;
+  bool contiguous = true;
+  if (tensor.first < 0) throw DataError(what + " begins before its storage");
+  last = static_cast<uint64_t>(tensor.first);
+  for (size_t axis = tensor.shape.size(); axis-- > 0;) {
+    const auto extent = static_cast<uint64_t>(tensor.shape[axis]);
+    if (tensor.strides[axis] < 0) throw DataError(what + " has a negative stride");
+    const auto stride = static_cast<uint64_t>(tensor.strides[axis]);
+    if (extent > 1 && stride > available / (extent - 1)) last = available;
+    if (last < available) last += (extent - 1) * stride;
+    contiguous = contiguous && (extent == 1 || stride == packed);
+    packed *= extent;
+  }
+  if (last >= available)
+    throw DataError(str(what, " reaches beyond the ", available, " elements of storage '", storage.key, "'"));
+  const uint64_t width = size_of(storage.type);
+  const uint8_t* const start = bytes.data() + static_cast<uint64_t>(tensor.first) * width;
+  if (contiguous) return to_floats(start, count, storage.type);
+
+  std::vector<uint8_t> packed_bytes(count * width);
+  std::vector<int64_t> at(tensor.shape.size(), 0);
+  for (uint64_t i = 0; i < count; ++i) {
+    uint64_t from = 0;
+    for (size_t axis = 0; axis < at.size(); ++axis) from += static_cast<uint64_t>(at[axis] * tensor.strides[axis]);
+    std::memcpy(packed_bytes.data() + i * width, start + from * width, width);
+    for (size_t axis = at.size(); axis-- > 0;) {
+      if (++at[axis] < tensor.shape[axis]) break;
+      at[axis] = 0;
+    }
+  }
+  return to_floats(packed_bytes.data(), count, storage.type);
+}
+
+const std::string* text_of(ValuePtr value) { return std::get_if<std::string>(&value->data); }
+
+ValuePtr entry_of(const Dict& dict, std::string_view key) {
+  for (const auto& [k, v] : dict.items)
+    if (const std::string* text = text_of(k); text != nullptr && *text == key) return v;
+  return nullptr;
+}
+
+class StateDict {
+ public:
+  StateDict(std::shared_ptr<const Document> document, StorageBytes storages, const std::string& file)
+      : document_(std::move(document)), storages_(std::move(storages)), file_(file) {}
+
+  // Training scripts save {"state_dict": …, "epoch": …, "optimizer": …}: the first of these words that holds a
+  // dictionary is the network.
+  std::vector<SourceTensor> read() {
+    const ValuePtr root = document_->root;
+    const auto* dict = std::get_if<Dict>(&root->data);
+    if (dict == nullptr) throw DataError(file_ + ": holds a single value, not the dictionary of a network's tensors");
+    for (const char* word :
+         {"state_dict", "model_state_dict", "model", "model_ema", "state_dict_ema", "net", "network"}) {
+      const ValuePtr inner = entry_of(*dict, word);
+      if (inner == nullptr || !std::holds_alternative<Dict>(inner->data)) continue;
+      dict = &std::get<Dict>(inner->data);
+      break;
+    }
+    collect(*dict, "", 0);
+    if (tensors_.empty()) throw DataError(file_ + ": the dictionary holds no tensors");
+    return std::move(tensors_);
+  }
+
+ private:
+  void collect(const Dict& dict, const std::string& prefix, int depth) {
+    if (depth > kMaxDepth) throw DataError(file_ + ": its dictionaries are nested too deeply");
+    for (const auto& [key, value] : dict.items) {
+      const std::string* const text = text_of(key);
+      if (++entries_ > kMaxEntries) throw DataError(file_ + ": its dictionaries have more entries than a network");
+      if (text == nullptr || text->size() > kMaxNameBytes) continue;
+      const std::string name = prefix + *text;
+      if (const auto* inner = std::get_if<Dict>(&value->data)) collect(*inner, name + ".", depth + 1);
+      if (const auto* tensor = std::get_if<pickle::Tensor>(&value->data)) add(name, *tensor);
+    }
+  }
+  void add(const std::string& name, const pickle::Tensor& tensor) {
+    if (!names_.insert(name).second) throw DataError(file_ + ": tensor '" + name + "' occurs twice");
+    if (names_.size() > kMaxTensors) throw DataError(file_ + ": has more tensors than a network");
+    const std::string what = file_ + ": tensor '" + name + "'";
+    tensors_.push_back({name, name, tensor.shape, [document = document_, storages = storages_, &tensor, what] {
+                          return read_tensor(tensor, *tensor.storage, storages(tensor.storage->key), what);
+                        }});
+  }
+
+  std::shared_ptr<const Document> document_;
+  StorageBytes storages_;
+  std::string file_;
+  std::vector<SourceTensor> tensors_;
+  std::set<std::string> names_;
+  size_t entries_ = 0;
+};
+
+}  // namespace
+
+WeightSource read_torch_zip(const Bytes& file) {
+  const auto archive = std::make_shared<const ZipArchive>(file);
+  const ZipMember* const data = archive->find_last_part("/data.pkl");
+  if (archive->find_last_part("/constants.pkl") != nullptr)
+    throw DataError(file.name() + ": is a TorchScript program; save the weights alone: torch.save(m.state_dict(), …)");
+  if (data == nullptr) throw DataError(file.name() + ": is a zip archive, but neither PyTorch's nor Keras'");
+  const std::string folder = data->name.substr(0, data->name.size() - std::string_view("data.pkl").size());
+  if (const ZipMember* order = archive->find(folder + "byteorder")) {
+    const Bytes text = archive->read(*order);
+    if (!text.begins_with("little")) throw DataError(file.name() + ": was saved on a big-endian machine");
+  }
+  const Bytes bytes = archive->read(*data);
+  Cursor cursor(bytes.at(0, bytes.size(), "data.pkl"), bytes, "the pickle");
+  const auto document = std::make_shared<const Document>(pickle::read(cursor));
+  const StorageBytes storages = [archive, folder, name = file.name()](const std::string& key) {
+    const ZipMember* const member = archive->find(folder + "data/" + key);
+    if (member == nullptr) throw DataError(name + ": the archive has no member '" + folder + "data/" + key + "'");
+    return archive->read(*member);
+  };
+  return {Container::Torch, "PyTorch zip archive", StateDict(document, storages, file.name()).read(), {}};
+}
+
+WeightSource read_torch_stream(const Bytes& file) {
+  constexpr std::array<uint8_t, 10> kMagic = {0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+  Cursor cursor(file.at(0, file.size(), "the stream"), file, "the pickle");
+  const Document magic = pickle::read(cursor);
+  const auto* const number = std::get_if<pickle::BigInteger>(&magic.root->data);
+  if (number == nullptr || !std::equal(kMagic.begin(), kMagic.end(), number->bytes.begin(), number->bytes.end()))
+    throw DataError(file.name() + ": is a Python pickle, but not one of torch.save");
+  pickle::read(cursor);  // protocol version
+  pickle::read(cursor);  // the machine's integer sizes and byte order: checked by nobody, little endian everywhere
+  const auto document = std::make_shared<const Document>(pickle::read(cursor));
+  const Document keys = pickle::read(cursor);
+  const auto* const list = std::get_if<pickle::List>(&keys.root->data);
+  if (list == nullptr) throw DataError(file.name() + ": the list of storages is missing");
+
+  std::map<std::string, NumberType> types;
+  for (const pickle::Value& value : document->values)
+    if (const auto* storage = std::get_if<Storage>(&value.data)) types[storage->key] = storage->type;
+  const auto found = std::make_shared<std::map<std::string, Bytes>>();
+  for (const ValuePtr key_value : list->items) {
+    const std::string* const key = text_of(key_value);
+    if (key == nullptr || !types.contains(*key)) throw DataError(file.name() + ": lists a storage no tensor uses");
+    const uint64_t count = cursor.u64(), width = size_of(types.at(*key));
+    if (count > cursor.left() / width)
+      cursor.fail(str("storage '", *key, "' should have ", count, " numbers: truncated"));
+    (*found)[*key] = file.part(cursor.position(), count * width, "storage '" + *key + "'");
+    cursor.skip(count * width);
+  }
+  const StorageBytes storages = [found, name = file.name()](const std::string& key) {
+    const auto at = found->find(key);
+    if (at == found->end()) throw DataError(name + ": storage '" + key + "' is not in the stream");
+    return at->second;
+  };
+  return {Container::Torch, "PyTorch legacy stream", StateDict(document, storages, file.name()).read(), {}};
+}
+
+}  // namespace avs::weights
