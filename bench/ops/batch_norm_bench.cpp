@@ -1,0 +1,80 @@
+// BatchNorm with ReLU as the networks run it: InceptionV3 at 16 images of 224x224 (rows = n*h*w), and the stages of the
+// residual-inception at 8 spectrograms of 128x704, whose second normalisation adds the residual.
+#include "bench/bench.h"
+#include "tensor/ops/batch_norm.h"
+
+namespace avs {
+namespace {
+
+void sizes(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"device", "rows", "channels"});
+  for (const int device : {0, 1})
+    for (const auto& [rows, c] : {std::pair{16 * 111 * 111, 32},
+                                  {16 * 109 * 109, 64},
+                                  {16 * 52 * 52, 192},
+                                  {16 * 12 * 12, 192},
+                                  {16 * 5 * 5, 384},
+                                  {8 * 128 * 704, 6},
+                                  {8 * 128 * 704, 64},
+                                  {8 * 64 * 352, 128},
+                                  {8 * 16 * 88, 512}})
+      bench->Args({device, rows, c});
+}
+
+struct Inputs {
+  Tensor x, other, gamma, beta;  // other: the residual, or dy
+  mutable Tensor mean, variance;
+};
+
+constexpr BatchNormSpec kSpec{.activation = Activation::Relu};
+
+template <typename Work>
+void bench_norm(benchmark::State& state, int64_t tensors_moved, Work&& work) {
+  const Device device = bench::device_of(state.range(0));
+  if (!bench::usable(device)) return state.SkipWithError("no such device");
+  const int64_t rows = state.range(1), c = state.range(2);
+  const auto channels = [&] { return bench::random_tensor({c}, device); };
+  const Inputs in{bench::random_tensor({rows, c}, device),
+                  bench::random_tensor({rows, c}, device),
+                  channels(),
+                  channels(),
+                  channels(),
+                  Tensor::full({c}, 1.0f, device)};
+  bench::run(state, device, [&] { return work(in); });
+  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved) * in.x.bytes(), device);
+}
+
+void batch_norm_relu(benchmark::State& state) {
+  bench_norm(state, 3, [](const Inputs& in) {
+    return ops::batch_norm(in.x, in.gamma, in.beta, Tensor(), in.mean, in.variance, kSpec);
+  });
+}
+void batch_norm_residual_relu(benchmark::State& state) {
+  bench_norm(state, 4, [](const Inputs& in) {
+    return ops::batch_norm(in.x, in.gamma, in.beta, in.other, in.mean, in.variance, kSpec);
+  });
+}
+void batch_norm_relu_backward(benchmark::State& state) {
+  bench_norm(state, 7, [](const Inputs& in) {
+    return ops::batch_norm_backward(in.x, in.x, in.gamma, in.mean, in.variance, in.other, Residual::None, kSpec);
+  });
+}
+void batch_norm_residual_relu_backward(benchmark::State& state) {
+  bench_norm(state, 7, [](const Inputs& in) {
+    return ops::batch_norm_backward(in.x, in.x, in.gamma, in.mean, in.variance, in.other, Residual::Added, kSpec);
+  });
+}
+void batch_norm_inference(benchmark::State& state) {
+  bench_norm(state, 2, [](const Inputs& in) {
+    return ops::batch_norm_inference(in.x, in.gamma, in.beta, Tensor(), in.mean, in.variance, kSpec);
+  });
+}
+
+BENCHMARK(batch_norm_relu)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(batch_norm_residual_relu)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(batch_norm_relu_backward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(batch_norm_residual_relu_backward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(batch_norm_inference)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace avs

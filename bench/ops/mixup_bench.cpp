@@ -1,0 +1,46 @@
+// Two-fold mixup of a batch: 16 images of 224x224 (from pixels) and 8 spectrograms of 128x704x6, one sample a row.
+#include "bench/bench.h"
+#include "tensor/ops/mixup.h"
+
+namespace avs {
+namespace {
+
+void sizes(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"device", "rows", "channels"});
+  for (const int device : {0, 1})
+    for (const auto& [rows, c] : {std::pair{16, 224 * 224 * 3}, {8, 128 * 704 * 6}, {16, 10}})
+      bench->Args({device, rows, c});
+}
+
+struct Batch {
+  Tensor x, pixels, first, second, lambda;
+};
+
+template <typename Work>
+void bench_mixup(benchmark::State& state, double tensors_moved, Work&& work) {
+  const Device device = bench::device_of(state.range(0));
+  if (!bench::usable(device)) return state.SkipWithError("no such device");
+  const Shape shape{state.range(1), state.range(2)};
+  const int64_t n = shape[0];
+  std::vector<int32_t> first(static_cast<size_t>(n)), second;
+  for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<int32_t>(i);
+  second.assign(first.rbegin(), first.rend());
+  const Batch batch{bench::random_tensor(shape, device), Tensor::zeros(shape, DType::U8, device),
+                    Tensor::from({n}, std::span<const int32_t>(first), device),
+                    Tensor::from({n}, std::span<const int32_t>(second), device), Tensor::full({n}, 0.3f, device)};
+  bench::run(state, device, [&] { return work(batch); });
+  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
+}
+
+void mixup_floats(benchmark::State& state) {
+  bench_mixup(state, 3, [](const Batch& b) { return ops::mixup(b.x, b.first, b.second, b.lambda); });
+}
+void mixup_pixels(benchmark::State& state) {
+  bench_mixup(state, 1.5, [](const Batch& b) { return ops::mixup(b.pixels, b.first, b.second, b.lambda); });
+}
+
+BENCHMARK(mixup_floats)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(mixup_pixels)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace avs
