@@ -44,6 +44,7 @@ std::unique_ptr<Backbone> make_model(const BackboneTraining& options, const data
                         .width = options.width,
                         .image_size = image_size_of(options, cache),
                         .dropout = static_cast<float>(options.dropout),
+                        .batch_norm_new_value_weight = static_cast<float>(1.0 - options.batch_norm_momentum),
                         .seed = options.learning.seed});
 }
 

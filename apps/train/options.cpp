@@ -110,6 +110,8 @@ void check(const BackboneTraining& o) {
   AVS_CHECK(UsageError, o.workers >= 0 && o.workers <= 256, "--workers must lie in 0 .. 256, got ", o.workers);
   AVS_CHECK(UsageError, o.log_steps >= 1, "--log-steps must be at least 1, got ", o.log_steps);
   AVS_CHECK(UsageError, o.checkpoint_steps >= 0, "--checkpoint-steps must not be negative");
+  AVS_CHECK(UsageError, o.batch_norm_momentum >= 0 && o.batch_norm_momentum < 1,
+            "--batch-norm-momentum must lie in [0, 1), got ", o.batch_norm_momentum);
   AVS_CHECK(UsageError, o.dropout >= 0 && o.dropout < 1, "--dropout must lie in [0, 1), got ", o.dropout);
   for (const std::string& name : o.augment) {
     const bool for_sound = name == "specaugment" || name == "shift";
