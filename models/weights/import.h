@@ -56,6 +56,9 @@ struct ImportReport {
   int64_t file_classes = 0;  // of the file's classifier; 0: without top
 };
 
+// In the metadata of a checkpoint: the head was never trained, whoever reads it may leave it out.
+inline constexpr const char* kUntrainedHeadKey = "untrained_head";
+
 // `options` with what the file decides: pool padding, whether BatchNorm has a gamma and, for our own checkpoints,
 // width and image size. Reads the index of the file, not its tensors. Errors as import_weights().
 BackboneOptions options_for_weights(BackboneOptions options, const std::filesystem::path& file,

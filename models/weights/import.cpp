@@ -1,0 +1,333 @@
+#include "models/weights/import.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "models/weights/recognise.h"
+
+namespace avs {
+namespace {
+
+using weights::Axes;
+using weights::Recognised;
+using weights::Rule;
+using weights::SourceTensor;
+
+constexpr std::array<float, 3> kMean = {0.485f, 0.456f, 0.406f}, kDeviation = {0.229f, 0.224f, 0.225f};
+
+InputScale scale_of(const std::string& model) {  // of our networks' first convolution
+  return model == "vis-conv" ? InputScale::ImageNet : InputScale::MinusOneToOne;
+}
+
+std::string text_of(const std::vector<int64_t>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+std::string group(const char* title, const std::vector<std::string>& names) {
+  std::string text;
+  if (names.empty()) return text;
+  text = str("\n  ", title, " (", names.size(), "):");
+  for (const std::string& name : names) text += "\n    " + name;
+  return text;
+}
+
+// One tensor of the network: where values go, and how they are found in the file.
+struct Slot {
+  std::string path;
+  Tensor value;  // shares the network's memory
+  const Rule* rule = nullptr;
+  const SourceTensor* source = nullptr;
+  std::vector<float> values = {};
+};
+
+class Importer {
+ public:
+  Importer(Backbone& network, Recognised& file, const std::string& file_name, const ImportOptions& options)
+      : network_(network), file_(file), file_name_(file_name), options_(options) {
+    if (file_.own || file_.layout.name == "our own names")
+      file_.layout = weights::own_layout(network, network.options().model);
+  }
+
+  ImportReport run() {
+    report_.layout = file_.own ? "our own checkpoint" : file_.describe();
+    report_.model = file_.layout.title;
+    report_.file_classes = file_.classes();
+    report_.pool_padding = network_.options().pool_padding;
+    report_.input_scale = options_.input_scale.value_or(file_.layout.input_scale);
+    find_slots();
+    choose_head();
+    match();
+    read_values();
+    fold_gamma();
+    convert_input_scale();
+    write();
+    return std::move(report_);
+  }
+
+ private:
+  void find_slots() {
+    for (Parameter* parameter : network_.parameters()) slots_.push_back({parameter->path, parameter->variable.value()});
+    for (Buffer* buffer : network_.buffers()) slots_.push_back({buffer->path, buffer->value});
+    const auto is_gamma_only_in_file = [&](const Rule& rule) {
+      return rule.path.ends_with(".gamma") && find_slot(rule.path) == nullptr && file_.find(rule) != nullptr;
+    };
+    for (const Rule& rule : file_.layout.rules)
+      if (is_gamma_only_in_file(rule)) folded_gammas_.push_back({rule.path, {}, &rule, file_.find(rule), {}});
+  }
+  Slot* find_slot(const std::string& path) {
+    for (Slot& slot : slots_)
+      if (slot.path == path) return &slot;
+    return nullptr;
+  }
+
+  // The head is taken whole or not at all.
+  void choose_head() {
+    const std::vector<Rule>& rules = file_.layout.head;
+    const bool in_file =
+        std::any_of(rules.begin(), rules.end(), [&](const Rule& r) { return file_.find(r) != nullptr; });
+    bool fitting = in_file && !file_.source.metadata.contains(kUntrainedHeadKey);
+    size_t wanted = 0;
+    for (const Slot& slot : slots_) wanted += slot.path.starts_with("head.") ? 1 : 0;
+    fitting = fitting && wanted == rules.size();
+    for (const Rule& rule : rules) {
+      const Slot* const slot = find_slot(rule.path);
+      const SourceTensor* const source = file_.find(rule);
+      fitting = fitting && slot != nullptr && source != nullptr &&
+                weights::fits(rule.axes, slot->value.shape(), source->shape);
+    }
+    head_taken_ = fitting;
+    const BackboneOptions& o = network_.options();
+    const std::string own_head = str(o.head == HeadKind::Direct ? "" : "FC(1024) and ", "FC(", o.classes, ")");
+    if (!fitting) report_.defaults.push_back("head: " + own_head + " keeps its own values");
+    if (!in_file || fitting) return;
+    const bool untrained = file_.source.metadata.contains(kUntrainedHeadKey);
+    for (const Rule& rule : rules)
+      if (const SourceTensor* source = file_.find(rule)) {
+        head_keys_.push_back(source->key);
+        report_.skipped.push_back(source->name + (untrained ? ": was never trained"
+                                                            : str(": the classifier of ", file_.classes(),
+                                                                  " classes; the network's head is ", own_head)));
+      }
+  }
+
+  // ---- which tensor goes where ----
+
+  void match() {
+    std::vector<std::string> missing, unexpected, misshapen;
+    std::map<std::string, bool> used;
+    for (const std::string& key : head_keys_) used[key] = true;
+    const auto take = [&](Slot& slot) {
+      used[slot.source->key] = true;
+      if (!weights::fits(slot.rule->axes, slot.value.shape(), slot.source->shape))
+        misshapen.push_back(str(slot.source->name, "  file ", text_of(slot.source->shape), ", needed ",
+                                weights::expected_shape(slot.rule->axes, slot.value.shape()), "  (", slot.path, ")"));
+    };
+    std::map<std::string, const Rule*> rules;
+    for (const Rule& rule : file_.layout.rules) rules[rule.path] = &rule;
+    for (const Rule& rule : file_.layout.head) rules[rule.path] = &rule;
+    for (Slot& slot : slots_) {
+      if (slot.path.starts_with("head.") && !head_taken_) continue;
+      const auto rule = rules.find(slot.path);
+      slot.rule = rule == rules.end() ? nullptr : rule->second;
+      slot.source = slot.rule == nullptr ? nullptr : file_.find(*slot.rule);
+      if (slot.source != nullptr) {
+        take(slot);
+      } else if (slot.rule != nullptr && slot.rule->optional) {
+        fill_default(slot);
+      } else {
+        missing.push_back(slot.rule == nullptr
+                              ? slot.path
+                              : str(slot.rule->key, "  ", weights::expected_shape(slot.rule->axes, slot.value.shape()),
+                                    "  (", slot.path, ")"));
+      }
+    }
+    for (Slot& gamma : folded_gammas_) {
+      Slot* const conv = find_slot(conv_of(gamma.path));
+      gamma.value = conv == nullptr ? Tensor::zeros({0}) : Tensor::zeros({conv->value.shape()[0]});
+      take(gamma);
+    }
+    for (const SourceTensor& tensor : file_.source.tensors) {
+      if (used[tensor.key]) continue;
+      if (const auto reason = file_.layout.reason_to_skip(tensor.key))
+        report_.skipped.push_back(tensor.name + ": " + *reason);
+      else
+        unexpected.push_back(tensor.name + "  " + text_of(tensor.shape));
+    }
+    if (missing.empty() && unexpected.empty() && misshapen.empty()) return;
+    throw DataError(str(file_name_, ": the tensors are not those of ", network_.options().model,
+                        "; the nearest known layout is ", file_.layout.title, ", ", report_.layout, ":",
+                        group("missing", missing), group("unexpected", unexpected), group("misshapen", misshapen)));
+  }
+  void fill_default(Slot& slot) {
+    const bool gain = slot.path.ends_with("gamma") || slot.path.ends_with("gain");
+    slot.values.assign(static_cast<size_t>(slot.value.size()), gain ? 1.0f : 0.0f);
+    if (slot.path.ends_with("bn.gamma")) {
+      ++default_gammas_;
+      return;
+    }
+    report_.defaults.push_back(str(slot.path, ": ", gain ? 1 : 0, ", the file has none"));
+  }
+  static std::string conv_of(const std::string& gamma_path) {  // x.bn.gamma → x.conv.weight
+    return gamma_path.substr(0, gamma_path.size() - std::string_view("bn.gamma").size()) + "conv.weight";
+  }
+
+  // ---- the values ----
+
+  void read_values() {
+    const auto read = [&](Slot& slot) {
+      if (slot.source == nullptr) return;
+      std::vector<float> values = slot.source->read();
+      AVS_CHECK(DataError, static_cast<int64_t>(values.size()) == slot.value.size(), file_name_, ": tensor '",
+                slot.source->name, "' has ", values.size(), " values");
+      const bool variance = slot.path.ends_with("running_variance");
+      for (const float value : values)
+        if (!std::isfinite(value) || (variance && value < 0))
+          throw DataError(str(file_name_, ": tensor '", slot.source->name, "' holds ", value,
+                              variance ? ", which no variance is" : ", which no weight is"));
+      slot.values = weights::reorder(slot.rule->axes, slot.value.shape(), std::move(values));
+      report_.used.push_back(slot.source->name);
+      report_.parameters += slot.value.size();
+    };
+    for (Slot& slot : slots_) read(slot);
+    for (Slot& slot : folded_gammas_) read(slot);
+    if (default_gammas_ > 0)
+      report_.defaults.push_back(str(default_gammas_, " BatchNorm gammas: 1, the file has none"));
+    const Slot* const last_gain = find_slot("norm.gain");
+    if (last_gain != nullptr && last_gain->source != nullptr && file_.layout.keras && file_.classes() == 0 &&
+        std::all_of(last_gain->values.begin(), last_gain->values.end(), [](float v) { return v == 1.0f; }))
+      report_.notes.push_back(
+          "the last LayerNorm is at gamma 1, as Keras leaves it in its file without top; the file with top has it");
+  }
+
+  // gamma (w.x - mean) / s + beta = (gamma w . x - gamma mean) / s + beta: exact in inference. In training the batch's
+  // own statistics would undo the scaling, hence options_for_weights(), which gives the network a gamma.
+  void fold_gamma() {
+    size_t folded = 0;
+    for (const Slot& gamma : folded_gammas_) {
+      if (std::all_of(gamma.values.begin(), gamma.values.end(), [](float v) { return v == 1.0f; })) continue;
+      ++folded;
+      Slot* const conv = find_slot(conv_of(gamma.path));
+      const std::string norm = gamma.path.substr(0, gamma.path.size() - std::string_view("gamma").size());
+      Slot* const mean = find_slot(norm + "running_mean");
+      const size_t filter = conv->values.size() / gamma.values.size();
+      for (size_t k = 0; k < gamma.values.size(); ++k) {
+        for (size_t i = 0; i < filter; ++i) conv->values[k * filter + i] *= gamma.values[k];
+        mean->values[k] *= gamma.values[k];
+      }
+    }
+    if (folded > 0)
+      report_.notes.push_back(str(folded,
+                                  " BatchNorm gammas were multiplied into the convolutions before them: exact in "
+                                  "inference and frozen, lost in training (the network has no gamma)"));
+  }
+
+  // The first convolution sees our network's input u, and was trained on v = a u + b per channel. It has no padding, so
+  // w.v = (w a).u + sum(w b) everywhere: the filter is scaled, the constant goes into the bias, or out of the mean.
+  void convert_input_scale() {
+    const InputScale ours = scale_of(network_.options().model), theirs = report_.input_scale;
+    if (is_sound(network_.input_kind()) || ours == theirs) return;
+    Slot* const conv = find_slot(ours == InputScale::ImageNet ? "stem.conv.weight" : "stem.0.conv.weight");
+    Slot* const constant = find_slot(ours == InputScale::ImageNet ? "stem.conv.bias" : "stem.0.bn.running_mean");
+    const float sign = ours == InputScale::ImageNet ? 1.0f : -1.0f;
+    const size_t filter = conv->values.size() / constant->values.size();
+    for (size_t k = 0; k < constant->values.size(); ++k) {
+      double moved = 0;
+      for (size_t i = 0; i < filter; ++i) {
+        const size_t c = i % 3;
+        // pixel p in 0..1: MinusOneToOne is 2 p - 1, ImageNet is (p - m) / d
+        const float a = theirs == InputScale::ImageNet ? 0.5f / kDeviation[c] : 2 * kDeviation[c];
+        const float b = theirs == InputScale::ImageNet ? (0.5f - kMean[c]) / kDeviation[c] : 2 * kMean[c] - 1;
+        float& w = conv->values[k * filter + i];
+        moved += static_cast<double>(w) * b;
+        w *= a;
+      }
+      constant->values[k] += sign * static_cast<float>(moved);
+    }
+    report_.notes.push_back(
+        str("the first convolution was converted from input ", name_of(theirs), " to ", name_of(ours)));
+  }
+
+  void write() {
+    for (Slot& slot : slots_)
+      if (!slot.values.empty())
+        slot.value.copy_from(
+            Tensor::from(slot.value.shape(), std::span<const float>(slot.values)).to(slot.value.device()));
+    network_.training() ? network_.train() : network_.eval();  // folded filters are stale now
+  }
+
+  Backbone& network_;
+  Recognised& file_;
+  std::string file_name_;
+  const ImportOptions& options_;
+  ImportReport report_;
+  std::vector<Slot> slots_, folded_gammas_;
+  std::vector<std::string> head_keys_;
+  bool head_taken_ = false;
+  int64_t default_gammas_ = 0;
+};
+
+BackboneOptions adapted(BackboneOptions options, const Recognised& file, const ImportOptions& import) {
+  if (file.own) {
+    options.width = file.own->width;
+    options.image_size = file.own->image_size;
+    options.batch_norm_gamma = file.own->batch_norm_gamma;
+    options.pool_padding = import.pool_padding.value_or(file.own->pool_padding);
+    return options;
+  }
+  options.pool_padding = import.pool_padding.value_or(file.layout.pool_padding);
+  if (file.layout.name == "our own names") return options;
+  const auto has_gamma = [&](const Rule& rule) {
+    return rule.path.ends_with("bn.gamma") && file.find(rule) != nullptr;
+  };
+  const bool gamma = std::any_of(file.layout.rules.begin(), file.layout.rules.end(), has_gamma);
+  options.batch_norm_gamma = gamma ? Gamma::Learned : Gamma::One;
+  return options;
+}
+
+ImportReport import_into(Backbone& network, Recognised& file, const std::string& name, const ImportOptions& options) {
+  const PoolPadding wanted = adapted(network.options(), file, options).pool_padding;
+  if (network.options().model == "vis-inc" && network.options().pool_padding != wanted)
+    throw UsageError(str(name, ": these weights ", wanted == PoolPadding::Counted ? "count" : "ignore",
+                         " padding in average pools and the network was made to do otherwise; make it with "
+                         "options_for_weights(), or override the file"));
+  return Importer(network, file, name, options).run();
+}
+
+}  // namespace
+
+std::string_view name_of(InputScale scale) {
+  return scale == InputScale::ImageNet ? "ImageNet mean and deviation" : "-1..1";
+}
+
+BackboneOptions options_for_weights(BackboneOptions options, const std::filesystem::path& file,
+                                    const ImportOptions& import) {
+  return adapted(options, weights::recognise(file, options.model), import);
+}
+
+ImportReport import_weights(Backbone& backbone, const std::filesystem::path& file, const ImportOptions& import) {
+  Recognised recognised = weights::recognise(file, backbone.options().model);
+  return import_into(backbone, recognised, file.string(), import);
+}
+
+std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base, const std::filesystem::path& file,
+                                                     const ImportOptions& import, ImportReport* report) {
+  Recognised recognised = weights::recognise(file, base.model);
+  BackboneOptions options = adapted(base, recognised, import);
+  if (recognised.own) {
+    options.classes = recognised.own->classes;
+    options.head = recognised.own->head;
+  } else if (recognised.classes() >= 2) {
+    options.classes = recognised.classes();
+    options.head = HeadKind::Direct;
+  }
+  std::unique_ptr<Backbone> network = make_backbone(options);
+  network->eval();
+  ImportReport made = import_into(*network, recognised, file.string(), import);
+  if (report != nullptr) *report = std::move(made);
+  return network;
+}
+
+}  // namespace avs
