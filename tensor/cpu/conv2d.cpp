@@ -6,7 +6,11 @@
 #include "tensor/cpu/conv2d_products.h"
 #include "tensor/cpu/onednn.h"
 
-namespace avs::cpu {
+namespace avs {
+
+struct FixedFilter::Layouts : cpu::onednn::KeptLayouts {};
+
+namespace cpu {
 namespace {
 
 using onednn::Desc;
@@ -117,6 +121,19 @@ std::shared_ptr<const Primitive> backward_filter(const Shape& x, const Shape& w,
   });
 }
 
+void run_forward(const Tensor& x, const Tensor& w, const Tensor& bias, onednn::KeptLayouts* kept,
+                 const Conv2dSpec& spec, Activation activation, Tensor& y) {
+  if (y.size() == 0) return;
+  const Primitive::Binding from{DNNL_ARG_SRC, x.data<float>()}, filter{DNNL_ARG_WEIGHTS, w.data<float>(), kept},
+      to{DNNL_ARG_DST, y.data<float>()};
+  const auto primitive =
+      forward(x.shape(), w.shape(), y.shape(), spec, bias.defined() ? Bias::Present : Bias::Absent, activation);
+  if (bias.defined())
+    primitive->run({from, filter, {DNNL_ARG_BIAS, bias.data<float>()}, to});
+  else
+    primitive->run({from, filter, to});
+}
+
 }  // namespace
 
 std::string conv2d_implementation(const Shape& x, const Shape& w, Conv2dSpec spec, ConvDirection direction) {
@@ -133,17 +150,14 @@ std::string conv2d_implementation(const Shape& x, const Shape& w, Conv2dSpec spe
   return {};
 }
 
+std::shared_ptr<FixedFilter::Layouts> filter_layouts() { return std::make_shared<FixedFilter::Layouts>(); }
+
 void conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y) {
-  if (y.size() == 0) return;
-  const auto primitive =
-      forward(x.shape(), w.shape(), y.shape(), spec, bias.defined() ? Bias::Present : Bias::Absent, activation);
-  const float *from = x.data<float>(), *filter = w.data<float>();
-  float* to = y.data<float>();
-  if (bias.defined())
-    primitive->run(
-        {{DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, filter}, {DNNL_ARG_BIAS, bias.data<float>()}, {DNNL_ARG_DST, to}});
-  else
-    primitive->run({{DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, filter}, {DNNL_ARG_DST, to}});
+  run_forward(x, w, bias, nullptr, spec, activation, y);
+}
+
+void conv2d(const Tensor& x, const FixedFilter& filter, Conv2dSpec spec, Activation activation, Tensor& y) {
+  run_forward(x, filter.w(), filter.bias(), filter.layouts(), spec, activation, y);
 }
 
 void conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx) {
@@ -164,4 +178,5 @@ void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, 
              {DNNL_ARG_DIFF_WEIGHTS, dw.data<float>()}});
 }
 
-}  // namespace avs::cpu
+}  // namespace cpu
+}  // namespace avs

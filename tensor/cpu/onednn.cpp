@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <unordered_map>
 
 #include "tensor/parallel.h"
-#include "tensor/tensor.h"
 
 namespace avs::cpu::onednn {
 namespace {
@@ -51,6 +49,18 @@ Primitive::Primitive(const dnnl::primitive_desc_base& description, dnnl::primiti
   }
 }
 
+dnnl::memory Primitive::kept_layout(const Argument& argument, const dnnl::memory& plain, KeptLayouts& kept) {
+  const std::lock_guard lock(kept.mutex);
+  for (auto& [desc, data] : kept.layouts)
+    if (desc == argument.wanted) return dnnl::memory(desc, engine(), data.raw());
+  Tensor data = Tensor::empty({static_cast<int64_t>(argument.wanted.get_size())}, DType::U8);
+  const dnnl::memory own(argument.wanted, engine(), data.raw());
+  argument.reorder.execute(stream(), {{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, own}});
+  stream().wait();
+  kept.layouts.emplace_back(argument.wanted, data);
+  return own;
+}
+
 void Primitive::run(std::initializer_list<Binding> bindings) const {
   try {
     std::vector<std::unique_ptr<Storage>> scratch;  // alive until the stream has run everything below
@@ -69,6 +79,10 @@ void Primitive::run(std::initializer_list<Binding> bindings) const {
       const dnnl::memory plain(argument->operand.plain, engine(), const_cast<void*>(binding.data));
       if (!argument->reorder) {
         arguments.emplace(binding.id, plain);
+        continue;
+      }
+      if (binding.kept != nullptr) {
+        arguments.emplace(binding.id, kept_layout(*argument, plain, *binding.kept));
         continue;
       }
       const dnnl::memory own = scratch_memory(argument->wanted);

@@ -9,11 +9,12 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <vector>
 
-#include "tensor/error.h"
+#include "tensor/tensor.h"
 
 namespace avs::cpu::onednn {
 
@@ -27,6 +28,12 @@ Desc any(const Dims& dims);  // oneDNN chooses the layout
 Desc strided(const Dims& dims, const Dims& strides);
 Desc nhwc(const Dims& nchw);  // extents in oneDNN's order n, c, h, w; memory as our tensors
 
+// An input that never changes, in every layout that a primitive asked for so far.
+struct KeptLayouts {
+  std::mutex mutex;
+  std::vector<std::pair<Desc, Tensor>> layouts;
+};
+
 class Primitive {
  public:
   enum class Role : uint8_t { Input, Output };
@@ -37,7 +44,8 @@ class Primitive {
   };
   struct Binding {
     int id;
-    const void* data;  // outputs are written through it
+    const void* data;             // outputs are written through it
+    KeptLayouts* kept = nullptr;  // reorder this input once, not at each run
   };
 
   Primitive(const dnnl::primitive_desc_base& description, dnnl::primitive primitive, std::vector<Operand> operands);
@@ -51,6 +59,8 @@ class Primitive {
     Desc wanted;            // the layout the primitive works in
     dnnl::reorder reorder;  // null when wanted == plain
   };
+
+  static dnnl::memory kept_layout(const Argument& argument, const dnnl::memory& plain, KeptLayouts& kept);
 
   dnnl::primitive primitive_;
   Desc scratchpad_;

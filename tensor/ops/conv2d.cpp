@@ -7,6 +7,10 @@ std::ostream& operator<<(std::ostream& out, const Padding& padding) {
              << padding.right << "}";
 }
 
+FixedFilter::FixedFilter(Tensor w, Tensor bias) : w_(std::move(w)), bias_(std::move(bias)) {
+  if (!w_.device().is_cuda()) layouts_ = cpu::filter_layouts();
+}
+
 namespace ops {
 namespace {
 
@@ -14,6 +18,14 @@ void check_gradient(const char* op, const Shape& x, const Shape& w, const Tensor
   const Shape y = conv2d_shape(x, w, spec);
   AVS_CHECK(ShapeError, dy.shape() == y, op, ": input ", x, " and filter ", w, " give an output ", y, " but dy is ",
             dy.shape());
+}
+
+Tensor checked_output(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation) {
+  const Shape shape = conv2d_shape(x.shape(), w.shape(), spec);
+  AVS_CHECK(ShapeError, !bias.defined() || bias.shape() == Shape{shape[-1]}, "conv2d: filter ", w.shape(),
+            " needs a bias [", shape[-1], "], got ", bias.shape());
+  AVS_CHECK(ShapeError, activation != Activation::Gelu, "conv2d: the activation must be None or Relu");
+  return Tensor::empty(shape, x.dtype(), x.device());
 }
 
 }  // namespace
@@ -37,12 +49,15 @@ Shape conv2d_shape(const Shape& x, const Shape& w, Conv2dSpec spec) {
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation) {
-  const Shape shape = conv2d_shape(x.shape(), w.shape(), spec);
-  AVS_CHECK(ShapeError, !bias.defined() || bias.shape() == Shape{shape[-1]}, "conv2d: filter ", w.shape(),
-            " needs a bias [", shape[-1], "], got ", bias.shape());
-  AVS_CHECK(ShapeError, activation != Activation::Gelu, "conv2d: the activation must be None or Relu");
-  Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+  Tensor y = checked_output(x, w, bias, spec, activation);
   x.device().is_cuda() ? cuda::conv2d(x, w, bias, spec, activation, y) : cpu::conv2d(x, w, bias, spec, activation, y);
+  return y;
+}
+
+Tensor conv2d(const Tensor& x, const FixedFilter& filter, Conv2dSpec spec, Activation activation) {
+  Tensor y = checked_output(x, filter.w(), filter.bias(), spec, activation);
+  x.device().is_cuda() ? cuda::conv2d(x, filter.w(), filter.bias(), spec, activation, y)
+                       : cpu::conv2d(x, filter, spec, activation, y);
   return y;
 }
 

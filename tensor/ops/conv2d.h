@@ -1,11 +1,14 @@
 // 2-D cross-correlation, NHWC activations, KRSC filters:
-//   y[n,p,q,k] = sum over r,s,c of  x[n, p*stride_h + r - top, q*stride_w + s - left, g(k)*C + c] * w[k,r,s,c]  + bias[k]
+//   y[n,p,q,k] = sum over r,s,c of  x[n, p*stride_h + r - top, q*stride_w + s - left, g(k)*C + c] * w[k,r,s,c]  +
+//   bias[k]
 // where C = in channels / groups and g(k) is the group of output channel k. Outside x reads as 0.
 //
 // Convolution is three operations from the first day: forward and both gradients have their own library calls,
 // workspaces and benchmarks. A Shape where only the shape matters shows what must be saved: backward-input reads w and
 // dy, backward-filter reads x and dy. The bias gradient is sum_rows(dy) (reduce.h).
 #pragma once
+
+#include <memory>
 
 #include "tensor/ops/activation.h"
 #include "tensor/tensor.h"
@@ -27,10 +30,31 @@ struct Conv2dSpec {
   int64_t groups = 1;
 };
 
+// A filter and bias that no longer change (inference). Libraries compute in filter layouts of their own; from one of
+// these the backend makes its layout once, at the first use, where a plain filter is brought there at every call.
+class FixedFilter {
+ public:
+  struct Layouts;  // the backend's, see tensor/cpu/conv2d.cpp
+
+  FixedFilter() = default;
+  FixedFilter(Tensor w, Tensor bias);  // bias may be undefined
+  bool defined() const { return w_.defined(); }
+  const Tensor& w() const { return w_; }
+  const Tensor& bias() const { return bias_; }
+  Layouts* layouts() const { return layouts_.get(); }  // null on a GPU
+
+ private:
+  Tensor w_, bias_;
+  std::shared_ptr<Layouts> layouts_;  // shared by copies
+};
+
 namespace ops {
 Shape conv2d_shape(const Shape& x, const Shape& w, Conv2dSpec spec);
-// bias may be undefined: none. The activation (None or Relu) is for inference, where BatchNorm is folded into w and bias.
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation = Activation::None);
+// bias may be undefined: none. The activation (None or Relu) is for inference, where BatchNorm is folded into w and
+// bias.
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec,
+              Activation activation = Activation::None);
+Tensor conv2d(const Tensor& x, const FixedFilter& filter, Conv2dSpec spec, Activation activation = Activation::None);
 Tensor conv2d_backward_input(const Shape& x, const Tensor& w, const Tensor& dy, Conv2dSpec spec);
 Tensor conv2d_backward_filter(const Tensor& x, const Shape& w, const Tensor& dy, Conv2dSpec spec);
 }  // namespace ops
@@ -39,6 +63,8 @@ Tensor conv2d_backward_filter(const Tensor& x, const Shape& w, const Tensor& dy,
 
 // What each backend provides. Outputs arrive allocated and checked.
 namespace avs::cpu {
+std::shared_ptr<FixedFilter::Layouts> filter_layouts();
+void conv2d(const Tensor& x, const FixedFilter& filter, Conv2dSpec spec, Activation activation, Tensor& y);
 void conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y);
 void conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx);
 void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw);

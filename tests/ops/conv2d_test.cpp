@@ -67,6 +67,20 @@ TEST(Conv2d, AppliesReluAfterTheBias) {
   }
 }
 
+// Two image sizes, one of them twice: the kept layouts must not be mixed up.
+TEST(Conv2d, AFixedFilterGivesTheSameBitsAsAPlainOne) {
+  const Shape ws = {24, 3, 3, 20};
+  const Conv2dSpec spec{.padding = Padding::all(1)};
+  const Tensor w = to_tensor(reference::random_vector(ws.size(), 2), ws),
+               bias = to_tensor(reference::random_vector(24, 3), {24});
+  const FixedFilter fixed(w, bias);
+  for (const Shape& xs : {Shape{2, 7, 9, 20}, Shape{1, 30, 30, 20}, Shape{2, 7, 9, 20}}) {
+    const Tensor x = to_tensor(reference::random_vector(xs.size(), 1), xs);
+    EXPECT_EQ(ops::conv2d(x, fixed, spec, Activation::Relu).to_vector(),
+              ops::conv2d(x, w, bias, spec, Activation::Relu).to_vector());
+  }
+}
+
 TEST(Conv2d, GivesTheSameBitsTwice) {
   const Shape x = {4, 19, 21, 24}, w = {40, 3, 3, 24};
   const Conv2dSpec spec{.padding = Padding::all(1)};
