@@ -16,18 +16,7 @@ namespace {
 
 AVS_SIMD void moments_piece(const float* x, const float* shift, int64_t elements, int64_t width, float* sum,
                             float* squares) {
-  int64_t i = 0;
-  for (; i + 4 * width <= elements; i += 4 * width) {  // four rows a time: the sums pass through memory less often
-    const float* row = x + i;
-#pragma omp simd
-    for (int64_t k = 0; k < width; ++k) {
-      const float a = row[k] - shift[k], b = row[width + k] - shift[k];
-      const float c = row[2 * width + k] - shift[k], d = row[3 * width + k] - shift[k];
-      sum[k] += (a + b) + (c + d);
-      squares[k] += (a * a + b * b) + (c * c + d * d);
-    }
-  }
-  for (; i < elements; i += width) {
+  for (int64_t i = 0; i < elements; i += width) {
     const int64_t n = std::min(width, elements - i);
 #pragma omp simd
     for (int64_t k = 0; k < n; ++k) {

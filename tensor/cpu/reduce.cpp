@@ -12,13 +12,7 @@ namespace avs::cpu {
 namespace {
 
 AVS_SIMD void sum_piece(const float* x, int64_t elements, int64_t width, float* sums) {
-  int64_t i = 0;
-  for (; i + 4 * width <= elements; i += 4 * width) {  // four rows a time: the sums pass through memory less often
-    const float *a = x + i, *b = a + width, *c = b + width, *d = c + width;
-#pragma omp simd
-    for (int64_t k = 0; k < width; ++k) sums[k] += (a[k] + b[k]) + (c[k] + d[k]);
-  }
-  for (; i < elements; i += width) {
+  for (int64_t i = 0; i < elements; i += width) {
     const int64_t n = std::min(width, elements - i);
 #pragma omp simd
     for (int64_t k = 0; k < n; ++k) sums[k] += x[i + k];

@@ -49,6 +49,12 @@ TEST(Cast, ThereAndBackIsTheIdentityForEveryHalf) {
   }
 }
 
+TEST(Cast, KeepsNaNWhosePayloadTheShortTypesCut) {
+  const Tensor x = Tensor::full({33}, std::bit_cast<float>(0x7f800001u));
+  for (const DType dtype : {DType::F16, DType::BF16})
+    for (const double v : to_double(ops::cast(x, dtype))) EXPECT_TRUE(std::isnan(v)) << dtype;
+}
+
 TEST(Cast, ReadsPixelsAndLabels) {
   const std::vector<uint8_t> pixels = {0, 7, 255};
   const std::vector<int32_t> labels = {-3, 0, 1 << 20};
