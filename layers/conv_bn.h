@@ -14,13 +14,8 @@
 
 namespace avs {
 
-struct FoldedConv {
-  Tensor weight, bias;
-  bool defined() const { return weight.defined(); }
-};
-
 // The filter and bias that equal conv2d without bias and then channels [first, first + out) of the BatchNorm.
-FoldedConv fold(const Tensor& weight, const BatchNorm::Affine& affine, int64_t first = 0);
+FixedFilter fold(const Tensor& weight, const BatchNorm::Affine& affine, int64_t first = 0);
 
 class ConvBn final : public Layer {
  public:
@@ -32,7 +27,7 @@ class ConvBn final : public Layer {
 
   Conv2d& conv_;
   BatchNorm& norm_;
-  FoldedConv folded_;
+  FixedFilter folded_;
 };
 
 }  // namespace avs

@@ -52,8 +52,7 @@ Variable InceptionBn::convolve_folded(const Variable& x) {
   for (size_t i = 0; i < branches_.size(); ++i) {
     const Conv2dSpec& spec = branches_[i]->spec();
     parts.push_back(record("conv2d, batch_norm folded in", {},
-                           ops::conv2d(x.value(), folded_[i].weight, folded_[i].bias, spec, norm_.spec().activation),
-                           nullptr));
+                           ops::conv2d(x.value(), folded_[i], spec, norm_.spec().activation), nullptr));
   }
   return concat(parts);
 }

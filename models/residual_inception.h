@@ -32,7 +32,7 @@ class InceptionBn final : public Layer {
 
   std::vector<Conv2d*> branches_;
   BatchNorm& norm_;
-  std::vector<FoldedConv> folded_;
+  std::vector<FixedFilter> folded_;
 };
 
 class ResidualStage final : public Layer {
