@@ -24,8 +24,8 @@
 namespace avs::data {
 
 struct CacheOptions {
-  FrameOptions frames;
-  SpectrogramOptions spectrograms;
+  FrameOptions frames = {};
+  SpectrogramOptions spectrograms = {};
 
   std::string describe() const;  // every option that shapes the arrays, in words; equal text means equal arrays
   uint64_t recipe() const;       // hash of describe()

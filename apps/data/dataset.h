@@ -50,7 +50,7 @@ struct FrameDatasetOptions {
   int64_t image_size = 224;   // of the samples; resized from the cache's where they differ
   int64_t random_frames = 1;  // samples of each clip in an epoch, each a frame drawn at random;
                               // 0: every frame of every clip, in order (evaluation)
-  FrameAugmentation augmentation;
+  FrameAugmentation augmentation = {};
 };
 
 // Pictures [size, size, 3], RGB 0..255; a network does its own preprocessing (PAPER section 4: trained on single
