@@ -7,6 +7,7 @@
 #include "apps/cli/compute_options.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
+#include "apps/cli/require.h"
 #include "apps/report/reports.h"
 #include "apps/train/extract.h"
 #include "apps/train/fusion_training.h"
@@ -43,12 +44,12 @@ void add_flags(CLI::App& app, Arguments& a) {
 }
 
 void check(const Arguments& a) {
-  AVS_CHECK(UsageError, !a.fusions.empty() || !a.backbones.empty(),
-            "give --fusion RUN --embeddings FILE, or --backbone RUN --cache DIR");
-  AVS_CHECK(UsageError, a.fusions.empty() == a.embeddings.empty(), "--fusion and --embeddings belong together");
-  AVS_CHECK(UsageError, a.backbones.empty() == a.cache.empty(), "--backbone and --cache belong together");
-  AVS_CHECK(UsageError, a.submission.empty() || a.fusions.size() + a.backbones.size() == 1,
-            "--submission is of one model, ", a.fusions.size() + a.backbones.size(), " are given");
+  require<UsageError>(!a.fusions.empty() || !a.backbones.empty(),
+                      "give --fusion RUN --embeddings FILE, or --backbone RUN --cache DIR");
+  require<UsageError>(a.fusions.empty() == a.embeddings.empty(), "--fusion and --embeddings belong together");
+  require<UsageError>(a.backbones.empty() == a.cache.empty(), "--backbone and --cache belong together");
+  require<UsageError>(a.submission.empty() || a.fusions.size() + a.backbones.size() == 1,
+                      "--submission is of one model, ", a.fusions.size() + a.backbones.size(), " are given");
 }
 
 std::string column_name(const std::string& run, const std::vector<NamedEvaluation>& columns) {
@@ -63,8 +64,9 @@ void check_sources(const TrainedFusionRun& fusion, const EmbeddingSet& set) {
   check_classes(fusion.classes, set.classes, fusion.folder.string());
   for (const FusionInput& input : fusion.inputs) {
     const std::string& hash = set.backbone(input.source.name).source.hash;
-    AVS_CHECK(DataError, hash == input.source.hash, "the embeddings of '", input.source.name,
-              "' were made by another checkpoint than the fusion in ", fusion.folder.string(), " learned from");
+    require<DataError>(hash == input.source.hash, "the embeddings of '", input.source.name,
+                       "' were made by another checkpoint than the fusion in ", fusion.folder.string(),
+                       " learned from");
   }
 }
 
@@ -75,7 +77,7 @@ void evaluate_fusions(const Arguments& a, data::Split split, std::vector<NamedEv
     check_sources(fusion, set);
     const FusionOptions& options = fusion.net->options();
     const EmbeddingRows rows = select_rows(set, split, options.inputs, layer_of(options.method));
-    AVS_CHECK(DataError, rows.size() > 0, "no clip of the split '", a.split, "' has all inputs of ", run);
+    require<DataError>(rows.size() > 0, "no clip of the split '", a.split, "' has all inputs of ", run);
     if (rows.left_out > 0) spdlog::warn("{}: {} clips left out that lack one of its inputs", run, rows.left_out);
     columns.push_back(
         {column_name(run, columns), evaluate(fuse(*fusion.net, rows.x), rows.ids, rows.labels, set.classes)});
@@ -90,7 +92,7 @@ void evaluate_backbones(const Arguments& a, data::Split split, std::vector<Named
     check_inputs(backbone, cache);
     const auto dataset =
         evaluation_dataset(cache, backbone.net->input_kind(), split, backbone.net->options().image_size);
-    AVS_CHECK(DataError, dataset->size() > 0, "no clip of the split '", a.split, "' has what ", run, " reads");
+    require<DataError>(dataset->size() > 0, "no clip of the split '", a.split, "' has what ", run, " reads");
     const size_t without = cache.select(split).size() - cache.select(split, backbone.part()).size();
     if (without > 0) spdlog::warn("{}: {} clips left out that lack its input", run, without);
     Progress progress(dataset->size(), run);
@@ -112,7 +114,7 @@ std::string json_of(const std::vector<NamedEvaluation>& columns) {
 
 void run(const Arguments& a) {
   check(a);
-  AVS_CHECK(DeviceError, !use_device(a.compute).is_cuda(), "this build evaluates on the CPU; --device cpu works");
+  require<DeviceError>(!use_device(a.compute).is_cuda(), "this build evaluates on the CPU; --device cpu works");
   const data::Split split = data::split_from_name(a.split);
   std::vector<NamedEvaluation> columns;
   if (!a.backbones.empty()) evaluate_backbones(a, split, columns);

@@ -6,6 +6,7 @@
 #include "apps/cli/compute_options.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
+#include "apps/cli/require.h"
 #include "apps/train/extract.h"
 
 namespace avs {
@@ -41,7 +42,7 @@ ExtractOptions extract_options(const Arguments& a) {
 }
 
 void run(const Arguments& a) {
-  AVS_CHECK(DeviceError, !use_device(a.compute).is_cuda(), "this build extracts on the CPU; --device cpu works");
+  require<DeviceError>(!use_device(a.compute).is_cuda(), "this build extracts on the CPU; --device cpu works");
   const data::Cache cache = data::Cache::open(a.cache);
   const ExtractOptions options = extract_options(a);
   std::error_code code;

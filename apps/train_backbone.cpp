@@ -5,6 +5,7 @@
 
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
+#include "apps/cli/require.h"
 #include "apps/data/prepare.h"
 #include "apps/report/reports.h"
 #include "apps/train/backbone_training.h"
@@ -25,7 +26,7 @@ BackboneTraining settle(const BackboneTraining& given, const CLI::App& app, cons
     if (given.resume) spdlog::info("nothing to continue in {}: the run begins", given.out);
     return given;
   }
-  AVS_CHECK(UsageError, given.resume, given.out, ": a run is there already; give --resume or choose another --out");
+  require<UsageError>(given.resume, given.out, ": a run is there already; give --resume or choose another --out");
   BackboneTraining options = given;
   if (std::filesystem::exists(run.config())) options = resumed_options(given, app, run.config().string());
   check(options);
@@ -42,7 +43,7 @@ data::Cache open_cache(const BackboneTraining& options, const RunFolder& run) {
   spdlog::info("preparing {} in {}", options.data, prepare.cache.string());
   const data::PrepareReport report = data::prepare(prepare);
   spdlog::info("{}", data::describe(report));
-  AVS_CHECK(DataError, report.failure.empty(), options.data, ": ", report.failure);
+  require<DataError>(report.failure.empty(), options.data, ": ", report.failure);
   return data::Cache::open(prepare.cache);
 }
 
@@ -60,7 +61,7 @@ void train(const BackboneTraining& given, const CLI::App& app) {
   RunFolder run(given.out);
   const BackboneTraining options = settle(given, app, run);
   const Device device = use_device(options.compute);
-  AVS_CHECK(DeviceError, !device.is_cuda(), "training on ", device, " is not part of this build; --device cpu works");
+  require<DeviceError>(!device.is_cuda(), "training on ", device, " is not part of this build; --device cpu works");
   const data::Cache cache = open_cache(options, run);
   write_text(run.config(), to_toml(options));
 

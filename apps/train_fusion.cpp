@@ -5,6 +5,7 @@
 
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
+#include "apps/cli/require.h"
 #include "apps/report/reports.h"
 #include "apps/train/fusion_training.h"
 #include "apps/train/run_folder.h"
@@ -56,7 +57,7 @@ Checkpoint checkpoint_of(TrainedFusion& trained, const FusionTraining& options, 
 void train(const FusionTraining& options) {
   check(options);
   const Device device = use_device(options.compute);
-  AVS_CHECK(UsageError, !device.is_cuda(), "train_fusion runs on the CPU: seconds there; leave --device out");
+  require<UsageError>(!device.is_cuda(), "train_fusion runs on the CPU: seconds there; leave --device out");
   const EmbeddingSet set = merge({options.embeddings.begin(), options.embeddings.end()});
   FusionOptions fusion{.method = fusion_method_of(options.method),
                        .inputs = options.use.empty() ? set.names() : options.use,
@@ -67,8 +68,8 @@ void train(const FusionTraining& options) {
   fusion.embedding_size = data.train.x.front().shape()[1];
 
   const RunFolder run(options.out);
-  AVS_CHECK(UsageError, options.overwrite || !std::filesystem::exists(run.best()), options.out,
-            ": a trained fusion is there already; choose another --out or give --overwrite");
+  require<UsageError>(options.overwrite || !std::filesystem::exists(run.best()), options.out,
+                      ": a trained fusion is there already; choose another --out or give --overwrite");
   write_text(run.config(), to_toml(options));
   MetricsLog log(run.metrics(), 0);
   const InterruptSignals signals;

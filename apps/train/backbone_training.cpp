@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/require.h"
 #include "apps/train/non_finite.h"
 #include "apps/train/predict.h"
 #include "apps/train/trained.h"
@@ -99,8 +100,8 @@ BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Ca
     : options_(options), cache_(cache), run_(run), model_(make_model(options, cache)) {
   const InputKind kind = model_->input_kind();
   train_set_ = training_dataset(options, cache, kind);
-  AVS_CHECK(DataError, train_set_->size() > 0, cache.folder().string(), ": no training clip has what ", options.model,
-            " reads (", data::name_of(part_of(kind)), ")");
+  require<DataError>(train_set_->size() > 0, cache.folder().string(), ": no training clip has what ", options.model,
+                     " reads (", data::name_of(part_of(kind)), ")");
   validation_set_ = evaluation_dataset(cache, kind, data::Split::Validation, image_size_of(options, cache));
   if (validation_set_->size() == 0) spdlog::warn("no validation clips: the last epoch counts as the best");
 
@@ -124,8 +125,8 @@ BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Ca
 
 void BackboneTrainer::load_weights() {
   const Checkpoint checkpoint = Checkpoint::load(options_.weights);
-  AVS_CHECK(DataError, checkpoint.metadata.contains(kBackboneKey), options_.weights,
-            ": not a checkpoint of this project (its metadata name no backbone)");
+  require<DataError>(checkpoint.metadata.contains(kBackboneKey), options_.weights,
+                     ": not a checkpoint of this project (its metadata name no backbone)");
   try {
     load_parameters(*model_, checkpoint);
   } catch (DataError& error) {
@@ -144,7 +145,7 @@ void BackboneTrainer::resume() {
   }
   try {
     const auto position = last.metadata.find("position");
-    AVS_CHECK(DataError, position != last.metadata.end(), "it says nothing of a run's position");
+    require<DataError>(position != last.metadata.end(), "it says nothing of a run's position");
     position_ = RunPosition::from_json(position->second);
     check_classes(strings_from_json(last.metadata.at("classes")), cache_.classes(), "the run");
     load_parameters(*model_, last);

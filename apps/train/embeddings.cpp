@@ -7,6 +7,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/require.h"
 #include "apps/data/files.h"
 #include "models/checkpoint.h"
 #include "tensor/error.h"
@@ -22,9 +23,9 @@ std::string key_of(EmbeddingLayer layer, const std::string& name) { return str(n
 
 const Tensor& tensor_at(const Checkpoint& file, const std::string& key, const Shape& shape, DType dtype) {
   const auto found = file.tensors.find(key);
-  AVS_CHECK(DataError, found != file.tensors.end(), "tensor '", key, "' is missing");
-  AVS_CHECK(DataError, found->second.shape() == shape && found->second.dtype() == dtype, "tensor '", key, "' is ",
-            found->second.shape(), " ", found->second.dtype(), ", expected ", shape, " ", dtype);
+  require<DataError>(found != file.tensors.end(), "tensor '", key, "' is missing");
+  require<DataError>(found->second.shape() == shape && found->second.dtype() == dtype, "tensor '", key, "' is ",
+                     found->second.shape(), " ", found->second.dtype(), ", expected ", shape, " ", dtype);
   return found->second;
 }
 
@@ -38,7 +39,7 @@ BackboneEmbedding read_backbone(const Checkpoint& file, const nlohmann::json& so
     const auto found = file.tensors.find(key_of(layer, name));
     if (found == file.tensors.end()) continue;
     const Shape& shape = found->second.shape();
-    AVS_CHECK(DataError, shape.rank() == 2, "tensor '", found->first, "' is ", shape, ", expected [clips, values]");
+    require<DataError>(shape.rank() == 2, "tensor '", found->first, "' is ", shape, ", expected [clips, values]");
     backbone.layers[layer] = tensor_at(file, found->first, {clips, shape[1]}, DType::F32);
   }
   return backbone;
@@ -46,8 +47,8 @@ BackboneEmbedding read_backbone(const Checkpoint& file, const nlohmann::json& so
 
 EmbeddingSet read_set(const Checkpoint& file) {
   const auto format = file.metadata.find("format");
-  AVS_CHECK(DataError, format != file.metadata.end() && format->second == kFormat,
-            "not an embeddings file (extract_embeddings writes them)");
+  require<DataError>(format != file.metadata.end() && format->second == kFormat,
+                     "not an embeddings file (extract_embeddings writes them)");
   EmbeddingSet set;
   set.classes = nlohmann::json::parse(file.metadata.at("classes")).get<std::vector<std::string>>();
   set.clips = nlohmann::json::parse(file.metadata.at("clips")).get<std::vector<std::string>>();
@@ -57,8 +58,8 @@ EmbeddingSet read_set(const Checkpoint& file) {
   for (int64_t i = 0; i < n; ++i) {
     const int32_t label = labels.data<int32_t>()[i];
     const uint8_t split = splits.data<uint8_t>()[i];
-    AVS_CHECK(DataError, label >= 0 && label < static_cast<int32_t>(set.classes.size()) && split <= 2, "clip '",
-              set.clips[static_cast<size_t>(i)], "' has label ", label, " and split ", int{split});
+    require<DataError>(label >= 0 && label < static_cast<int32_t>(set.classes.size()) && split <= 2, "clip '",
+                       set.clips[static_cast<size_t>(i)], "' has label ", label, " and split ", int{split});
     set.labels.push_back(label);
     set.splits.push_back(static_cast<data::Split>(split));
   }
@@ -71,13 +72,13 @@ EmbeddingSet read_set(const Checkpoint& file) {
 void check_same_clips(const EmbeddingSet& a, const std::filesystem::path& a_file, const EmbeddingSet& b,
                       const std::filesystem::path& b_file) {
   const std::string files = str(a_file.string(), " and ", b_file.string());
-  AVS_CHECK(DataError, a.classes == b.classes, files, " were made with different classes");
-  AVS_CHECK(DataError, a.size() == b.size(), files, " hold different clips: ", a.size(), " and ", b.size());
+  require<DataError>(a.classes == b.classes, files, " were made with different classes");
+  require<DataError>(a.size() == b.size(), files, " hold different clips: ", a.size(), " and ", b.size());
   for (size_t i = 0; i < a.clips.size(); ++i) {
-    AVS_CHECK(DataError, a.clips[i] == b.clips[i], files, " hold different clips: '", a.clips[i], "' and '", b.clips[i],
-              "' in row ", i);
-    AVS_CHECK(DataError, a.labels[i] == b.labels[i] && a.splits[i] == b.splits[i], files, " disagree on the ",
-              a.labels[i] == b.labels[i] ? "split" : "label", " of clip '", a.clips[i], "'");
+    require<DataError>(a.clips[i] == b.clips[i], files, " hold different clips: '", a.clips[i], "' and '", b.clips[i],
+                       "' in row ", i);
+    require<DataError>(a.labels[i] == b.labels[i] && a.splits[i] == b.splits[i], files, " disagree on the ",
+                       a.labels[i] == b.labels[i] ? "split" : "label", " of clip '", a.clips[i], "'");
   }
 }
 
@@ -139,7 +140,7 @@ std::string distinct_name(const std::string& name, const std::vector<std::string
 }
 
 EmbeddingSet merge(const std::vector<std::filesystem::path>& files) {
-  AVS_CHECK(UsageError, !files.empty(), "no embeddings file given");
+  require<UsageError>(!files.empty(), "no embeddings file given");
   EmbeddingSet all = EmbeddingSet::load(files.front());
   for (size_t i = 1; i < files.size(); ++i) {
     EmbeddingSet next = EmbeddingSet::load(files[i]);
@@ -157,8 +158,8 @@ EmbeddingRows select_rows(const EmbeddingSet& set, data::Split split, const std:
   std::vector<const BackboneEmbedding*> sources;
   for (const std::string& name : names) {
     const BackboneEmbedding& b = set.backbone(name);
-    AVS_CHECK(UsageError, b.layers.contains(layer), "the embeddings of '", name, "' lack layer ", name_of(layer),
-              "; extract_embeddings --layer ", name_of(layer), " makes them");
+    require<UsageError>(b.layers.contains(layer), "the embeddings of '", name, "' lack layer ", name_of(layer),
+                        "; extract_embeddings --layer ", name_of(layer), " makes them");
     sources.push_back(&b);
   }
   EmbeddingRows rows;

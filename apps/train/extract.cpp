@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "apps/cli/require.h"
 #include "apps/train/predict.h"
 #include "models/checkpoint.h"
 
@@ -68,13 +69,14 @@ void copy_rows(const ClipOutputs& from, BackboneEmbedding& to) {
 void check_inputs(const TrainedBackbone& backbone, const data::Cache& cache) {
   check_classes(backbone.classes, cache.classes(), backbone.file.string());
   const data::CacheOptions &trained = backbone.inputs, &here = cache.options();
-  AVS_CHECK(DataError, backbone.part() != data::Part::Cqt || trained.spectrograms.cqt == here.spectrograms.cqt,
-            backbone.file.string(), ": trained on the constant-Q range '", data::name_of(trained.spectrograms.cqt),
-            "', the cache holds '", data::name_of(here.spectrograms.cqt), "'");
-  AVS_CHECK(DataError,
-            backbone.part() != data::Part::Frames || trained.frames.frames_per_second == here.frames.frames_per_second,
-            backbone.file.string(), ": trained on ", trained.frames.frames_per_second,
-            " frames a second, the cache holds ", here.frames.frames_per_second);
+  require<DataError>(backbone.part() != data::Part::Cqt || trained.spectrograms.cqt == here.spectrograms.cqt,
+                     backbone.file.string(), ": trained on the constant-Q range '",
+                     data::name_of(trained.spectrograms.cqt), "', the cache holds '",
+                     data::name_of(here.spectrograms.cqt), "'");
+  require<DataError>(
+      backbone.part() != data::Part::Frames || trained.frames.frames_per_second == here.frames.frames_per_second,
+      backbone.file.string(), ": trained on ", trained.frames.frames_per_second, " frames a second, the cache holds ",
+      here.frames.frames_per_second);
 }
 
 int64_t sample_count(const TrainedBackbone& backbone, const data::Cache& cache) {

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 
+#include "apps/cli/require.h"
 #include "apps/train/run_log.h"
 #include "autograd/functions.h"
 #include "layers/mixup.h"
@@ -93,7 +94,7 @@ class FusionTrainer {
     adam_.step(line.learning_rate);
     if (average_) average_->update(adam_.steps());
     line.sums.add(static_cast<double>(loss.value().item()), accuracy_of(logits.value(), y), plan.rows());
-    AVS_CHECK(NumericError, std::isfinite(line.sums.loss), "the loss is no number at step ", adam_.steps());
+    require<NumericError>(std::isfinite(line.sums.loss), "the loss is no number at step ", adam_.steps());
   }
 
   const FusionData& data_;
@@ -126,7 +127,7 @@ Tensor fuse(FusionNet& net, const std::vector<Tensor>& x) {
 
 TrainedFusion train_fusion(const FusionData& data, const FusionOptions& fusion, const LearningOptions& learning,
                            const std::function<void(const std::string&)>& write_line) {
-  AVS_CHECK(DataError, data.train.size() > 0, "no training clip has all of the embeddings to fuse");
+  require<DataError>(data.train.size() > 0, "no training clip has all of the embeddings to fuse");
   FusionTrainer trainer(data, fusion, learning);
   TrainedFusion result;
   Tensor best_weights;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/require.h"
 #include "tensor/error.h"
 
 namespace avs {
@@ -14,12 +15,12 @@ namespace {
 constexpr double kSmallestProbability = 1e-15;  // scikit-learn's log_loss
 
 void check_row(const ClipResult& row, size_t classes) {
-  AVS_CHECK(DataError, row.probabilities.size() == classes, "evaluation: clip '", row.id, "' has ",
-            row.probabilities.size(), " probabilities for ", classes, " classes");
-  AVS_CHECK(DataError, row.label >= 0 && row.label < static_cast<int64_t>(classes), "evaluation: clip '", row.id,
-            "' has label ", row.label, " of ", classes, " classes");
+  require<DataError>(row.probabilities.size() == classes, "evaluation: clip '", row.id, "' has ",
+                     row.probabilities.size(), " probabilities for ", classes, " classes");
+  require<DataError>(row.label >= 0 && row.label < static_cast<int64_t>(classes), "evaluation: clip '", row.id,
+                     "' has label ", row.label, " of ", classes, " classes");
   for (const float p : row.probabilities)
-    AVS_CHECK(DataError, std::isfinite(p), "evaluation: clip '", row.id, "' has a probability that is no number");
+    require<DataError>(std::isfinite(p), "evaluation: clip '", row.id, "' has a probability that is no number");
 }
 
 double log_loss_of(const ClipResult& row) {
@@ -36,7 +37,7 @@ int64_t ClipResult::predicted() const {
 }
 
 Evaluation evaluate(std::vector<ClipResult> rows, const std::vector<std::string>& classes) {
-  AVS_CHECK(DataError, !rows.empty(), "evaluation: no clips");
+  require<DataError>(!rows.empty(), "evaluation: no clips");
   Evaluation e;
   e.classes = classes;
   e.clips = static_cast<int64_t>(rows.size());
@@ -106,14 +107,14 @@ std::string to_json(const Evaluation& e) {
 }
 
 std::string table_of(const std::vector<NamedEvaluation>& columns) {
-  AVS_CHECK(UsageError, !columns.empty(), "table: no evaluation to show");
+  require<UsageError>(!columns.empty(), "table: no evaluation to show");
   const Evaluation& first = columns.front().evaluation;
   size_t name_width = std::string("macro accuracy").size();
   for (const std::string& name : first.classes) name_width = std::max(name_width, name.size());
   std::vector<size_t> widths;
   for (const NamedEvaluation& column : columns) {
-    AVS_CHECK(UsageError, column.evaluation.classes == first.classes, "table: '", column.method,
-              "' has other classes than '", columns.front().method, "'");
+    require<UsageError>(column.evaluation.classes == first.classes, "table: '", column.method,
+                        "' has other classes than '", columns.front().method, "'");
     widths.push_back(std::max<size_t>(7, column.method.size()) + 2);
   }
 

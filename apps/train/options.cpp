@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/require.h"
 #include "models/backbone.h"
 #include "models/fusion.h"
 #include "tensor/error.h"
@@ -49,15 +50,15 @@ void add_all(CLI::App& app, Options& options) {
 }
 
 void check_learning(const LearningOptions& o) {
-  AVS_CHECK(UsageError, o.epochs >= 1, "--epochs must be at least 1, got ", o.epochs);
-  AVS_CHECK(UsageError, o.batch >= 1, "--batch must be at least 1, got ", o.batch);
-  AVS_CHECK(UsageError, o.learning_rate > 0, "--lr must be above 0, got ", o.learning_rate);
-  AVS_CHECK(UsageError, o.warm_up >= 0 && o.warm_up < 1, "--warm-up must lie in [0, 1), got ", o.warm_up);
-  AVS_CHECK(UsageError, o.mixup_alpha > 0, "--mixup-alpha must be above 0, got ", o.mixup_alpha);
-  AVS_CHECK(UsageError, o.l2 >= 0, "--l2 must not be negative, got ", o.l2);
-  AVS_CHECK(UsageError, o.adam_epsilon > 0, "--adam-epsilon must be above 0, got ", o.adam_epsilon);
-  AVS_CHECK(UsageError, o.max_gradient_norm >= 0, "--max-gradient-norm must not be negative");
-  AVS_CHECK(UsageError, o.ema >= 0 && o.ema < 1, "--ema must lie in [0, 1), got ", o.ema);
+  require<UsageError>(o.epochs >= 1, "--epochs must be at least 1, got ", o.epochs);
+  require<UsageError>(o.batch >= 1, "--batch must be at least 1, got ", o.batch);
+  require<UsageError>(o.learning_rate > 0, "--lr must be above 0, got ", o.learning_rate);
+  require<UsageError>(o.warm_up >= 0 && o.warm_up < 1, "--warm-up must lie in [0, 1), got ", o.warm_up);
+  require<UsageError>(o.mixup_alpha > 0, "--mixup-alpha must be above 0, got ", o.mixup_alpha);
+  require<UsageError>(o.l2 >= 0, "--l2 must not be negative, got ", o.l2);
+  require<UsageError>(o.adam_epsilon > 0, "--adam-epsilon must be above 0, got ", o.adam_epsilon);
+  require<UsageError>(o.max_gradient_norm >= 0, "--max-gradient-norm must not be negative");
+  require<UsageError>(o.ema >= 0 && o.ema < 1, "--ema must lie in [0, 1), got ", o.ema);
 }
 
 }  // namespace
@@ -104,19 +105,19 @@ std::string identity_toml(const FusionTraining& options) {
 
 void check(const BackboneTraining& o) {
   check_learning(o.learning);
-  AVS_CHECK(UsageError, !o.model.empty(), "--model is required");
-  AVS_CHECK(UsageError, o.cache.empty() != o.data.empty(), "give either --cache or --data");
-  AVS_CHECK(UsageError, o.frames_per_clip >= 0, "--frames-per-clip must not be negative, got ", o.frames_per_clip);
-  AVS_CHECK(UsageError, o.workers >= 0 && o.workers <= 256, "--workers must lie in 0 .. 256, got ", o.workers);
-  AVS_CHECK(UsageError, o.log_steps >= 1, "--log-steps must be at least 1, got ", o.log_steps);
-  AVS_CHECK(UsageError, o.checkpoint_steps >= 0, "--checkpoint-steps must not be negative");
-  AVS_CHECK(UsageError, o.batch_norm_momentum >= 0 && o.batch_norm_momentum < 1,
-            "--batch-norm-momentum must lie in [0, 1), got ", o.batch_norm_momentum);
-  AVS_CHECK(UsageError, o.dropout >= 0 && o.dropout < 1, "--dropout must lie in [0, 1), got ", o.dropout);
+  require<UsageError>(!o.model.empty(), "--model is required");
+  require<UsageError>(o.cache.empty() != o.data.empty(), "give either --cache or --data");
+  require<UsageError>(o.frames_per_clip >= 0, "--frames-per-clip must not be negative, got ", o.frames_per_clip);
+  require<UsageError>(o.workers >= 0 && o.workers <= 256, "--workers must lie in 0 .. 256, got ", o.workers);
+  require<UsageError>(o.log_steps >= 1, "--log-steps must be at least 1, got ", o.log_steps);
+  require<UsageError>(o.checkpoint_steps >= 0, "--checkpoint-steps must not be negative");
+  require<UsageError>(o.batch_norm_momentum >= 0 && o.batch_norm_momentum < 1,
+                      "--batch-norm-momentum must lie in [0, 1), got ", o.batch_norm_momentum);
+  require<UsageError>(o.dropout >= 0 && o.dropout < 1, "--dropout must lie in [0, 1), got ", o.dropout);
   for (const std::string& name : o.augment) {
     const bool for_sound = name == "specaugment" || name == "shift";
-    AVS_CHECK(UsageError, for_sound == is_sound(input_kind_of(o.model)), "--augment ", name, " does not fit ", o.model,
-              ": flip and crop are for frames, specaugment and shift for spectrograms");
+    require<UsageError>(for_sound == is_sound(input_kind_of(o.model)), "--augment ", name, " does not fit ", o.model,
+                        ": flip and crop are for frames, specaugment and shift for spectrograms");
   }
 }
 

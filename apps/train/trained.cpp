@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/require.h"
 #include "models/checkpoint.h"
 #include "tensor/error.h"
 
@@ -10,19 +11,18 @@ namespace {
 
 std::filesystem::path checkpoint_of(const std::filesystem::path& run) {
   if (!std::filesystem::is_directory(run)) {
-    AVS_CHECK(DataError, std::filesystem::exists(run), run.string(), ": no such RUN folder");
+    require<DataError>(std::filesystem::exists(run), run.string(), ": no such RUN folder");
     return run;
   }
   const std::filesystem::path best = run / "best.safetensors";
-  AVS_CHECK(DataError, std::filesystem::exists(best), run.string(),
-            ": holds no best.safetensors; is its training done?");
+  require<DataError>(std::filesystem::exists(best), run.string(), ": holds no best.safetensors; is its training done?");
   return best;
 }
 
 const std::string& text_at(const Checkpoint& checkpoint, const std::string& key, const std::filesystem::path& file) {
   const auto found = checkpoint.metadata.find(key);
-  AVS_CHECK(DataError, found != checkpoint.metadata.end(), file.string(),
-            ": not trained by this project (its metadata lack '", key, "')");
+  require<DataError>(found != checkpoint.metadata.end(), file.string(),
+                     ": not trained by this project (its metadata lack '", key, "')");
   return found->second;
 }
 
@@ -79,8 +79,8 @@ TrainedFusionRun load_trained_fusion(const std::filesystem::path& run) {
     trained.classes = strings_from_json(text_at(checkpoint, "classes", file));
     for (const nlohmann::json& j : nlohmann::json::parse(text_at(checkpoint, "backbones", file)))
       trained.inputs.push_back({{j.at("name"), j.at("run"), j.at("hash")}, j.at("relative")});
-    AVS_CHECK(DataError, trained.inputs.size() == trained.net->options().inputs.size(), file.string(), ": names ",
-              trained.inputs.size(), " backbones for ", trained.net->options().inputs.size(), " inputs");
+    require<DataError>(trained.inputs.size() == trained.net->options().inputs.size(), file.string(), ": names ",
+                       trained.inputs.size(), " backbones for ", trained.net->options().inputs.size(), " inputs");
     return std::move(trained);
   });
 }
@@ -92,9 +92,9 @@ TrainedBackbone load_input_backbone(const TrainedFusionRun& fusion, size_t i) {
   for (const std::filesystem::path& place : {beside, before}) {
     if (!std::filesystem::exists(place)) continue;
     TrainedBackbone backbone = load_trained_backbone(place);
-    AVS_CHECK(DataError, backbone.hash == input.source.hash, backbone.file.string(),
-              ": not the checkpoint that the fusion in ", fusion.folder.string(),
-              " learned from; extract the embeddings and train the fusion again");
+    require<DataError>(backbone.hash == input.source.hash, backbone.file.string(),
+                       ": not the checkpoint that the fusion in ", fusion.folder.string(),
+                       " learned from; extract the embeddings and train the fusion again");
     return backbone;
   }
   throw DataError(str("backbone '", input.source.name, "' of the fusion in ", fusion.folder.string(), " is neither at ",
@@ -103,8 +103,8 @@ TrainedBackbone load_input_backbone(const TrainedFusionRun& fusion, size_t i) {
 
 void check_classes(const std::vector<std::string>& of_model, const std::vector<std::string>& of_data,
                    const std::string& what) {
-  AVS_CHECK(DataError, of_model == of_data, what, " was trained for the classes ", strings_to_json(of_model),
-            ", the clips have ", strings_to_json(of_data));
+  require<DataError>(of_model == of_data, what, " was trained for the classes ", strings_to_json(of_model),
+                     ", the clips have ", strings_to_json(of_data));
 }
 
 std::string inputs_to_json(const data::CacheOptions& inputs) {

@@ -1,0 +1,110 @@
+// classify: videos in, scenes out.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "apps/cli/compute_options.h"
+#include "apps/cli/interrupt.h"
+#include "apps/cli/program.h"
+#include "apps/cli/require.h"
+#include "apps/train/classifier.h"
+
+namespace avs {
+namespace {
+
+struct Arguments {
+  std::string fusion;
+  std::vector<std::string> files;
+  double segment_seconds = 0;
+  bool json = false;
+  ComputeOptions compute;
+};
+
+void add_flags(CLI::App& app, Arguments& a) {
+  app.add_option("--fusion", a.fusion, "a RUN of train_fusion; its backbones are found through it")->required();
+  app.add_flag("--json", a.json, "one JSON object a line instead of text");
+  app.add_option("--segments", a.segment_seconds, "answer for each so many seconds; else for the first ten")
+      ->check(CLI::Range(0.5, 3600.0));
+  app.add_option("VIDEO", a.files, "files to classify")->required();
+  add_compute_options(app, a.compute);
+}
+
+std::vector<size_t> by_probability(const std::vector<float>& probabilities) {
+  std::vector<size_t> order(probabilities.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
+  return order;
+}
+
+std::string text_of(const ClassAnswer& answer, const std::vector<std::string>& classes) {
+  std::string text;
+  const std::vector<size_t> order = by_probability(answer.probabilities);
+  for (size_t i = 0; i < std::min<size_t>(3, order.size()); ++i)
+    text += fmt::format("{}{} {:.1f} %", i == 0 ? "" : ", ", classes[order[i]],
+                        100.0 * static_cast<double>(answer.probabilities[order[i]]));
+  return text;
+}
+
+nlohmann::ordered_json json_of(const ClassAnswer& answer, const std::vector<std::string>& classes) {
+  nlohmann::ordered_json json{{"label", classes[by_probability(answer.probabilities).front()]}};
+  for (size_t i = 0; i < classes.size(); ++i) json["probabilities"][classes[i]] = answer.probabilities[i];
+  return json;
+}
+
+void print(const std::string& file, const std::vector<ClassAnswer>& answers, const std::vector<std::string>& classes,
+           const Arguments& a) {
+  nlohmann::ordered_json json{{"file", file}};
+  if (a.segment_seconds == 0) {
+    json.update(json_of(answers.front(), classes));
+    if (!a.json) std::cout << file << ": " << text_of(answers.front(), classes) << '\n';
+  } else {
+    for (const ClassAnswer& answer : answers) {
+      nlohmann::ordered_json segment{{"from_seconds", answer.first_second}, {"to_seconds", answer.last_second}};
+      segment.update(json_of(answer, classes));
+      json["segments"].push_back(std::move(segment));
+      if (!a.json)
+        std::cout << file
+                  << fmt::format(" {:.1f}-{:.1f} s: {}\n", answer.first_second, answer.last_second,
+                                 text_of(answer, classes));
+    }
+  }
+  if (a.json) std::cout << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  std::cout.flush();
+}
+
+void run(const Arguments& a) {
+  require<DeviceError>(!use_device(a.compute).is_cuda(), "this build classifies on the CPU; --device cpu works");
+  Classifier classifier(a.fusion);
+  const InterruptSignals signals;
+  size_t failed = 0;
+  for (const std::string& file : a.files) {
+    try {
+      const std::vector<ClassAnswer> answers = a.segment_seconds == 0
+                                                   ? std::vector{classifier.classify(file)}
+                                                   : classifier.classify_segments(file, a.segment_seconds);
+      print(file, answers, classifier.classes(), a);
+    } catch (const DataError& error) {
+      ++failed;
+      const std::string message = error.what();
+      spdlog::error("{}", message.find(file) == std::string::npos ? file + ": " + message : message);
+    }
+  }
+  if (failed > 0) throw Error(str(failed, " of ", a.files.size(), " files could not be classified"));
+}
+
+}  // namespace
+}  // namespace avs
+
+int main(int argc, char** argv) {
+  avs::Program program("classify", "Says which scene a video shows, by its sound and its pictures.",
+                       "classify --fusion runs/f4 holiday.mp4\n"
+                       "classify --fusion runs/f4 --json *.mp4\n"
+                       "classify --fusion runs/f4 --segments 10 walk.mp4");
+  avs::Arguments arguments;
+  avs::add_flags(program.app(), arguments);
+  return program.run(argc, argv, [&] { avs::run(arguments); });
+}

@@ -1,0 +1,185 @@
+#include "apps/train/classifier.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "apps/cli/require.h"
+#include "apps/train/fusion_training.h"
+#include "audio/resample.h"
+#include "autograd/variable.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/softmax.h"
+#include "vision/resize.h"
+
+namespace avs {
+namespace {
+
+constexpr int64_t kSamplesPerPass = 32;
+
+SpectrogramKind kind_of(data::Part part) { return spectrogram_kind_of(data::name_of(part)); }
+
+// The mean over rows: [n, d] -> [1, d].
+Tensor row_mean(const Tensor& sum_of, int64_t rows) {
+  Tensor mean = Tensor::empty({1, sum_of.shape()[-1]});
+  for (int64_t d = 0; d < mean.size(); ++d) {
+    double sum = 0;
+    for (int64_t i = 0; i < rows; ++i) sum += static_cast<double>(sum_of.data<float>()[i * mean.size() + d]);
+    mean.data<float>()[d] = static_cast<float>(sum / static_cast<double>(rows));
+  }
+  return mean;
+}
+
+// The frames on screen from second `from` to second `to`; at least the one nearest to its middle.
+Tensor frames_between(const Frames& frames, double from, double to) {
+  int64_t first = -1, last = -1, nearest = 0;
+  const auto& seconds = frames.seconds;
+  for (int64_t i = 0; i < static_cast<int64_t>(seconds.size()); ++i) {
+    const double at = seconds[static_cast<size_t>(i)], middle = (from + to) / 2;
+    if (std::abs(at - middle) < std::abs(seconds[static_cast<size_t>(nearest)] - middle)) nearest = i;
+    if (at < from || at >= to) continue;
+    if (first < 0) first = i;
+    last = i;
+  }
+  return first < 0 ? frames.pixels.rows(nearest, 1) : frames.pixels.rows(first, last - first + 1);
+}
+
+// Borders of pieces of `seconds` in a file of `total` seconds; what is left over at the end joins the last piece.
+std::vector<double> borders(double total, double seconds) {
+  const auto pieces = std::max<int64_t>(1, static_cast<int64_t>(std::floor(total / seconds + 0.5)));
+  std::vector<double> at;
+  for (int64_t i = 0; i < pieces; ++i) at.push_back(static_cast<double>(i) * seconds);
+  at.push_back(total);
+  return at;
+}
+
+Waveform part_of_sound(const Waveform& sound, double from, double to) {
+  const auto frame = [&](double second) {
+    const auto at = static_cast<int64_t>(std::llround(second * static_cast<double>(sound.sample_rate_hz)));
+    return std::clamp<int64_t>(at, 0, sound.frames());
+  };
+  const int64_t first = frame(from), last = frame(to);
+  Waveform part{sound.sample_rate_hz, sound.channels, {}};
+  part.samples.assign(sound.samples.begin() + first * sound.channels, sound.samples.begin() + last * sound.channels);
+  return part;
+}
+
+}  // namespace
+
+Classifier::Classifier(const std::filesystem::path& fusion_run) : fusion_(load_trained_fusion(fusion_run)) {
+  for (size_t i = 0; i < fusion_.inputs.size(); ++i) {
+    backbones_.push_back(load_input_backbone(fusion_, i));
+    const TrainedBackbone& b = backbones_.back();
+    check_classes(b.classes, fusion_.classes, b.file.string());
+    if (b.part() == data::Part::Frames) {
+      frames_ = b.inputs.frames;
+    } else if (std::ranges::find(kinds_, kind_of(b.part())) == kinds_.end()) {
+      kinds_.push_back(kind_of(b.part()));
+    }
+    if (b.part() == data::Part::Cqt) extract_.emplace(b.inputs.spectrograms.cqt);
+  }
+  if (!kinds_.empty() && !extract_) extract_.emplace();
+  for (const TrainedBackbone& b : backbones_)
+    require<DataError>(
+        b.part() != data::Part::Frames || (b.inputs.frames.image_size == frames_.image_size &&
+                                           b.inputs.frames.frames_per_second == frames_.frames_per_second),
+        b.file.string(), ": trained on other frames than the fusion's other visual backbone");
+}
+
+bool Classifier::reads(bool wants_sound) const {
+  return std::ranges::any_of(backbones_, [&](const auto& b) { return is_sound(b.net->input_kind()) == wants_sound; });
+}
+
+void Classifier::check_has(const std::filesystem::path& file, bool has_sound, bool has_picture) const {
+  const auto needed_by = [&](bool sound) {
+    std::string names;
+    for (const TrainedBackbone& b : backbones_)
+      if (is_sound(b.net->input_kind()) == sound) names += (names.empty() ? "" : ", ") + b.net->options().model;
+    return names;
+  };
+  if (reads(true) && !has_sound) throw DataError(str(file.string(), ": no sound, which ", needed_by(true), " need"));
+  if (reads(false) && !has_picture)
+    throw DataError(str(file.string(), ": no picture, which ", needed_by(false), " need"));
+}
+
+ClassAnswer Classifier::classify(const std::filesystem::path& file) {
+  Piece piece;
+  if (reads(false)) {
+    if (std::optional<Frames> frames = sample_frames(file, frames_)) piece.frames = std::move(frames->pixels);
+  }
+  if (reads(true)) piece.sound = load_clip(file);
+  check_has(file, piece.sound.has_value(), piece.frames.has_value());
+  return {0, kClipSeconds, probabilities(piece)};
+}
+
+std::vector<ClassAnswer> Classifier::classify_segments(const std::filesystem::path& file, double seconds) {
+  FrameOptions whole = frames_;
+  whole.max_seconds = kLongestSeconds;
+  std::optional<Frames> frames;
+  std::optional<Waveform> sound;
+  if (reads(false)) frames = sample_frames(file, whole);
+  if (reads(true)) sound = decode_sound(file, kLongestSeconds);
+  check_has(file, sound.has_value(), frames.has_value());
+
+  double total = 0;
+  if (frames) total = static_cast<double>(frames->seconds.size()) / frames_.frames_per_second;
+  if (sound) total = frames ? std::min(total, sound->seconds()) : sound->seconds();
+  const std::vector<double> at = borders(total, seconds);
+  std::vector<ClassAnswer> answers;
+  for (size_t i = 0; i + 1 < at.size(); ++i) {
+    Piece piece;
+    if (frames) piece.frames = frames_between(*frames, at[i], at[i + 1]);
+    if (sound) piece.sound = to_clip(part_of_sound(*sound, at[i], at[i + 1]));
+    answers.push_back({at[i], at[i + 1], probabilities(piece)});
+  }
+  return answers;
+}
+
+std::vector<float> Classifier::probabilities(const Piece& piece) {
+  const NoGrad inference;
+  std::vector<Tensor> spectrograms;
+  if (piece.sound) spectrograms = (*extract_)(*piece.sound, kinds_, Stage::Delta);
+  std::vector<Variable> embeddings;
+  for (size_t i = 0; i < backbones_.size(); ++i) {
+    const TrainedBackbone& b = backbones_[i];
+    if (b.part() == data::Part::Frames) {
+      embeddings.emplace_back(embedding(i, frames_for(b, *piece.frames)));
+    } else {
+      const auto kind = std::ranges::find(kinds_, kind_of(b.part())) - kinds_.begin();
+      embeddings.emplace_back(embedding(i, spectrograms[static_cast<size_t>(kind)].reshape({1, 128, 704, 6})));
+    }
+  }
+  return ops::softmax(fusion_.net->run(embeddings).value()).to_vector();
+}
+
+Tensor Classifier::embedding(size_t backbone, const Tensor& samples) {
+  const int64_t n = samples.shape()[0];
+  std::vector<float> rows;
+  for (int64_t first = 0; first < n; first += kSamplesPerPass) {
+    const Tensor part = samples.rows(first, std::min(kSamplesPerPass, n - first));
+    const BackboneOutput output = backbones_[backbone].net->run(Variable(part));
+    const bool fc1024 = layer_of(fusion_.net->options().method) == EmbeddingLayer::Fc1024;
+    const std::vector<float> values = (fc1024 ? output.fc1024 : output.logits).value().to_vector();
+    rows.insert(rows.end(), values.begin(), values.end());
+  }
+  const int64_t width = static_cast<int64_t>(rows.size()) / n;
+  return row_mean(Tensor::from({n, width}, std::span<const float>(rows)), n);
+}
+
+Tensor Classifier::frames_for(const TrainedBackbone& backbone, const Tensor& frames) const {
+  const int64_t n = frames.shape()[0], from = frames.shape()[1], to = backbone.net->options().image_size;
+  Tensor pixels = Tensor::empty({n, to, to, 3});
+  const int64_t in = from * from * 3, out = to * to * 3;
+  for (int64_t i = 0; i < n; ++i) {
+    const std::span<const uint8_t> source(frames.data<uint8_t>() + i * in, static_cast<size_t>(in));
+    const std::span<float> target(pixels.data<float>() + i * out, static_cast<size_t>(out));
+    const auto side = static_cast<double>(from);
+    if (from == to) {
+      std::copy(source.begin(), source.end(), target.begin());
+    } else {
+      resize(source, {from, from}, {0, 0, side, side}, {to, to}, target);
+    }
+  }
+  return pixels;
+}
+
+}  // namespace avs

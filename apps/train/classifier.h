@@ -1,0 +1,57 @@
+// From a media file to class probabilities, with the models of one fusion loaded once: the path that a trained system
+// runs. Sound and picture are decoded as `prepare` does for the backbones' training, so that a clip of the data set
+// gets the answer that evaluate counts.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/train/trained.h"
+#include "audio/features.h"
+
+namespace avs {
+
+struct ClassAnswer {
+  double first_second = 0, last_second = 0;  // the part of the file it is about
+  std::vector<float> probabilities;          // one per class
+};
+
+class Classifier {
+ public:
+  explicit Classifier(const std::filesystem::path& fusion_run);
+
+  const std::vector<std::string>& classes() const { return fusion_.classes; }
+
+  // The file's first ten seconds as one clip. DataError, one line naming the file: unreadable, or without the sound or
+  // the picture that some of the fusion's backbones need; these are named.
+  ClassAnswer classify(const std::filesystem::path& file);
+
+  // One answer for each `seconds` of the file; a last piece shorter than half of it belongs to the one before. A piece
+  // is treated as a clip of its own: its sound is repeated to ten seconds, its pictures are those on screen within it.
+  std::vector<ClassAnswer> classify_segments(const std::filesystem::path& file, double seconds);
+
+  static constexpr double kLongestSeconds = 3600;  // of a file in segments: an hour of pictures is about 1 GB
+
+ private:
+  struct Piece {                    // of a file: what the networks look at
+    std::optional<Waveform> sound;  // stereo, 32 kHz, ten seconds
+    std::optional<Tensor> frames;   // u8 [frames, size, size, 3]
+  };
+
+  bool reads(bool wants_sound) const;
+  void check_has(const std::filesystem::path& file, bool has_sound, bool has_picture) const;
+  std::vector<float> probabilities(const Piece& piece);
+  Tensor embedding(size_t backbone, const Tensor& samples);
+  Tensor frames_for(const TrainedBackbone& backbone, const Tensor& frames) const;
+
+  TrainedFusionRun fusion_;
+  std::vector<TrainedBackbone> backbones_;
+  FrameOptions frames_;
+  std::vector<SpectrogramKind> kinds_;
+  std::optional<FeatureExtractor> extract_;
+};
+
+}  // namespace avs
