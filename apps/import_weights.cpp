@@ -1,0 +1,188 @@
+// import_weights: a published weight file in, a checkpoint of ours out, and a line about everything that was done.
+extern "C" {
+#include <libavutil/md5.h>
+#include <libavutil/mem.h>
+#include <libavutil/sha.h>
+}
+
+#include <fmt/format.h>
+
+#include <array>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "apps/cli/program.h"
+#include "models/weights/import.h"
+
+namespace avs {
+namespace {
+
+struct Options {
+  std::string model, in, out, pool_padding = "file", input_scale = "file";
+  double width = 1.0;
+  bool json = false;
+};
+
+ImportOptions import_options(const Options& options) {
+  ImportOptions import;
+  if (options.pool_padding != "file")
+    import.pool_padding = options.pool_padding == "counted" ? PoolPadding::Counted : PoolPadding::Ignored;
+  if (options.input_scale != "file")
+    import.input_scale = options.input_scale == "imagenet" ? InputScale::ImageNet : InputScale::MinusOneToOne;
+  return import;
+}
+
+// ---- digests, to compare with the published ones ----
+
+struct Digests {
+  std::string md5, sha256;
+};
+
+std::string hex(std::span<const uint8_t> digest) {
+  std::string text;
+  for (const uint8_t byte : digest) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+Digests digests_of(const std::string& file) {
+  struct Free {
+    void operator()(void* memory) const { av_free(memory); }
+  };
+  const std::unique_ptr<AVMD5, Free> md5(av_md5_alloc());
+  const std::unique_ptr<AVSHA, Free> sha(av_sha_alloc());
+  AVS_CHECK(OutOfMemory, md5 != nullptr && sha != nullptr, "libavutil cannot allocate its digests");
+  av_md5_init(md5.get());
+  av_sha_init(sha.get(), 256);
+  std::ifstream in(file, std::ios::binary);
+  std::vector<uint8_t> block(1 << 20);
+  while (in.read(reinterpret_cast<char*>(block.data()), static_cast<std::streamsize>(block.size())), in.gcount() > 0) {
+    av_md5_update(md5.get(), block.data(), static_cast<size_t>(in.gcount()));
+    av_sha_update(sha.get(), block.data(), static_cast<size_t>(in.gcount()));
+  }
+  std::array<uint8_t, 16> md5_digest;
+  std::array<uint8_t, 32> sha_digest;
+  av_md5_final(md5.get(), md5_digest.data());
+  av_sha_final(sha.get(), sha_digest.data());
+  return {hex(md5_digest), hex(sha_digest)};
+}
+
+// ---- what was done ----
+
+std::string_view name_of(PoolPadding padding) { return padding == PoolPadding::Counted ? "counted" : "ignored"; }
+
+std::string to_json(const ImportReport& report, const Digests& digests, const Options& options) {
+  return nlohmann::ordered_json{{"file", options.in},
+                                {"layout", report.layout},
+                                {"model", options.model},
+                                {"network", report.model},
+                                {"parameters", report.parameters},
+                                {"classes", report.file_classes},
+                                {"pool_padding", name_of(report.pool_padding)},
+                                {"input", avs::name_of(report.input_scale)},
+                                {"used", report.used},
+                                {"skipped", report.skipped},
+                                {"defaults", report.defaults},
+                                {"notes", report.notes},
+                                {"md5", digests.md5},
+                                {"sha256", digests.sha256},
+                                {"out", options.out}}
+      .dump(2);
+}
+
+void print_list(const char* title, const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) std::cout << title << line << "\n";
+}
+
+// "AuxLogits.conv0.conv.weight: why" and its neighbours as one line with a count.
+std::vector<std::string> by_reason(const std::vector<std::string>& skipped) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
+  for (const std::string& line : skipped) {
+    const size_t colon = line.find(": ");
+    const std::string name = line.substr(0, colon), reason = line.substr(colon + 2);
+    auto known = std::find_if(reasons.begin(), reasons.end(), [&](const auto& r) { return r.first == reason; });
+    if (known == reasons.end()) known = reasons.insert(reasons.end(), {reason, {}});
+    known->second.push_back(name);
+  }
+  std::vector<std::string> lines;
+  for (const auto& [reason, names] : reasons)
+    lines.push_back(names.size() == 1 ? names[0] + ": " + reason
+                                      : fmt::format("{} and {} more: {}", names[0], names.size() - 1, reason));
+  return lines;
+}
+
+void print_report(const ImportReport& report, const Digests& digests, const Options& options) {
+  std::cout << "file        " << options.in << "\n"
+            << "md5         " << digests.md5 << "\n"
+            << "sha256      " << digests.sha256 << "\n"
+            << "layout      " << report.layout << "\n"
+            << "network     " << report.model
+            << (report.file_classes > 0 ? fmt::format(", with a classifier of {} classes", report.file_classes)
+                                        : ", without top")
+            << "\n"
+            << fmt::format("tensors     {} used, {} skipped\n", report.used.size(), report.skipped.size())
+            << fmt::format("parameters  {} (statistics included)\n", report.parameters);
+  if (options.model == "vis-inc") std::cout << "pools       padding " << name_of(report.pool_padding) << "\n";
+  std::cout << "input       " << avs::name_of(report.input_scale) << "\n";
+  print_list("skipped     ", by_reason(report.skipped));
+  print_list("default     ", report.defaults);
+  print_list("note        ", report.notes);
+  std::cout << "written     " << options.out << "\n";
+}
+
+void run(const Options& options) {
+  AVS_CHECK(UsageError, input_kind_of(options.model) == InputKind::Frames, options.model,
+            " listens; weights are imported into vis-inc and vis-conv");
+  ImportReport report;
+  const BackboneOptions base{.model = options.model, .width = options.width};
+  const std::unique_ptr<Backbone> network =
+      make_backbone_from_weights(base, options.in, import_options(options), &report);
+  const Digests digests = digests_of(options.in);
+  Checkpoint checkpoint;
+  store_parameters(*network, checkpoint);
+  checkpoint.metadata = {{kBackboneKey, to_json(network->options())},
+                         {"imported_from", report.layout},
+                         {"imported_sha256", digests.sha256},
+                         {"versions", library_versions()}};
+  const bool head_is_new = std::any_of(report.defaults.begin(), report.defaults.end(),
+                                       [](const std::string& line) { return line.starts_with("head:"); });
+  if (head_is_new) checkpoint.metadata[kUntrainedHeadKey] = "the file has no classifier";
+  checkpoint.save(options.out);
+  if (options.json)
+    std::cout << to_json(report, digests, options) << "\n";
+  else
+    print_report(report, digests, options);
+}
+
+}  // namespace
+}  // namespace avs
+
+int main(int argc, char** argv) {
+  avs::Options options;
+  avs::Program program(
+      "import_weights", "A published weight file becomes a checkpoint of ours, and says what was done with it",
+      "import_weights --model vis-inc --in inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5 --out "
+      "inception.safetensors\n"
+      "import_weights --model vis-conv --in convnext_tiny.fb_in1k/model.safetensors --out convnext.safetensors --json\n"
+      "import_weights --model vis-inc --in inception_v3.gluon_in1k.safetensors --input-scale imagenet --out "
+      "gluon.safetensors");
+  CLI::App& app = program.app();
+  app.add_option("--model", options.model, "vis-inc or vis-conv")->required();
+  app.add_option("--in", options.in, "Keras' .h5, .weights.h5 or .keras; PyTorch's .pth or .pt; safetensors")
+      ->required();
+  app.add_option("--out", options.out, "the checkpoint to write, FILE.safetensors")->required();
+  app.add_option("--pool-padding", options.pool_padding,
+                 "is padding part of InceptionV3's averages? file: as the library does that the file is from")
+      ->check(CLI::IsMember({"file", "counted", "ignored"}))
+      ->capture_default_str();
+  app.add_option("--input-scale", options.input_scale,
+                 "what the first convolution was trained on. file: as the library does; signed: -1..1; imagenet: "
+                 "ImageNet's mean and deviation taken out")
+      ->check(CLI::IsMember({"file", "signed", "imagenet"}))
+      ->capture_default_str();
+  app.add_option("--width", options.width, "width multiplier of the network in the file")->capture_default_str();
+  app.add_flag("--json", options.json, "everything as JSON: layout, every tensor used and skipped, digests");
+  return program.run(argc, argv, [&] { avs::run(options); });
+}
