@@ -153,7 +153,7 @@ BENCHMARK(load_spectrograms)->Name("loader/mel/8")->UseRealTime()->Unit(benchmar
 const bool registered = [] {
   for (const std::string name : {"360p", "720p", "file"}) {
     if (name == "file" && std::getenv("AVS_BENCH_CLIP") == nullptr) continue;
-    for (const auto& [title, run] : {std::pair{"decode/", decode}, {"decode_ffmpeg/", decode_ffmpeg}})
+    for (const auto& [title, run] : {std::pair{"decode/", &decode}, std::pair{"decode_ffmpeg/", &decode_ffmpeg}})
       benchmark::RegisterBenchmark((title + name).c_str(),
                                    [name, run = run](benchmark::State& state) { run(state, clips().at(name)); })
           ->UseRealTime()
