@@ -1,0 +1,103 @@
+// run_model: a tensor in, a backbone's answer out. For looking at a trained network from outside, and for comparing it
+// with other implementations number by number.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "apps/cli/compute_options.h"
+#include "apps/cli/program.h"
+#include "models/backbone.h"
+#include "tensor/ops/cast.h"
+
+namespace avs {
+namespace {
+
+struct Options {
+  std::string model, weights, input, output, at = "fc10";
+  std::optional<double> width;
+  int64_t batch = 16;
+  ComputeOptions compute;
+};
+
+// The network of the file, once it is sure that it is the one asked for.
+std::unique_ptr<Backbone> network_of(const Options& options) {
+  input_kind_of(options.model);  // UsageError for an unknown name, before a large file is read
+  std::unique_ptr<Backbone> backbone = load_backbone(Checkpoint::load(options.weights), options.weights);
+  const BackboneOptions& found = backbone->options();
+  AVS_CHECK(UsageError, found.model == options.model, options.weights, " holds ", found.model, ", not ", options.model);
+  AVS_CHECK(UsageError, !options.width || *options.width == found.width, options.weights, " holds a network of width ",
+            found.width, ", not ", options.width.value_or(0));
+  return backbone;
+}
+
+// x [n, h, w, c] as f32 or u8; one sample without its n will do.
+Tensor input_of(const Options& options) {
+  const Checkpoint file = Checkpoint::load(options.input);
+  const auto found = file.tensors.find("x");
+  AVS_CHECK(DataError, found != file.tensors.end(), options.input, ": holds no tensor named x");
+  Tensor x = found->second;
+  const Shape shape = x.shape();
+  if (shape.rank() == 3) x = x.reshape({1, shape[0], shape[1], shape[2]});
+  AVS_CHECK(DataError, x.shape().rank() == 4 && x.size() > 0, options.input, ": x must be [n, h, w, c], got ", shape);
+  return x.dtype() == DType::U8 ? x : ops::cast(x, DType::F32);
+}
+
+Tensor output_at(const BackboneOutput& output, const Options& options) {
+  if (options.at == "pool") return output.pool.value();
+  if (options.at == "fc10") return output.logits.value();
+  AVS_CHECK(UsageError, output.fc1024.defined(), options.weights,
+            " has its classes directly on the pool: there is no fc1024");
+  return output.fc1024.value();
+}
+
+Tensor answer(Backbone& backbone, const Tensor& x, const Options& options) {
+  const NoGrad no_grad;
+  Tensor y;
+  for (int64_t first = 0; first < x.shape()[0]; first += options.batch) {
+    const int64_t count = std::min(options.batch, x.shape()[0] - first);
+    const Tensor part = output_at(backbone.run(Variable(x.rows(first, count))), options);
+    if (!y.defined()) y = Tensor::empty(part.shape().with(0, x.shape()[0]));
+    y.rows(first, count).copy_from(part);
+  }
+  return y;
+}
+
+void run(const Options& options) {
+  const Device device = use_device(options.compute);
+  AVS_CHECK(UsageError, !device.is_cuda(), "run_model runs on the CPU; leave --device out");
+  const std::unique_ptr<Backbone> backbone = network_of(options);
+  const Tensor x = input_of(options);
+  Checkpoint result;
+  result.tensors["y"] = answer(*backbone, x, options);
+  result.metadata = {{"model", options.model}, {"at", options.at}};
+  result.save(options.output);
+  spdlog::info("{}: y {} at {}", options.output, str(result.tensors["y"].shape()), options.at);
+}
+
+}  // namespace
+}  // namespace avs
+
+int main(int argc, char** argv) {
+  avs::Options options;
+  avs::Program program("run_model", "What a trained backbone makes of a tensor",
+                       "run_model --model vis-inc --weights runs/vis-inc/best.safetensors --input frames.safetensors "
+                       "--output logits.safetensors\n"
+                       "run_model --model aud-mel --weights runs/aud-mel/best.safetensors --input mel.safetensors "
+                       "--output embedding.safetensors --at fc1024");
+  CLI::App& app = program.app();
+  app.add_option("--model", options.model, "aud-mel, aud-gam, aud-cqt, vis-inc or vis-conv")->required();
+  app.add_option("--weights", options.weights, "a checkpoint; it knows its width and classes")->required();
+  app.add_option("--input", options.input,
+                 "a safetensors file with the tensor x: [n, h, w, 3] RGB 0..255 (f32 or u8) or [n, 128, 704, 6]")
+      ->required();
+  app.add_option("--output", options.output, "where to write the tensor y, [n, values]")->required();
+  app.add_option("--at", options.at, "pool, fc1024 (after its ReLU) or fc10 (the logits)")
+      ->check(CLI::IsMember({"pool", "fc1024", "fc10"}))
+      ->capture_default_str();
+  app.add_option("--width", options.width, "refuse the file unless its network has this width multiplier");
+  app.add_option("--batch", options.batch, "samples at once")->check(CLI::PositiveNumber)->capture_default_str();
+  avs::add_compute_options(app, options.compute);
+  return program.run(argc, argv, [&] { avs::run(options); });
+}
