@@ -38,7 +38,8 @@ TEST(LayerNorm, KeepsTheVarianceOfRowsFarFromZero) {
   Vector x = reference::random_vector(4 * 96, 3);
   for (double& v : x) v = static_cast<double>(static_cast<float>(v + 1000.0));
   const Tensor y = ops::layer_norm(to_tensor(x, {4, 96}), Tensor::full({96}, 1.0f), Tensor::zeros({96}), 1e-6f).y;
-  EXPECT_LT(relative_error(to_double(y), reference::layer_norm(x, Vector(96, 1.0), Vector(96), 1e-6)), 1e-4);
+  // f32 steps by 6e-5 at 1000, and so does the mean; measured 1.04e-4. E[x^2] - mean^2 would be off by 1e-1.
+  EXPECT_LT(relative_error(to_double(y), reference::layer_norm(x, Vector(96, 1.0), Vector(96), 1e-6)), 3e-4);
 }
 
 TEST(LayerNorm, GradientsDoNotDependOnTheThreadCount) {
