@@ -96,9 +96,8 @@ void Classifier::check_has(const std::filesystem::path& file, bool has_sound, bo
       if (is_sound(b.net->input_kind()) == sound) names += (names.empty() ? "" : ", ") + b.net->options().model;
     return names;
   };
-  if (reads(true) && !has_sound) throw DataError(str(file.string(), ": no sound, which ", needed_by(true), " need"));
-  if (reads(false) && !has_picture)
-    throw DataError(str(file.string(), ": no picture, which ", needed_by(false), " need"));
+  if (reads(true) && !has_sound) throw DataError(str(file.string(), ": no sound for ", needed_by(true)));
+  if (reads(false) && !has_picture) throw DataError(str(file.string(), ": no picture for ", needed_by(false)));
 }
 
 ClassAnswer Classifier::classify(const std::filesystem::path& file) {
