@@ -201,10 +201,10 @@ std::string describe(const PrepareReport& report) {
   for (const Skipped& skip : header.skipped) skipped.push_back(skip.reason);
   add_lines(out, "kept, but worth knowing", unusual);
   add_lines(out, "skipped", skipped);
-  const double rate = report.seconds > 0 ? static_cast<double>(report.made) / report.seconds : 0;
-  out += fmt::format("{} decoded, {} already there, {} skipped; {:.1f} s, {:.1f} clips/s\n", report.made, report.kept,
-                     skipped.size(), report.seconds, rate);
-  return out;
+  out += fmt::format("{} decoded, {} already there, {} skipped; {:.1f} s", report.made, report.kept, skipped.size(),
+                     report.seconds);
+  if (report.made > 0) out += fmt::format(", {:.1f} clips/s", static_cast<double>(report.made) / report.seconds);
+  return out + "\n";
 }
 
 }  // namespace avs::data
