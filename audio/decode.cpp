@@ -25,10 +25,10 @@ constexpr int64_t kPieceFrames = 1 << 16;  // read at a time when no limit is gi
 
 // ---- libsndfile -------------------------------------------------------------
 
-// By content, never by name. MP3 is left to FFmpeg: libsndfile's decoder writes to stderr about what it cannot read.
+// By content, never by name. MP3 and Ogg are left to FFmpeg: of broken ones libsndfile's decoders complain on stderr
+// (MP3) or never free what they allocated (Vorbis).
 bool is_for_sndfile(const std::filesystem::path& path) {
-  constexpr std::array<std::string_view, 9> marks = {"RIFF", "RIFX", "RF64", "riff", "fLaC",
-                                                     "OggS", "FORM", ".snd", "caff"};
+  constexpr std::array<std::string_view, 8> marks = {"RIFF", "RIFX", "RF64", "riff", "fLaC", "FORM", ".snd", "caff"};
   std::array<char, 4> head = {};
   std::ifstream(path, std::ios::binary).read(head.data(), head.size());
   return std::find(marks.begin(), marks.end(), std::string_view(head.data(), head.size())) != marks.end();

@@ -1,9 +1,9 @@
-// Sound from files. libsndfile reads what it knows (WAV up to 64 bits a sample, FLAC, Ogg, ...), FFmpeg every other
+// Sound from files. libsndfile reads what it knows (WAV up to 64 bits a sample, FLAC, AIFF, ...), FFmpeg every other
 // container; nobody outside this header needs to know which one did.
 //
 // Time: second 0 of a waveform is second 0 of the file's presentation, which the picture shares. Sound that starts
-// later than that, and gaps in it, are filled with silence when they are longer than kTolerance; shorter ones, and
-// timestamps that run backwards, are ignored, so that rounded timestamps never tear a signal. Packets that do not
+// later than that, and gaps in it, are filled with silence when they are longer than kToleranceSeconds; shorter ones,
+// and timestamps that run backwards, are ignored, so that rounded timestamps never tear a signal. Packets that do not
 // decode become silence by the same rule.
 #pragma once
 
