@@ -77,16 +77,16 @@ void train(const FusionTraining& options) {
   TrainedFusion trained =
       train_fusion(data, fusion, options.learning, [&](const std::string& line) { log.write(line); });
   checkpoint_of(trained, options, set, run.folder()).save(run.best());
-  write_text(run.report(),
-             report::run_report(
-                 {.name = run.folder().filename().string(),
-                  .description = str(options.method, " of ", fusion.inputs.size(), " embeddings, ",
-                                     options.learning.epochs, " epochs"),
-                  .config_toml = read_text(run.config()),
-                  .metrics_jsonl = read_text(run.metrics()),
-                  .validation = trained.validation.clips > 0 ? std::optional(trained.validation) : std::nullopt}));
+  write_text(
+      run.report(),
+      report::run_report(
+          {.name = run.folder().filename().string(),
+           .description = str(options.method, " of ", fusion.inputs.size(), " embeddings, ", trained.epochs, " epochs"),
+           .config_toml = read_text(run.config()),
+           .metrics_jsonl = read_text(run.metrics()),
+           .validation = trained.validation.clips > 0 ? std::optional(trained.validation) : std::nullopt}));
   std::cout << options.method << " of " << fusion.inputs.size() << " embeddings: best epoch " << trained.best_epoch
-            << " of " << options.learning.epochs;
+            << " of " << trained.epochs;
   if (trained.validation.clips > 0)
     std::cout << ", validation accuracy " << 100 * trained.validation.micro_accuracy << " % of "
               << trained.validation.clips << " clips, log loss " << trained.validation.log_loss;

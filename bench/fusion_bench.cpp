@@ -37,11 +37,10 @@ void fusion(benchmark::State& state, const char* method) {
                   random_rows(kValidationClips, fusion.embedding_size, Rng(2)),
                   {}};
   for (int64_t c = 0; c < kClasses; ++c) data.classes.push_back(str("class-", c));
-  double accuracy = 0;
-  for (auto _ : state)
-    accuracy = train_fusion(data, fusion, options.learning, [](const std::string&) {}).validation.micro_accuracy;
-  state.counters["epochs"] = static_cast<double>(options.learning.epochs);
-  state.counters["validation_accuracy"] = accuracy;
+  TrainedFusion trained;
+  for (auto _ : state) trained = train_fusion(data, fusion, options.learning, [](const std::string&) {});
+  state.counters["epochs"] = static_cast<double>(trained.epochs);
+  state.counters["validation_accuracy"] = trained.validation.micro_accuracy;
 }
 
 BENCHMARK_CAPTURE(fusion, f1, "f1")->Unit(benchmark::kSecond)->UseRealTime();

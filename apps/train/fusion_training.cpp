@@ -38,9 +38,12 @@ class FusionTrainer {
         adam_(arena_, learning.adam_options()),
         targets_(one_hot(data.train.labels, fusion.classes)),
         steps_per_epoch_((data.train.size() + learning.batch - 1) / learning.batch),
-        schedule_(learning.schedule_over(steps_per_epoch_ * learning.epochs)) {
+        epochs_(learning.epochs_of(steps_per_epoch_)),
+        schedule_(learning.schedule_over(steps_per_epoch_ * epochs_)) {
     if (learning.ema > 0) average_.emplace(arena_, static_cast<float>(learning.ema));
   }
+
+  int64_t epochs() const { return epochs_; }
 
   LogLine run_epoch(int64_t epoch) {
     const Rng rng = Rng(learning_.seed).fork("fusion epoch", static_cast<uint64_t>(epoch));
@@ -104,7 +107,7 @@ class FusionTrainer {
   Adam adam_;
   std::optional<WeightAverage> average_;
   Tensor targets_;
-  int64_t steps_per_epoch_;
+  int64_t steps_per_epoch_, epochs_;
   Schedule schedule_;
 };
 
@@ -133,7 +136,8 @@ TrainedFusion train_fusion(const FusionData& data, const FusionOptions& fusion, 
   Tensor best_weights;
   Score best;
   const RunClock clock;
-  for (int64_t epoch = 0; epoch < learning.epochs; ++epoch) {
+  result.epochs = trainer.epochs();
+  for (int64_t epoch = 0; epoch < result.epochs; ++epoch) {
     LogLine line;
     try {
       line = trainer.run_epoch(epoch);

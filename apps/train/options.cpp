@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/require.h"
@@ -50,7 +51,6 @@ void add_all(CLI::App& app, Options& options) {
 }
 
 void check_learning(const LearningOptions& o) {
-  require<UsageError>(o.epochs >= 1, "--epochs must be at least 1, got ", o.epochs);
   require<UsageError>(o.batch >= 1, "--batch must be at least 1, got ", o.batch);
   require<UsageError>(o.learning_rate > 0, "--lr must be above 0, got ", o.learning_rate);
   require<UsageError>(o.warm_up >= 0 && o.warm_up < 1, "--warm-up must lie in [0, 1), got ", o.warm_up);
@@ -62,6 +62,11 @@ void check_learning(const LearningOptions& o) {
 }
 
 }  // namespace
+
+int64_t LearningOptions::epochs_of(int64_t steps_per_epoch) const {
+  constexpr int64_t kSteps = 3000, kFewest = 20, kMost = 300;
+  return epochs != 0 ? epochs : std::clamp((kSteps + steps_per_epoch - 1) / steps_per_epoch, kFewest, kMost);
+}
 
 Schedule LearningOptions::schedule_over(int64_t total_steps) const {
   return {schedule_of(schedule), learning_rate, total_steps, warm_up};
@@ -105,6 +110,7 @@ std::string identity_toml(const FusionTraining& options) {
 
 void check(const BackboneTraining& o) {
   check_learning(o.learning);
+  require<UsageError>(o.learning.epochs >= 1, "--epochs must be at least 1, got ", o.learning.epochs);
   require<UsageError>(!o.model.empty(), "--model is required");
   require<UsageError>(o.cache.empty() != o.data.empty(), "give either --cache or --data");
   require<UsageError>(o.frames_per_clip >= 0, "--frames-per-clip must not be negative, got ", o.frames_per_clip);
@@ -121,7 +127,10 @@ void check(const BackboneTraining& o) {
   }
 }
 
-void check(const FusionTraining& options) { check_learning(options.learning); }
+void check(const FusionTraining& options) {
+  check_learning(options.learning);
+  require<UsageError>(options.learning.epochs >= 0, "--epochs must not be negative, got ", options.learning.epochs);
+}
 
 BackboneTraining resumed_options(const BackboneTraining& given, const CLI::App& app, const std::string& config_file) {
   BackboneTraining saved;

@@ -30,6 +30,8 @@ struct LearningOptions {
   double ema = 0;
   uint64_t seed = 1;
 
+  // epochs, or where that is 0 as many as make about 3,000 steps, 20 to 300.
+  int64_t epochs_of(int64_t steps_per_epoch) const;
   Schedule schedule_over(int64_t total_steps) const;
   MixupOptions mixup_options() const;
   AdamOptions adam_options() const;
@@ -57,7 +59,7 @@ struct FusionTraining {
   std::string method, out;
   std::vector<std::string> use;  // empty: all
   bool relu = false, overwrite = false;
-  LearningOptions learning = {.epochs = 100, .batch = 128, .learning_rate = 2e-3, .schedule = "cosine"};
+  LearningOptions learning = {.epochs = 0, .batch = 128, .learning_rate = 2e-3, .schedule = "cosine"};
   ComputeOptions compute;
 };
 
@@ -68,7 +70,7 @@ enum class Role : uint8_t { Identity, Place, Action };
 // visit(name without dashes, field, role, help)
 template <typename Options, typename Visit>
 void visit_learning(Options& o, const Visit& visit) {
-  visit("epochs", o.epochs, Role::Identity, "passes over the training split");
+  visit("epochs", o.epochs, Role::Identity, "passes over the training split (train_fusion: 0 chooses by the clips)");
   visit("batch", o.batch, Role::Identity, "samples per step, before mixup");
   visit("lr", o.learning_rate, Role::Identity, "learning rate of Adam (the peak of a schedule)");
   visit("schedule", o.schedule, Role::Identity, "constant, cosine (with warm-up) or one-cycle");
