@@ -80,5 +80,11 @@ int main(int argc, char** argv) {
       "extract_embeddings --backbone runs/aud-mel --cache my.cache --layer fc10 --out mel.safetensors");
   avs::Arguments arguments;
   avs::add_flags(program.app(), arguments);
-  return program.run(argc, argv, [&] { avs::run(arguments); });
+  return program.run(argc, argv, [&] {
+    try {
+      avs::run(arguments);
+    } catch (const avs::Interrupted&) {
+      throw avs::Error("interrupted; the same command continues");
+    }
+  });
 }

@@ -9,6 +9,7 @@
 
 #include "apps/data/clip_features.h"
 #include "tensor/error.h"
+#include "tensor/interrupt.h"
 #include "tensor/version.h"
 
 namespace avs {
@@ -55,6 +56,8 @@ int Program::run(int argc, char** argv, const std::function<void()>& body) {
     return complain(std::string(error.what()) + " (see " + name_ + " --help)", kWrongUsage);
   } catch (const UsageError& error) {
     return complain(error.what(), kWrongUsage);
+  } catch (const Interrupted&) {
+    return complain("interrupted", kFailed);
   } catch (const std::bad_alloc&) {
     return complain("out of memory: a smaller --batch or --width needs less", kFailed);
   } catch (const std::exception& error) {

@@ -105,7 +105,8 @@ BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Ca
   validation_set_ = evaluation_dataset(cache, kind, data::Split::Validation, image_size_of(options, cache));
   if (validation_set_->size() == 0) spdlog::warn("no validation clips: the last epoch counts as the best");
 
-  if (!options.weights.empty()) load_weights();
+  const bool continues = std::filesystem::exists(run.last());
+  if (!options.weights.empty() && !continues) load_weights();
   arena_.emplace(*model_);
   adam_.emplace(*arena_, options.learning.adam_options());
   if (options.learning.ema > 0) average_.emplace(*arena_, static_cast<float>(options.learning.ema));
@@ -114,7 +115,7 @@ BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Ca
                                                    .workers = static_cast<int>(options.workers),
                                                    .seed = options.learning.seed});
   schedule_ = options.learning.schedule_over(loader_->batches_per_epoch() * options.learning.epochs);
-  if (std::filesystem::exists(run.last())) resume();
+  if (continues) resume();
   log_.emplace(run.metrics(), position_.metrics_lines);
   clock_.emplace(log_->seconds_before());
   last_saved_seconds_ = clock_->seconds();
