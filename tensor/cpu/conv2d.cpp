@@ -1,10 +1,12 @@
 // Convolution on the CPU through oneDNN. Activations stay NHWC; the filter's layout is oneDNN's own choice (`any`),
-// reordered from KRSC at each call: pinning a plain filter layout falls to oneDNN's reference code.
+// reordered from KRSC at each call: pinning a plain filter layout falls to oneDNN's reference code. Filter gradients
+// have loops of our own beside oneDNN's.
 #include "tensor/ops/conv2d.h"
 
 #include "tensor/cpu/conv2d.h"
-#include "tensor/cpu/conv2d_products.h"
+#include "tensor/cpu/conv2d_filter_gradient.h"
 #include "tensor/cpu/onednn.h"
+#include "tensor/cpu/simd.h"
 
 namespace avs {
 
@@ -121,6 +123,17 @@ std::shared_ptr<const Primitive> backward_filter(const Shape& x, const Shape& w,
   });
 }
 
+// Which filter gradients our own loops take faster; the measurements stand in docs/cpu.md. A 1x1 filter is a plain
+// matrix product, which nobody beats oneDNN at. Else on AVX2 its filter gradient is slow everywhere, on AVX-512 where
+// the taps do not lie in one row of unit stride, and for wide inputs.
+bool filter_gradient_is_ours(const Shape& w, const Conv2dSpec& spec) {
+  const bool strided = spec.stride_h > 1 || spec.stride_w > 1;
+  const auto [k, r, s, c] = as_krsc(w);
+  if (!has_own_filter_gradient(w, spec) || (r == 1 && s == 1 && !strided)) return false;
+  if (instruction_set() != InstructionSet::Avx512) return true;
+  return strided || (s == 1 && c >= 64) || c >= 256;
+}
+
 void run_forward(const Tensor& x, const Tensor& w, const Tensor& bias, onednn::KeptLayouts* kept,
                  const Conv2dSpec& spec, Activation activation, Tensor& y) {
   if (y.size() == 0) return;
@@ -144,7 +157,7 @@ std::string conv2d_implementation(const Shape& x, const Shape& w, Conv2dSpec spe
     case ConvDirection::BackwardInput:
       return backward_input(x, w, y, spec)->implementation();
     case ConvDirection::BackwardFilter:
-      if (filter_gradient_as_products(x, w, spec)) return products_implementation(x, w, spec);
+      if (filter_gradient_is_ours(w, spec)) return "own";
       return backward_filter(x, w, y, spec)->implementation();
   }
   return {};
@@ -170,8 +183,7 @@ void conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, T
 
 void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw) {
   if (x.size() == 0) return dw.zero();
-  if (filter_gradient_as_products(x.shape(), dw.shape(), spec))
-    return conv2d_backward_filter_as_products(x, dy, spec, dw);
+  if (filter_gradient_is_ours(dw.shape(), spec)) return own_filter_gradient(x, dy, spec, dw);
   backward_filter(x.shape(), dw.shape(), dy.shape(), spec)
       ->run({{DNNL_ARG_SRC, x.data<float>()},
              {DNNL_ARG_DIFF_DST, dy.data<float>()},

@@ -1,8 +1,8 @@
 #include "tensor/ops/conv2d.h"
 
-#include <numeric>
-
 #include "tensor/cpu/conv2d.h"
+#include "tensor/cpu/conv2d_filter_gradient.h"
+#include "tensor/parallel.h"
 #include "tests/op_case.h"
 #include "tests/reference/conv2d.h"
 
@@ -90,37 +90,47 @@ TEST(Conv2d, GivesTheSameBitsTwice) {
             ops::conv2d_backward_filter(a, w, dy, spec).to_vector());
 }
 
-// Wide layers whose filter gradient is taken as matrix products: against the double-precision sum over the pixels, with
-// padding above and below, on both sides, and none.
-TEST(Conv2d, FilterGradientsTakenAsProductsMatchTheDefinition) {
-  struct Wide {
-    Shape x, w;
-    Padding padding;
+// Our own filter gradient, whatever conv2d would choose here: groups of 12, 8, 6 and 4 output channels, a last half
+// group of input channels, padding, strides, several images in a block, several blocks in an image.
+TEST(Conv2d, OwnFilterGradientMatchesTheDefinition) {
+  const std::vector<Layer> layers = {
+      {"an upright filter", {2, 5, 6, 48}, {16, 4, 1, 48}, {.padding = Padding::same(4, 1)}},
+      {"no padding", {1, 7, 3, 16}, {40, 3, 1, 16}},
+      {"columns in two blocks", {2, 3, 50, 32}, {8, 1, 4, 32}, {.padding = Padding::same(1, 4)}},
+      {"rows in several blocks", {1, 23, 21, 16}, {8, 3, 3, 16}, {.padding = Padding::same(3, 3)}},
+      {"stride 2", {2, 9, 11, 16}, {24, 3, 3, 16}, {.stride_h = 2, .stride_w = 2}},
+      {"padding on one side, strides that differ", {1, 8, 9, 16}, {8, 2, 3, 16}, {1, 2, {0, 3, 2, 0}}},
+      {"many small images", {20, 3, 3, 16}, {8, 3, 3, 16}, {.padding = Padding::same(3, 3)}},
+      {"a filter higher than its image", {1, 2, 2, 16}, {8, 7, 1, 16}, {.padding = Padding::same(7, 1)}},
   };
-  for (const Wide& l : {Wide{{2, 5, 6, 64}, {16, 4, 1, 64}, Padding::same(4, 1)},
-                        {{1, 7, 3, 64}, {17, 3, 1, 64}, {}},
-                        {{2, 3, 60, 256}, {64, 1, 4, 256}, Padding::same(1, 4)},
-                        {{1, 4, 43, 257}, {65, 3, 3, 257}, Padding::same(3, 3)},
-                        {{1, 2, 2, 64}, {16, 7, 1, 64}, Padding::same(7, 1)}}) {  // higher than the image
-    const Conv2dSpec spec{.padding = l.padding};
-    ASSERT_TRUE(cpu::conv2d_implementation(l.x, l.w, spec, cpu::ConvDirection::BackwardFilter).starts_with("products"))
-        << l.w;
-    const Shape ys = ops::conv2d_shape(l.x, l.w, spec);
+  for (const Layer& l : layers) {
+    ASSERT_TRUE(cpu::has_own_filter_gradient(l.w, l.spec)) << l.name;
+    const Shape ys = ops::conv2d_shape(l.x, l.w, l.spec);
     const Vector x = reference::random_vector(l.x.size(), 1), dy = reference::random_vector(ys.size(), 2);
-    const Vector dw = to_double(ops::conv2d_backward_filter(to_tensor(x, l.x), l.w, to_tensor(dy, ys), spec));
-    // <dw, v> = <dy, conv(x, v)> for every v: one random direction and the first and last filter elements.
-    for (int64_t direction = 0; direction < 3; ++direction) {
-      Vector v(dw.size());
-      if (direction == 0) v = reference::random_vector(l.w.size(), 3);
-      if (direction == 1) v.front() = 1;
-      if (direction == 2) v.back() = 1;
-      const Vector moved = reference::conv2d(x, as_nhwc(l.x), v, as_krsc(l.w), {}, spec);
-      const double expected = std::inner_product(dy.begin(), dy.end(), moved.begin(), 0.0);
-      const double got = std::inner_product(dw.begin(), dw.end(), v.begin(), 0.0);
-      const double size = std::sqrt(std::inner_product(moved.begin(), moved.end(), moved.begin(), 0.0));
-      EXPECT_NEAR(got, expected, 1e-5 * std::max(1.0, size)) << l.x << " * " << l.w << " direction " << direction;
-    }
+    Tensor dw = Tensor::full(l.w, 7.0f);
+    cpu::own_filter_gradient(to_tensor(x, l.x), to_tensor(dy, ys), l.spec, dw);
+    const Vector expected = reference::conv2d_backward_filter(x, as_nhwc(l.x), dy, as_krsc(l.w), l.spec);
+    EXPECT_LT(relative_error(to_double(dw), expected), 1e-6) << l.name;
   }
+}
+
+// Threads share outputs, never a sum.
+TEST(Conv2d, OwnFilterGradientDoesNotDependOnTheNumberOfThreads) {
+  const Shape xs = {2, 17, 13, 64}, ws = {16, 3, 3, 64};
+  const Conv2dSpec spec{.padding = Padding::all(1)};
+  const Tensor x = to_tensor(reference::random_vector(xs.size(), 1), xs),
+               dy = to_tensor(reference::random_vector(2 * 17 * 13 * 16, 2), {2, 17, 13, 16});
+  const int threads = thread_count();
+  std::vector<std::vector<float>> results;
+  for (const int count : {1, 2, 5}) {
+    set_thread_count(count);
+    Tensor dw = Tensor::empty(ws);
+    cpu::own_filter_gradient(x, dy, spec, dw);
+    results.push_back(dw.to_vector());
+  }
+  set_thread_count(threads);
+  EXPECT_EQ(results[0], results[1]);
+  EXPECT_EQ(results[0], results[2]);
 }
 
 // oneDNN silently falls back to reference code for layouts it has no kernel for, a thousand times slower: every kind of

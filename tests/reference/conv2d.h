@@ -30,4 +30,27 @@ inline Vector conv2d(const Vector& x, Nhwc xs, const Vector& w, Krsc ws, const V
   return y;
 }
 
+// dw[k,r,s,c] = sum over n,p,q of dy[n,p,q,k] * x[n, p*stride + r - top, q*stride + s - left, c], one group.
+inline Vector conv2d_backward_filter(const Vector& x, Nhwc xs, const Vector& dy, Krsc ws, Conv2dSpec spec) {
+  const int64_t p_count = (xs.h + spec.padding.top + spec.padding.bottom - ws.r) / spec.stride_h + 1;
+  const int64_t q_count = (xs.w + spec.padding.left + spec.padding.right - ws.s) / spec.stride_w + 1;
+  Vector dw;
+  for (int64_t k = 0; k < ws.k; ++k)
+    for (int64_t r = 0; r < ws.r; ++r)
+      for (int64_t s = 0; s < ws.s; ++s)
+        for (int64_t c = 0; c < ws.c; ++c) {
+          double sum = 0;
+          for (int64_t i = 0; i < xs.n * p_count * q_count; ++i) {
+            const int64_t row = i / q_count % p_count * spec.stride_h + r - spec.padding.top;
+            const int64_t column = i % q_count * spec.stride_w + s - spec.padding.left;
+            if (row < 0 || row >= xs.h || column < 0 || column >= xs.w) continue;
+            const int64_t image = i / (p_count * q_count);
+            sum += dy[static_cast<size_t>(i * ws.k + k)] *
+                   x[static_cast<size_t>(((image * xs.h + row) * xs.w + column) * xs.c + c)];
+          }
+          dw.push_back(sum);
+        }
+  return dw;
+}
+
 }  // namespace avs::reference
