@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 struct Options {
   std::string out;
-  int64_t train_clips = 24, test_clips = 12;  // of each scene
+  int64_t train_clips = 20, validation_clips = 8, test_clips = 10;  // of each scene
   double seconds = 4;
   uint64_t seed = 1;
   int threads = 2;
@@ -32,7 +32,8 @@ struct Job {
 
 std::vector<Job> jobs_of(const Options& options) {
   std::vector<Job> jobs;
-  const std::pair<const char*, int64_t> splits[] = {{"train", options.train_clips}, {"test", options.test_clips}};
+  const std::pair<const char*, int64_t> splits[] = {
+      {"train", options.train_clips}, {"val", options.validation_clips}, {"test", options.test_clips}};
   for (const auto& [split, clips] : splits)
     for (const demo::Scene& scene : demo::kScenes) {
       const fs::path folder = fs::path(options.out) / split / scene.name;
@@ -64,8 +65,9 @@ void write_clip(const Job& job, double mean_seconds) {
 // A folder begun with other options would become a mixture; files already there under the same options are kept.
 void claim_folder(const Options& options) {
   const fs::path note = fs::path(options.out) / "options.txt";
-  const std::string ours = str("train_clips ", options.train_clips, "\ntest_clips ", options.test_clips, "\nseconds ",
-                               options.seconds, "\nseed ", options.seed, "\n");
+  const std::string ours =
+      str("train_clips ", options.train_clips, "\nvalidation_clips ", options.validation_clips, "\ntest_clips ",
+          options.test_clips, "\nseconds ", options.seconds, "\nseed ", options.seed, "\n");
   fs::create_directories(options.out);
   if (std::ifstream in(note); in) {
     std::stringstream text;
@@ -116,8 +118,10 @@ int main(int argc, char** argv) {
                   "make_demo_data --out /tmp/scenes --train-clips 100 --test-clips 40 --seed 7");
   CLI::App& app = program.app();
   app.option_defaults()->always_capture_default();
-  app.add_option("--out", options.out, "Folder to fill: train/SCENE/*.mp4 and test/SCENE/*.mp4")->required();
+  app.add_option("--out", options.out, "Folder to fill: {train,val,test}/SCENE/*.mp4")->required();
   app.add_option("--train-clips", options.train_clips, "Clips of each scene to train on")->check(CLI::Range(1, 100000));
+  app.add_option("--validation-clips", options.validation_clips, "Clips of each scene to choose the best epoch by")
+      ->check(CLI::Range(1, 100000));
   app.add_option("--test-clips", options.test_clips, "Clips of each scene to test on")->check(CLI::Range(1, 100000));
   app.add_option("--seconds", options.seconds, "Mean length of a clip")->check(CLI::Range(0.5, 60.0));
   app.add_option("--seed", options.seed, "Another seed, other clips");
