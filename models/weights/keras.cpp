@@ -164,12 +164,19 @@ class ConvNextCounters {
     for (const Weight& weight : weights)
       if (const auto block = number_of(weight.owner, "conv2d"); block && weight.tail == "kernel")
         channels[*block] = weight.dataset->shape.back();
-    int64_t stage = -1, block_in_stage = 0, before = 0;
+    // A stage begins where the width changes; where that does not make four, the blocks are Tiny's.
+    std::vector<int64_t> starts;
+    int64_t before = 0, index = 0;
     for (const auto& [block, width] : channels) {
-      block_in_stage = width == before ? block_in_stage + 1 : 0;
-      stage += width == before ? 0 : 1;
+      if (width != before) starts.push_back(index);
       before = width;
-      blocks_.push_back(str("stage_", stage, "_block_", block_in_stage, "_"));
+      ++index;
+    }
+    if (starts.size() != 4) starts = {0, 3, 6, 15};
+    size_t stage = 0;
+    for (int64_t block = 0; block < index; ++block) {
+      while (stage + 1 < starts.size() && block >= starts[stage + 1]) ++stage;
+      blocks_.push_back(str("stage_", stage, "_block_", block - starts[stage], "_"));
     }
   }
 

@@ -53,9 +53,9 @@ std::string torch_name(const Place& place, const std::vector<std::string>& steps
 // Layers of one block between this convolution and the block's end: Keras counts depth from there.
 size_t distance_to_end(const Place& place, const std::vector<std::string>& steps) {
   const bool splits = steps.back().find('x') != std::string::npos;
-  if (place.is_half()) return 2;
+  if (place.is_half()) return 4;  // itself, its norm and activation, and the concatenation of the halves
   const size_t stages = splits ? steps.size() - 2 : steps.size();
-  return 3 * (stages - static_cast<size_t>(std::stoi(place.step))) + (splits ? 2 : 0);
+  return 3 * (stages - static_cast<size_t>(std::stoi(place.step))) + (splits ? 4 : 0);
 }
 
 // Rank in the order of Keras' model.layers of each module: deepest first, within one depth as constructed.

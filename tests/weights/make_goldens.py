@@ -1,0 +1,192 @@
+"""Makes tests/weights/golden.zip: tiny networks built and saved by the libraries themselves, and what they make of a picture.
+
+Every channel count is 8 (our width multiplier 0.01), parameters and statistics are random and non-trivial. For each
+file F there is a tensor F in expected.safetensors: the pooled features, or the logits where the file has a classifier.
+
+    python -m venv v && v/bin/pip install keras jax h5py torch torchvision timm transformers safetensors
+    v/bin/python tests/weights/make_goldens.py tests/weights/golden.zip
+"""
+import os
+import sys
+import tempfile
+import zipfile
+
+os.environ["KERAS_BACKEND"] = "jax"
+import h5py
+import keras
+import numpy as np
+import timm
+import torch
+import torchvision
+from keras.src.applications import convnext as keras_convnext
+from keras.src.applications import inception_v3 as keras_inception
+from keras.src.legacy.saving import legacy_h5_format
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import save_file as save_tensors
+from torchvision.models import inception as tv_inception
+
+CLASSES, CHANNELS, SIZE = 5, 8, 96
+out = tempfile.mkdtemp()
+random = np.random.default_rng(5)
+picture = random.integers(0, 256, (1, SIZE, SIZE, 3)).astype("float32")
+expected = {"x": picture}
+
+
+def path(name):
+    return os.path.join(out, name)
+
+
+def draw(name, shape):
+    if "var" in name and "variable" not in name:
+        return random.uniform(0.5, 1.5, shape)
+    if len(shape) > 1 and max(shape) < np.prod(shape):
+        return random.normal(size=shape) * np.sqrt(2 / (np.prod(shape) / CHANNELS))
+    if any(word in name for word in ("gamma", "scale", "weight", "variable")):
+        return random.uniform(0.3, 1.5, shape)
+    return random.normal(size=shape) * 0.1
+
+
+def randomise_keras(model):
+    for w in model.weights:
+        w.assign(draw(w.path, w.shape).astype("float32"))
+
+
+def randomise_torch(model):
+    with torch.no_grad():
+        for name, p in list(model.named_parameters()) + list(model.named_buffers()):
+            p.copy_(torch.tensor(7) if p.dtype == torch.int64 else torch.from_numpy(draw(name, tuple(p.shape)).astype("float32")))
+
+
+def save_legacy(model, name):
+    with h5py.File(path(name), "w") as f:
+        legacy_h5_format.save_weights_to_hdf5_group(f, model)
+
+
+def without_names(source, name):
+    """What Keras 3 wrote before it kept layer names."""
+    with h5py.File(path(source)) as a, h5py.File(path(name), "w") as b:
+        def copy(key, item):
+            if isinstance(item, h5py.Dataset):
+                b[key] = item[...]
+        a.visititems(copy)
+
+
+def keras_files():
+    plain = keras_inception.conv2d_bn
+    keras_inception.conv2d_bn = lambda x, filters, *a, **k: plain(x, CHANNELS, *a, **k)
+    keras.utils.clear_session()
+    keras.layers.Conv2D(1, 1)  # so that layer numbers do not begin at none, as in a longer session
+    model = keras.applications.InceptionV3(weights=None, include_top=False, pooling="avg", input_shape=(SIZE, SIZE, 3))
+    randomise_keras(model)
+    y = np.asarray(model(picture / 127.5 - 1))
+    save_legacy(model, "inception_keras_legacy.h5")
+    model.save_weights(path("inception_keras3.weights.h5"))
+    without_names("inception_keras3.weights.h5", "inception_keras3_no_names.weights.h5")
+    for name in ("inception_keras_legacy.h5", "inception_keras3.weights.h5", "inception_keras3_no_names.weights.h5"):
+        expected[name] = y
+
+    for top in (False, True):
+        keras.utils.clear_session()
+        model = keras_convnext.ConvNeXt(
+            depths=[3, 3, 9, 3], projection_dims=[CHANNELS] * 4, default_size=SIZE, name="convnext_tiny", weights=None,
+            include_top=top, pooling=None if top else "avg", classes=CLASSES, input_shape=(SIZE, SIZE, 3),
+            classifier_activation=None)
+        randomise_keras(model)
+        y = np.asarray(model(picture))
+        if top:
+            save_legacy(model, "convnext_keras_legacy_top.h5")
+            model.save(path("convnext_keras3_top.keras"))
+            model.save_weights(path("full.weights.h5"))
+            without_names("full.weights.h5", "convnext_keras3_top_no_names.weights.h5")
+            os.remove(path("full.weights.h5"))
+            for name in ("convnext_keras_legacy_top.h5", "convnext_keras3_top.keras", "convnext_keras3_top_no_names.weights.h5"):
+                expected[name] = y
+        else:
+            save_legacy(model, "convnext_keras_legacy.h5")
+            expected["convnext_keras_legacy.h5"] = y
+
+
+class NarrowConv(torch.nn.Module):
+    """torchvision's BasicConv2d with 8 channels, however many come in."""
+
+    def __init__(self, in_channels, out_channels, **kwargs):
+        super().__init__()
+        self.conv = torch.nn.LazyConv2d(CHANNELS, bias=False, **kwargs)
+        self.bn = torch.nn.BatchNorm2d(CHANNELS, eps=0.001)
+
+    def forward(self, x):
+        return torch.nn.functional.relu(self.bn(self.conv(x)), inplace=True)
+
+
+def torch_files():
+    normal = (torch.from_numpy(picture) / 255 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    normal = normal.permute(0, 3, 1, 2).contiguous()
+
+    model = tv_inception.Inception3(
+        num_classes=CLASSES, aux_logits=True, transform_input=True, init_weights=False,
+        inception_blocks=[NarrowConv, tv_inception.InceptionA, tv_inception.InceptionB, tv_inception.InceptionC,
+                          tv_inception.InceptionD, tv_inception.InceptionE, tv_inception.InceptionAux])
+    for block in model.modules():
+        for name, child in list(block.named_children()):
+            if isinstance(child, tv_inception.BasicConv2d):
+                setattr(block, name, NarrowConv(0, 0, **{k: getattr(child.conv, k) for k in ("kernel_size", "stride", "padding")}))
+    model.fc = torch.nn.LazyLinear(CLASSES)
+    model.AuxLogits.fc = torch.nn.LazyLinear(CLASSES)
+    model.train()
+    model(torch.zeros(2, 3, 299, 299))
+    randomise_torch(model)
+    model.eval()
+    pooled = {}
+    model.avgpool.register_forward_hook(lambda m, i, o: pooled.update(y=o.flatten(1).numpy().copy()))
+    with torch.no_grad():
+        y = model(normal).numpy()
+        model.transform_input = False
+        model(normal)
+        expected["inception_torch_imagenet_input.pool"] = pooled["y"]
+        model.transform_input = True
+    state = model.state_dict()
+    torch.save({"epoch": 3, "state_dict": {"module." + k: v for k, v in state.items()}}, path("inception_torch.pth"))
+    expected["inception_torch.pth"] = y
+
+    model = timm.create_model("convnext_tiny", pretrained=False, dims=(CHANNELS,) * 4, num_classes=CLASSES)
+    randomise_torch(model)
+    model.eval()
+    with torch.no_grad():
+        y = model(normal).numpy()
+    state = model.state_dict()
+    save_tensors(state, path("convnext_timm.safetensors"))
+    torch.save(state, path("convnext_timm_legacy.pth"), _use_new_zipfile_serialization=False)
+    save_tensors({k: v.bfloat16() for k, v in state.items()}, path("convnext_timm_bf16.safetensors"))
+    torch.save({k: v.half() for k, v in state.items()}, path("convnext_timm_f16.pt"))
+    for name in ("convnext_timm.safetensors", "convnext_timm_legacy.pth", "convnext_timm_bf16.safetensors", "convnext_timm_f16.pt"):
+        expected[name] = y
+
+    from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+    c = CHANNELS
+    model = ConvNeXt([CNBlockConfig(c, c, 3), CNBlockConfig(c, c, 3), CNBlockConfig(c, c, 9), CNBlockConfig(c, None, 3)],
+                     num_classes=CLASSES)
+    randomise_torch(model)
+    model.eval()
+    with torch.no_grad():
+        expected["convnext_torchvision.pth"] = model(normal).numpy()
+    torch.save(model.state_dict(), path("convnext_torchvision.pth"))
+
+    try:
+        from transformers import ConvNextConfig, ConvNextForImageClassification
+        model = ConvNextForImageClassification(ConvNextConfig(hidden_sizes=[c] * 4, depths=[3, 3, 9, 3], num_labels=CLASSES))
+        randomise_torch(model)
+        model.eval()
+        with torch.no_grad():
+            expected["convnext_transformers.safetensors"] = model(normal).logits.numpy()
+        save_tensors(model.state_dict(), path("convnext_transformers.safetensors"))
+    except ImportError:
+        print("transformers is not installed: its file is left as it is", file=sys.stderr)
+
+
+keras_files()
+torch_files()
+versions = {"keras": keras.__version__, "torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__}
+save_arrays({k: np.ascontiguousarray(v, "float32") for k, v in expected.items()}, path("expected.safetensors"), versions)
+with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    for name in sorted(os.listdir(out)):
+        archive.write(path(name), name)
