@@ -47,6 +47,7 @@ svg .grid { stroke: var(--line); stroke-width: 1; } svg .line { fill: none; stro
 .clip img { display: block; border-radius: .35rem; background: var(--line); } .clip .frame { width: 8rem; height: 6rem; object-fit: cover; }
 .clip .sound { width: 100%; height: 3.1rem; margin-bottom: .3rem; }
 .clip h3 { margin: 0 0 .3rem; font-size: .95rem; overflow-wrap: anywhere; } .clip p { margin: .1rem 0; font-size: .85rem; }
+details { margin: .5rem 0; } summary { cursor: pointer; font-weight: 600; } details > div { margin-top: 1rem; }
 @media print { section { break-inside: avoid; border: 0; padding: 0; } }
 )css";
 

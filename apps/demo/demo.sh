@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# ./run demo [--out DIR] [--data DIR]: the whole system, from videos to a report. Called by ./run with the build folder.
+#
+# Every stage is one command of build/bin, printed before it runs, so that it can be copied. A finished stage leaves its
+# seconds and its command in OUT/stages/; the next call skips it while nothing before it ran again and the command is
+# the same. A killed stage continues where its program can (all but the seconds-long fusions do).
+set -euo pipefail
+build=$1
+shift
+bin=$build/bin
+out=$build/demo
+data=
+
+usage() {
+  cat <<'TEXT'
+usage: ./run demo [--out DIR] [--data DIR]
+
+Trains five small networks on videos and fuses them; writes DIR/report.html and DIR/results.json.
+
+  --out DIR    where everything goes (default: build/demo)
+  --data DIR   your own videos, DIR/CLASS/* or DIR/{train,test}/CLASS/* or the DCASE layout; without it the demo makes
+               a data set of 304 small videos in which neither sound nor picture alone decides
+
+The same command after an interruption continues. Networks are small (width 0.125 to 0.25, pictures of 96 pixels):
+for accuracy on your own videos follow README.md, "Your own videos".
+TEXT
+}
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --out | --data)
+      [ $# -ge 2 ] && [ -n "$2" ] || { echo "./run demo: $1 needs a folder" >&2; exit 2; }
+      [ "$1" = --out ] && out=$2 || data=$2
+      shift 2
+      ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "./run demo: no option '$1'" >&2; usage >&2; exit 2 ;;
+  esac
+done
+if [ -n "$data" ] && [ ! -d "$data" ]; then
+  echo "./run demo: no folder $data" >&2
+  exit 2
+fi
+mkdir -p "$out/stages" "$out/runs"
+
+again=no # once a stage runs, those after it run too
+stage() { # NAME COMMAND…
+  local name=$1 mark="$out/stages/$1" began status=0
+  shift
+  if [ $again = no ] && [ -e "$mark" ] && [ "$(tail -n 1 "$mark")" = "$*" ]; then
+    echo "== $name: done before" >&2
+    return
+  fi
+  again=yes
+  # A training begun with other options cannot be continued; what is in OUT is the demo's own.
+  if [ -e "$mark.begun" ] && [ "$(cat "$mark.begun")" != "$*" ] && [ "$(basename "$1")" = train_backbone ]; then
+    rm -rf "$out/runs/$name"
+  fi
+  rm -f "$mark"
+  echo "$*" >"$mark.begun"
+  echo "== $name: $(basename "$1") ${*:2}" >&2
+  began=$EPOCHREALTIME
+  "$@" || status=$?
+  if [ $status -ne 0 ]; then
+    echo "./run demo: stage '$name' failed (exit $status); the same command continues there" >&2
+    exit $status
+  fi
+  awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", b - a }' >"$mark.part"
+  echo "$*" >>"$mark.part"
+  mv "$mark.part" "$mark"
+}
+
+train() { # MODEL OPTIONS…
+  stage "$1" "$bin/train_backbone" --model "$1" --cache "$out/cache" --out "$out/runs/$1" --resume \
+    --schedule one-cycle --batch 16 "${@:2}"
+}
+fuse() { # NAME METHOD BACKBONES
+  stage "$1" "$bin/train_fusion" --embeddings "$out/embeddings.safetensors" --method "$2" --use "$3" \
+    --out "$out/runs/$1" --overwrite
+}
+
+if [ -z "$data" ]; then
+  data=$out/data
+  stage data "$bin/make_demo_data" --out "$data"
+fi
+stage prepare "$bin/prepare" --data "$data" --cache "$out/cache" --image-size 96
+
+# Few steps: BatchNorm's running figures must follow faster than Keras' 0.99 lets them.
+for model in aud-mel aud-gam aud-cqt; do
+  train $model --width 0.125 --epochs 12 --lr 2e-3 --batch-norm-momentum 0.8
+done
+train vis-inc --width 0.25 --epochs 30 --lr 1e-3 --batch-norm-momentum 0.9 --frames-per-clip 2 --augment flip
+train vis-conv --width 0.25 --epochs 30 --lr 1e-3 --frames-per-clip 2 --augment flip
+
+backbones=()
+for model in aud-mel aud-gam aud-cqt vis-inc vis-conv; do backbones+=(--backbone "$out/runs/$model"); done
+stage embeddings "$bin/extract_embeddings" "${backbones[@]}" --cache "$out/cache" --out "$out/embeddings.safetensors"
+
+audio=aud-mel,aud-gam,aud-cqt visual=vis-inc,vis-conv
+for method in f1 f2 f3 f4 f5 f6; do fuse $method $method $audio,$visual; done
+method=$("$bin/demo_report" --out "$out" --best-method)
+fuse audio "$method" $audio
+fuse visual "$method" $visual
+
+seconds=$(for mark in "$out"/stages/*; do case "$mark" in *.begun) ;; *) head -n 1 "$mark" ;; esac; done |
+  awk '{ sum += $1 } END { printf "%.1f", sum }')
+"$bin/demo_report" --out "$out" --seconds "$seconds"
+echo "$seconds s in all; $out/report.html, $out/results.json"

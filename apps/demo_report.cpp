@@ -1,0 +1,45 @@
+// demo_report: the table, results.json and report.html of ./run demo (apps/demo/demo_page.h says what must be there).
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "apps/cli/program.h"
+#include "apps/demo/demo_page.h"
+#include "apps/train/run_folder.h"
+
+namespace {
+
+struct Arguments {
+  std::filesystem::path out;
+  double seconds = 0;
+  bool only_method = false;
+};
+
+void run(const Arguments& arguments) {
+  using namespace avs;
+  if (arguments.only_method) {
+    std::cout << demo::best_method(arguments.out) << "\n";
+    return;
+  }
+  const demo::DemoResults results = demo::evaluate_demo(arguments.out);
+  write_text(arguments.out / "results.json", demo::demo_json(results, arguments.seconds));
+  write_text(arguments.out / "report.html", demo::demo_page(results, arguments.out, arguments.seconds));
+  std::cout << demo::demo_table(results)
+            << fmt::format("\naudio only {:.1f} %, visual only {:.1f} %, both {:.1f} % of {} test clips ({})\n",
+                           100 * results.audio.micro_accuracy, 100 * results.visual.micro_accuracy,
+                           100 * results.both().micro_accuracy, results.both().clips, results.method);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  avs::Program program("demo_report", "The demo's last step: its table on stdout, OUT/results.json and OUT/report.html",
+                       "demo_report --out build/demo --seconds 600\n"
+                       "demo_report --out build/demo --best-method");
+  program.app().add_option("--out", arguments.out, "The demo's folder")->required();
+  program.app().add_option("--seconds", arguments.seconds, "What the stages before took, for the report");
+  program.app().add_flag("--best-method", arguments.only_method,
+                         "Only print which of f1 … f6 did best on the validation split");
+  return program.run(argc, argv, [&] { run(arguments); });
+}
