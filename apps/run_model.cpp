@@ -9,6 +9,7 @@
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
 #include "models/backbone.h"
+#include "models/weights/import.h"
 #include "tensor/ops/cast.h"
 
 namespace avs {
@@ -21,9 +22,29 @@ struct Options {
   ComputeOptions compute;
 };
 
+bool is_our_checkpoint(const std::string& file) {
+  try {
+    return Checkpoint::load_metadata(file).contains(kBackboneKey);
+  } catch (const DataError&) {
+    return false;  // the importer knows other formats, and says what is wrong if none fits
+  }
+}
+
+// A published ImageNet file: what was done with its tensors goes to the log.
+std::unique_ptr<Backbone> imported(const Options& options) {
+  ImportReport report;
+  std::unique_ptr<Backbone> backbone = make_backbone_from_weights(
+      {.model = options.model, .width = options.width.value_or(1.0)}, options.weights, {}, &report);
+  spdlog::info("{}: {} of {}, {} values", options.weights, report.layout, report.model, report.parameters);
+  for (const std::string& line : report.defaults) spdlog::info("  not from the file: {}", line);
+  for (const std::string& line : report.notes) spdlog::info("  {}", line);
+  return backbone;
+}
+
 // The network of the file, once it is sure that it is the one asked for.
 std::unique_ptr<Backbone> network_of(const Options& options) {
-  input_kind_of(options.model);  // UsageError for an unknown name, before a large file is read
+  const InputKind kind = input_kind_of(options.model);  // UsageError for an unknown name, before a large file is read
+  if (!is_sound(kind) && !is_our_checkpoint(options.weights)) return imported(options);
   std::unique_ptr<Backbone> backbone = load_backbone(Checkpoint::load(options.weights), options.weights);
   const BackboneOptions& found = backbone->options();
   AVS_CHECK(UsageError, found.model == options.model, options.weights, " holds ", found.model, ", not ", options.model);
@@ -84,11 +105,15 @@ int main(int argc, char** argv) {
   avs::Program program("run_model", "What a trained backbone makes of a tensor",
                        "run_model --model vis-inc --weights runs/vis-inc/best.safetensors --input frames.safetensors "
                        "--output logits.safetensors\n"
+                       "run_model --model vis-inc --weights inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5 "
+                       "--input frames.safetensors --output pool.safetensors --at pool\n"
                        "run_model --model aud-mel --weights runs/aud-mel/best.safetensors --input mel.safetensors "
                        "--output embedding.safetensors --at fc1024");
   CLI::App& app = program.app();
   app.add_option("--model", options.model, "aud-mel, aud-gam, aud-cqt, vis-inc or vis-conv")->required();
-  app.add_option("--weights", options.weights, "a checkpoint; it knows its width and classes")->required();
+  app.add_option("--weights", options.weights,
+                 "a checkpoint, which knows its width and classes, or a published weight file (docs/weights.md)")
+      ->required();
   app.add_option("--input", options.input,
                  "a safetensors file with the tensor x: [n, h, w, 3] RGB 0..255 (f32 or u8) or [n, 128, 704, 6]")
       ->required();
@@ -96,7 +121,8 @@ int main(int argc, char** argv) {
   app.add_option("--at", options.at, "pool, fc1024 (after its ReLU) or fc10 (the logits)")
       ->check(CLI::IsMember({"pool", "fc1024", "fc10"}))
       ->capture_default_str();
-  app.add_option("--width", options.width, "refuse the file unless its network has this width multiplier");
+  app.add_option("--width", options.width,
+                 "the width multiplier: of a checkpoint, to be sure; of other files, 1 unless given");
   app.add_option("--batch", options.batch, "samples at once")->check(CLI::PositiveNumber)->capture_default_str();
   avs::add_compute_options(app, options.compute);
   return program.run(argc, argv, [&] { avs::run(options); });

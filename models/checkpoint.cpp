@@ -78,6 +78,23 @@ class File {
 
 // ---- reading ----
 
+Header read_header(const File& file, const fs::path& path) {
+  const std::string name = path.string();
+  AVS_CHECK(DataError, !fs::is_directory(path), name, ": is a directory, not a checkpoint");
+  const uint64_t file_bytes = file.size();
+  AVS_CHECK(DataError, file_bytes >= 8, name, ": has ", file_bytes,
+            " bytes, a checkpoint begins with 8 bytes of length");
+  uint64_t header_bytes = 0;
+  file.read(&header_bytes, sizeof(header_bytes), 0);
+  AVS_CHECK(DataError, header_bytes <= kMaxHeaderBytes, name, ": at byte 0: the header is said to have ", header_bytes,
+            " bytes, the format allows ", kMaxHeaderBytes, "; this is not a safetensors file");
+  AVS_CHECK(DataError, header_bytes <= file_bytes - 8, name, ": at byte 0: the header is said to have ", header_bytes,
+            " bytes, but the file ends at byte ", file_bytes);
+  std::string text(header_bytes, '\0');
+  file.read(text.data(), header_bytes, 8);
+  return parse_header(text, name, file_bytes);
+}
+
 template <typename From>
 Tensor read_wide(const File& file, const HeaderEntry& entry, const std::string& where) {
   std::vector<From> values(static_cast<size_t>(entry.shape.size()));
@@ -162,26 +179,16 @@ void write_all(const Checkpoint& checkpoint, const std::string& header, File& fi
 
 Checkpoint Checkpoint::load(const fs::path& path) {
   const File file(path, O_RDONLY);
-  const std::string name = path.string();
-  AVS_CHECK(DataError, !fs::is_directory(path), name, ": is a directory, not a checkpoint");
-  const uint64_t file_bytes = file.size();
-  AVS_CHECK(DataError, file_bytes >= 8, name, ": has ", file_bytes,
-            " bytes, a checkpoint begins with 8 bytes of length");
-  uint64_t header_bytes = 0;
-  file.read(&header_bytes, sizeof(header_bytes), 0);
-  AVS_CHECK(DataError, header_bytes <= kMaxHeaderBytes, name, ": at byte 0: the header is said to have ", header_bytes,
-            " bytes, the format allows ", kMaxHeaderBytes, "; this is not a safetensors file");
-  AVS_CHECK(DataError, header_bytes <= file_bytes - 8, name, ": at byte 0: the header is said to have ", header_bytes,
-            " bytes, but the file ends at byte ", file_bytes);
-  std::string text(header_bytes, '\0');
-  file.read(text.data(), header_bytes, 8);
-
+  Header header = read_header(file, path);
   Checkpoint checkpoint;
-  Header header = parse_header(text, name, file_bytes);
   checkpoint.metadata = std::move(header.metadata);
   for (const auto& [key, entry] : header.tensors)
-    checkpoint.tensors.emplace(key, read_tensor(file, entry, str(name, ": tensor '", key, "'")));
+    checkpoint.tensors.emplace(key, read_tensor(file, entry, str(path.string(), ": tensor '", key, "'")));
   return checkpoint;
+}
+
+std::map<std::string, std::string> Checkpoint::load_metadata(const fs::path& path) {
+  return read_header(File(path, O_RDONLY), path).metadata;
 }
 
 void Checkpoint::save(const fs::path& path) const {

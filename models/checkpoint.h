@@ -28,6 +28,9 @@ struct Checkpoint {
   // DataError naming the file and the byte where it stops making sense; nothing is allocated on a broken file's word.
   static Checkpoint load(const std::filesystem::path& file);
 
+  // The metadata alone, without reading the tensors; the header is checked as load() does.
+  static std::map<std::string, std::string> load_metadata(const std::filesystem::path& file);
+
   // Writes beside `file`, fsyncs, renames over it and fsyncs the directory: at any moment the old or the new file is
   // whole. When the disk is full or read-only: one DataError, the old file as it was, nothing left behind.
   void save(const std::filesystem::path& file) const;

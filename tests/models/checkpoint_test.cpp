@@ -67,6 +67,7 @@ TEST_F(CheckpointFile, ComesBackAsItWasSavedByteByByte) {
   saved.save(file_);
   const Checkpoint loaded = Checkpoint::load(file_);
   EXPECT_EQ(loaded.metadata, saved.metadata);
+  EXPECT_EQ(Checkpoint::load_metadata(file_), saved.metadata);
   ASSERT_EQ(loaded.tensors.size(), saved.tensors.size());
   for (const auto& [name, tensor] : saved.tensors) {
     const Tensor& back = loaded.tensors.at(name);
