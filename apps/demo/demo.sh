@@ -85,11 +85,10 @@ if [ -z "$data" ]; then
 fi
 stage prepare "$bin/prepare" --data "$data" --cache "$out/cache" --image-size 96
 
-# Few steps: BatchNorm's running figures must follow faster than Keras' 0.99 lets them.
 for model in aud-mel aud-gam aud-cqt; do
-  train $model --width 0.125 --epochs 12 --lr 2e-3 --batch-norm-momentum 0.8
+  train $model --width 0.125 --epochs 12 --lr 2e-3
 done
-train vis-inc --width 0.25 --epochs 30 --lr 1e-3 --batch-norm-momentum 0.9 --frames-per-clip 2 --augment flip
+train vis-inc --width 0.25 --epochs 30 --lr 1e-3 --frames-per-clip 2 --augment flip
 train vis-conv --width 0.25 --epochs 30 --lr 1e-3 --frames-per-clip 2 --augment flip
 
 backbones=()
