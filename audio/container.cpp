@@ -170,13 +170,21 @@ bool Decoder::send_next_packet() {
       avcodec_send_packet(codec_.get(), nullptr);
       return false;
     }
-    if (packet_->stream_index != stream_index_ || may_drop()) continue;
+    if (packet_->stream_index != stream_index_) continue;
+    refuse_encrypted();
+    if (may_drop()) continue;
     const int sent = avcodec_send_packet(codec_.get(), packet_.get());
     if (sent >= 0) return true;
     if (sent == AVERROR(ENOMEM)) throw std::bad_alloc();
     ++corrupt_packets_;
     reason_ = ffmpeg_reason(sent);
   }
+}
+
+// Decoders do not notice: they would make noise of it.
+void Decoder::refuse_encrypted() const {
+  if (av_packet_get_side_data(packet_.get(), AV_PKT_DATA_ENCRYPTION_INFO, nullptr) != nullptr)
+    throw DataError(str(file_.path().string(), ": stream ", stream_index_, " is encrypted (DRM)"));
 }
 
 bool Decoder::may_drop() {

@@ -79,6 +79,7 @@ class Decoder {
 
   // The next frame in presentation order, valid until the next call; null at the end (buffered frames come out first).
   // Packets that do not decode are counted and skipped: a scratch in a file costs a few frames, not the file.
+  // DataError: the stream is encrypted.
   AVFrame* next_frame();
 
   int64_t frames() const { return frames_; }                    // delivered so far
@@ -93,7 +94,8 @@ class Decoder {
 
  private:
   bool send_next_packet();  // false: the end was sent
-  bool may_drop();          // the packet just read; otherwise tells the codec whether its picture is needed
+  void refuse_encrypted() const;
+  bool may_drop();  // the packet just read; otherwise tells the codec whether its picture is needed
 
   MediaFile& file_;
   int stream_index_;

@@ -250,6 +250,20 @@ TEST(Frames, OfAFileThatBreaksOffAreAnError) {
   EXPECT_NE(reason_for(folder / "a.mkv").find("truncated"), std::string::npos) << reason_for(folder / "a.mkv");
 }
 
+TEST(Frames, OfAnEncryptedFileAreAnErrorNotNoise) {
+  const Folder folder;
+  VideoSpec spec{.container = "mp4", .codec = "mpeg4", .times_ms = test::regular_ms(20, 10), .paint = four_corners};
+  spec.format = AV_PIX_FMT_YUV420P;
+  make_video(folder / "open.mp4", spec);
+  EXPECT_TRUE(sample_frames(folder / "open.mp4", {.image_size = 8}));
+  spec.muxer_options = {{"encryption_scheme", "cenc-aes-ctr"},
+                        {"encryption_key", "000102030405060708090a0b0c0d0e0f"},
+                        {"encryption_kid", "0f0e0d0c0b0a09080706050403020100"}};
+  make_video(folder / "locked.mp4", spec);
+  EXPECT_NE(reason_for(folder / "locked.mp4").find("encrypted"), std::string::npos)
+      << reason_for(folder / "locked.mp4");
+}
+
 TEST(Frames, RefuseOptionsOutOfRange) {
   EXPECT_THROW(sample_frames("x", {.frames_per_second = 0}), UsageError);
   EXPECT_THROW(sample_frames("x", {.max_seconds = -1}), UsageError);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct VideoSpec {
   double rotation_degrees = 0;          // how far the shown picture is turned clockwise
   std::vector<int64_t> times_ms = {0};  // of each picture
   int64_t last_ms = 100;                // how long the last picture is on screen
+  std::map<std::string, std::string> muxer_options = {};
   Painter paint = [](int64_t, double, double) { return Rgb{255, 0, 0}; };
 };
 
@@ -116,7 +118,11 @@ class VideoFile {  // owns the muxer while a file is written
       auto* matrix = reinterpret_cast<int32_t*>(av_stream_new_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, 36));
       av_display_rotation_set(matrix, spec.rotation_degrees);
     }
-    require(avformat_write_header(format, nullptr), "header");
+    AVDictionary* options = nullptr;
+    for (const auto& [name, value] : spec.muxer_options) av_dict_set(&options, name.c_str(), value.c_str(), 0);
+    const int code = avformat_write_header(format, &options);
+    av_dict_free(&options);
+    require(code, "header");
   }
   ~VideoFile() { avio_closep(&format_->pb); }
 
