@@ -10,6 +10,7 @@
 #include "apps/train/non_finite.h"
 #include "apps/train/predict.h"
 #include "apps/train/trained.h"
+#include "models/weights/import.h"
 #include "tensor/interrupt.h"
 #include "tensor/version.h"
 
@@ -39,14 +40,18 @@ int64_t image_size_of(const BackboneTraining& options, const data::Cache& cache)
   return options.image_size != 0 ? options.image_size : cache.options().frames.image_size;
 }
 
-std::unique_ptr<Backbone> make_model(const BackboneTraining& options, const data::Cache& cache) {
-  return make_backbone({.model = options.model,
-                        .classes = static_cast<int64_t>(cache.classes().size()),
-                        .width = options.width,
-                        .image_size = image_size_of(options, cache),
-                        .dropout = static_cast<float>(options.dropout),
-                        .batch_norm_new_value_weight = static_cast<float>(1.0 - options.batch_norm_momentum),
-                        .seed = options.learning.seed});
+// Statistics must have forgotten their start when a run ends, and most runs on small data sets end early.
+double batch_norm_weight(const BackboneTraining& options, int64_t total_steps) {
+  if (options.batch_norm_weight > 0) return options.batch_norm_weight;
+  return std::clamp(20.0 / static_cast<double>(total_steps), 0.01, 0.1);
+}
+
+bool is_our_checkpoint(const std::string& file) {
+  try {
+    return Checkpoint::load_metadata(file).contains(kBackboneKey);
+  } catch (const DataError&) {
+    return false;  // the importer knows other formats, and says what is wrong if none fits
+  }
 }
 
 std::unique_ptr<data::Dataset> training_dataset(const BackboneTraining& options, const data::Cache& cache,
@@ -97,25 +102,19 @@ RunPosition RunPosition::from_json(const std::string& json) {
 // ---- beginning ----
 
 BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run)
-    : options_(options), cache_(cache), run_(run), model_(make_model(options, cache)) {
-  const InputKind kind = model_->input_kind();
+    : options_(options), cache_(cache), run_(run) {
+  const InputKind kind = input_kind_of(options.model);
   train_set_ = training_dataset(options, cache, kind);
   require<DataError>(train_set_->size() > 0, cache.folder().string(), ": no training clip has what ", options.model,
                      " reads (", data::name_of(part_of(kind)), ")");
   validation_set_ = evaluation_dataset(cache, kind, data::Split::Validation, image_size_of(options, cache));
   if (validation_set_->size() == 0) spdlog::warn("no validation clips: the last epoch counts as the best");
-
-  const bool continues = std::filesystem::exists(run.last());
-  if (!options.weights.empty() && !continues) load_weights();
-  arena_.emplace(*model_);
-  adam_.emplace(*arena_, options.learning.adam_options());
-  if (options.learning.ema > 0) average_.emplace(*arena_, static_cast<float>(options.learning.ema));
   loader_.emplace(*train_set_, data::LoaderOptions{.batch = options.learning.batch,
                                                    .order = data::Order::Shuffled,
                                                    .workers = static_cast<int>(options.workers),
                                                    .seed = options.learning.seed});
   schedule_ = options.learning.schedule_over(loader_->batches_per_epoch() * options.learning.epochs);
-  if (continues) resume();
+  make_model();
   log_.emplace(run.metrics(), position_.metrics_lines);
   clock_.emplace(log_->seconds_before());
   last_saved_seconds_ = clock_->seconds();
@@ -124,20 +123,51 @@ BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Ca
                validation_set_->size());
 }
 
+void BackboneTrainer::make_model() {
+  const bool continues = std::filesystem::exists(run_.last());
+  BackboneOptions network{
+      .model = options_.model,
+      .classes = train_set_->class_count(),
+      .width = options_.width,
+      .image_size = image_size_of(options_, cache_),
+      .dropout = static_cast<float>(options_.dropout),
+      .batch_norm_new_value_weight = static_cast<float>(batch_norm_weight(options_, schedule_.total_steps)),
+      .seed = options_.learning.seed};
+  Checkpoint last;
+  if (continues) {
+    last = Checkpoint::load(run_.last());
+    require<DataError>(last.metadata.contains(kBackboneKey), run_.last().string(), ": says nothing of a backbone");
+    network = backbone_options_from_json(last.metadata.at(kBackboneKey));
+  } else if (!options_.weights.empty() && !is_our_checkpoint(options_.weights)) {
+    require<DataError>(!is_sound(input_kind_of(options_.model)), options_.weights,
+                       ": not a checkpoint of this project");
+    network = options_for_weights(network, options_.weights);
+  }
+  model_ = make_backbone(network);
+  if (!continues && !options_.weights.empty()) load_weights();
+  arena_.emplace(*model_);
+  adam_.emplace(*arena_, options_.learning.adam_options());
+  if (options_.learning.ema > 0) average_.emplace(*arena_, static_cast<float>(options_.learning.ema));
+  if (continues) resume(last);
+}
+
 void BackboneTrainer::load_weights() {
-  const Checkpoint checkpoint = Checkpoint::load(options_.weights);
-  require<DataError>(checkpoint.metadata.contains(kBackboneKey), options_.weights,
-                     ": not a checkpoint of this project (its metadata name no backbone)");
+  if (!is_our_checkpoint(options_.weights)) {
+    const ImportReport report = import_weights(*model_, options_.weights);
+    spdlog::info("{}: {} of {}, {} values", options_.weights, report.layout, report.model, report.parameters);
+    for (const std::string& line : report.defaults) spdlog::info("  not from the file: {}", line);
+    for (const std::string& line : report.notes) spdlog::info("  {}", line);
+    return;
+  }
   try {
-    load_parameters(*model_, checkpoint);
+    load_parameters(*model_, Checkpoint::load(options_.weights));
   } catch (DataError& error) {
     error.add_context(str("in ", options_.weights, ", for ", options_.model, " of width ", options_.width));
     throw;
   }
 }
 
-void BackboneTrainer::resume() {
-  Checkpoint last = Checkpoint::load(run_.last());
+void BackboneTrainer::resume(Checkpoint& last) {
   NamedTensors optimizer;
   for (auto it = last.tensors.begin(); it != last.tensors.end();) {
     const bool is_state = it->first.starts_with("adam.") || it->first.starts_with("ema/");
@@ -148,7 +178,7 @@ void BackboneTrainer::resume() {
     const auto position = last.metadata.find("position");
     require<DataError>(position != last.metadata.end(), "it says nothing of a run's position");
     position_ = RunPosition::from_json(position->second);
-    check_classes(strings_from_json(last.metadata.at("classes")), cache_.classes(), "the run");
+    check_classes(strings_from_json(last.metadata["classes"]), cache_.classes(), "the run");
     load_parameters(*model_, last);
     adam_->load_state(optimizer, position_.step);
     if (average_) average_->load_state(optimizer);

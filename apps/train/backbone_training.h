@@ -47,8 +47,9 @@ class BackboneTrainer {
   const std::optional<Evaluation>& best_validation() const { return best_validation_; }  // of this process
 
  private:
+  void make_model();
   void load_weights();
-  void resume();
+  void resume(Checkpoint& last);
   void train_epoch();
   void finish_epoch();
   bool checkpoint_is_due();
