@@ -1,5 +1,7 @@
 #include "bench/bench.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -14,15 +16,23 @@
 namespace avs::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+double now_seconds() {
+  static const bool processor = [] {
+    const char* const clock = std::getenv("AVS_BENCH_CLOCK");
+    return clock != nullptr && std::string(clock) == "processor";
+  }();
+  timespec t{};
+  clock_gettime(processor ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
 
 double best_seconds(int repeats, Device device, const std::function<void()>& work) {
   double best = 1e30;
   for (int i = 0; i < repeats; ++i) {
-    const auto start = Clock::now();
+    const double start = now_seconds();
     work();
     context(device).synchronize();
-    best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
+    best = std::min(best, now_seconds() - start);
   }
   return best;
 }
@@ -44,6 +54,7 @@ void copy_in_parallel(const Tensor& from, Tensor& to) {
 
 Device device_of(int64_t argument) { return argument == 0 ? kCpu : Device{Device::Kind::Cuda, 0}; }
 bool usable(Device device) { return !device.is_cuda() || cuda::available(); }
+std::vector<int64_t> devices() { return cuda::available() ? std::vector<int64_t>{0, 1} : std::vector<int64_t>{0}; }
 
 Tensor random_tensor(const Shape& shape, Device device) {
   // The values repeat after 64 Ki elements: large inputs should not take longer to make than to use.
@@ -68,11 +79,11 @@ void DeviceTimer::flush_cache() {
   context(device_).synchronize();
 }
 
-void DeviceTimer::start() { start_ = Clock::now(); }
+void DeviceTimer::start() { start_seconds_ = now_seconds(); }
 
 double DeviceTimer::stop_seconds() {
   context(device_).synchronize();
-  return std::chrono::duration<double>(Clock::now() - start_).count();
+  return now_seconds() - start_seconds_;
 }
 
 double copy_gb_per_second(Device device) {

@@ -2,11 +2,12 @@
 // machine can do. The bounds are measured, not read from a data sheet: a plain parallel copy for memory, a large matrix
 // product for arithmetic, each once per process on the threads the process uses (AVS_BENCH_THREADS; all cores
 // otherwise).
+//
+// On a machine that others use at the same time, AVS_BENCH_THREADS=1 AVS_BENCH_CLOCK=processor counts the processor
+// time of the one thread in place of wall time, for the bounds too: shares stay meaningful, absolute times nearly so.
 #pragma once
 
 #include <benchmark/benchmark.h>
-
-#include <chrono>
 
 #include "tensor/tensor.h"
 
@@ -14,10 +15,11 @@ namespace avs::bench {
 
 Device device_of(int64_t argument);  // 0: the CPU, 1: the first GPU
 bool usable(Device device);
+std::vector<int64_t> devices();  // arguments of device_of that are usable here
 
 Tensor random_tensor(const Shape& shape, Device device = kCpu);  // normal numbers, the same in every run; never zeros
 
-// Wall time of the work of one iteration, device work included.
+// Time of the work of one iteration, device work included.
 class DeviceTimer {
  public:
   explicit DeviceTimer(Device device);
@@ -27,7 +29,7 @@ class DeviceTimer {
 
  private:
   Device device_;
-  std::chrono::steady_clock::time_point start_;
+  double start_seconds_ = 0;
 };
 
 double copy_gb_per_second(Device device);  // bytes read plus bytes written

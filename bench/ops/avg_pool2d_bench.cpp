@@ -7,7 +7,7 @@ namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "n", "h", "w", "channels", "window"});
-  for (const int device : {0, 1}) {
+  for (const int64_t device : bench::devices()) {
     bench->Args({device, 16, 25, 25, 288, 3});
     bench->Args({device, 16, 12, 12, 768, 3});
     bench->Args({device, 16, 5, 5, 2048, 3});

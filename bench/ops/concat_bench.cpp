@@ -8,7 +8,7 @@ namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "rows", "parts", "channels"});
-  for (const int device : {0, 1}) {
+  for (const int64_t device : bench::devices()) {
     bench->Args({device, 8 * 128 * 704, 4, 16});
     bench->Args({device, 8 * 64 * 352, 4, 32});
     bench->Args({device, 8 * 16 * 88, 4, 128});

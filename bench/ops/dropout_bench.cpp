@@ -8,7 +8,7 @@ namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "rows", "channels"});
-  for (const int device : {0, 1})
+  for (const int64_t device : bench::devices())
     for (const auto& [rows, c] : {std::pair{8 * 64 * 352, 64}, {8 * 32 * 176, 128}, {8 * 8 * 44, 512}, {16, 1024}})
       bench->Args({device, rows, c});
 }

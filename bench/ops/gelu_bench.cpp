@@ -7,7 +7,7 @@ namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "rows", "channels"});
-  for (const int device : {0, 1})
+  for (const int64_t device : bench::devices())
     for (const auto& [rows, c] :
          {std::pair{16 * 56 * 56, 384}, {16 * 28 * 28, 768}, {16 * 14 * 14, 1536}, {16 * 7 * 7, 3072}})
       bench->Args({device, rows, c});

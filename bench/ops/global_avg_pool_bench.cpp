@@ -7,7 +7,7 @@ namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "n", "h", "w", "channels"});
-  for (const int device : {0, 1}) {
+  for (const int64_t device : bench::devices()) {
     bench->Args({device, 16, 5, 5, 2048});
     bench->Args({device, 16, 7, 7, 768});
     bench->Args({device, 8, 4, 22, 1024});

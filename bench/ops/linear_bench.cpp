@@ -7,7 +7,7 @@ namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "rows", "in", "out"});
-  for (const int device : {0, 1}) {
+  for (const int64_t device : bench::devices()) {
     for (const auto& [side, c] : {std::pair{56, 96}, {28, 192}, {14, 384}, {7, 768}}) {
       bench->Args({device, 16 * side * side, c, 4 * c});
       bench->Args({device, 16 * side * side, 4 * c, c});

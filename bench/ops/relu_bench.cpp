@@ -7,7 +7,7 @@ namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "rows", "channels"});
-  for (const int device : {0, 1})
+  for (const int64_t device : bench::devices())
     for (const auto& [rows, c] :
          {std::pair{16 * 109 * 109, 64}, {16 * 52 * 52, 192}, {16 * 5 * 5, 384}, {8 * 64 * 352, 128}})
       bench->Args({device, rows, c});

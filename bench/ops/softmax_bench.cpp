@@ -7,7 +7,7 @@ namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "rows", "channels"});
-  for (const int device : {0, 1})
+  for (const int64_t device : bench::devices())
     for (const auto& [rows, c] : {std::pair{48, 10}, {3645, 10}, {8646, 10}}) bench->Args({device, rows, c});
 }
 
