@@ -1,5 +1,8 @@
 #include "tensor/context.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <iomanip>
@@ -8,19 +11,28 @@
 #include <vector>
 
 #include "cuda/api.h"
+#include "tensor/cpu/region.h"
 #include "tensor/error.h"
 
 namespace avs {
 namespace {
 
-constexpr size_t kAlignment = 64;  // one cache line, and the widest vector register
+constexpr size_t kAlignment = 64;          // one cache line, and the widest vector register
+constexpr size_t kSmallBytes = 64 * 1024;  // up to here blocks are cached by exact size; larger ones live in a Region
 
-// Sizes are rounded up so that blocks of nearly the same size are interchangeable: at most an eighth is wasted.
+#ifdef AVS_SANITIZED
+constexpr bool kUseRegion = false;  // AddressSanitizer has to see every tensor as an allocation of its own
+#else
+constexpr bool kUseRegion = true;
+#endif
+
 size_t rounded(size_t bytes) {
-  if (bytes <= 4096) return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  size_t step = 512;
-  while (step * 16 < bytes) step *= 2;
-  return (bytes + step - 1) / step * step;
+  const size_t step = bytes > kSmallBytes ? cpu::Region::kGranule : kAlignment;
+  return (std::max<size_t>(bytes, 1) + step - 1) / step * step;
+}
+
+size_t physical_bytes() {
+  return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
 }
 
 class CpuContext final : public Context {
@@ -28,34 +40,29 @@ class CpuContext final : public Context {
   Device device() const override { return kCpu; }
 
   void* allocate(size_t bytes) override {
-    const size_t size = rounded(bytes == 0 ? 1 : bytes);
+    const size_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
-    if (const auto it = cache_.find(size); it != cache_.end() && !it->second.empty()) {
-      void* data = it->second.back();
-      it->second.pop_back();
-      stats_.cached_bytes -= size;
-      return count(data, size);
-    }
-    if (stats_.limit_bytes != 0 && stats_.live_bytes + stats_.cached_bytes + size > stats_.limit_bytes) release();
-    AVS_CHECK(OutOfMemory, stats_.limit_bytes == 0 || stats_.live_bytes + size <= stats_.limit_bytes,
-              "cpu: ", size, " bytes asked, ", stats_.live_bytes, " in use, the memory limit is ", stats_.limit_bytes,
-              "; a smaller --batch needs less");
-    void* data = std::aligned_alloc(kAlignment, size);
+    if (void* data = from_cache(size); data != nullptr) return count(data, size);
+    if (limit_ != 0 && live_ + cached() + size > limit_) release();
+    AVS_CHECK(OutOfMemory, limit_ == 0 || live_ + size <= limit_, "cpu: ", size, " bytes asked, ", live_,
+              " in use, the memory limit is ", limit_, "; a smaller --batch needs less");
+    void* data = fresh(size);
     if (data == nullptr) {
       release();
-      data = std::aligned_alloc(kAlignment, size);
+      data = fresh(size);
     }
-    AVS_CHECK(OutOfMemory, data != nullptr, "cpu: the system has no ", size, " bytes left, ", stats_.live_bytes,
+    AVS_CHECK(OutOfMemory, data != nullptr, "cpu: the system has no ", size, " bytes left, ", live_,
               " in use; a smaller --batch needs less");
     return count(data, size);
   }
 
   void deallocate(void* data, size_t bytes) noexcept override {
-    const size_t size = rounded(bytes == 0 ? 1 : bytes);
+    const size_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
-    stats_.live_bytes -= size;
-    stats_.cached_bytes += size;
-    cache_[size].push_back(data);
+    live_ -= size;
+    if (in_region(size)) return region_.deallocate(data, size);
+    small_bytes_ += size;
+    small_[size].push_back(data);
   }
 
   void copy_to_host(void* host, const void* data, size_t bytes) override { std::memcpy(host, data, bytes); }
@@ -65,15 +72,15 @@ class CpuContext final : public Context {
 
   MemoryStats memory() const override {
     const std::lock_guard lock(mutex_);
-    return stats_;
+    return {live_, peak_, cached(), limit_};
   }
   void set_memory_limit(size_t bytes) override {
     const std::lock_guard lock(mutex_);
-    stats_.limit_bytes = bytes;
+    limit_ = bytes;
   }
   void reset_peak() override {
     const std::lock_guard lock(mutex_);
-    stats_.peak_bytes = stats_.live_bytes;
+    peak_ = live_;
   }
   void release_cached() noexcept override {
     const std::lock_guard lock(mutex_);
@@ -81,23 +88,39 @@ class CpuContext final : public Context {
   }
 
  private:
+  bool in_region(size_t size) const { return kUseRegion && size > kSmallBytes && region_.capacity() > 0; }
+  size_t cached() const { return small_bytes_ + region_.cached_bytes(); }
+
+  void* from_cache(size_t size) {
+    if (in_region(size)) return size <= region_.cached_bytes() ? region_.allocate_cached(size) : nullptr;
+    const auto it = small_.find(size);
+    if (it == small_.end() || it->second.empty()) return nullptr;
+    void* data = it->second.back();
+    it->second.pop_back();
+    small_bytes_ -= size;
+    return data;
+  }
+  void* fresh(size_t size) { return in_region(size) ? region_.allocate(size) : std::aligned_alloc(kAlignment, size); }
+
   void* count(void* data, size_t size) {
-    stats_.live_bytes += size;
-    if (stats_.live_bytes > stats_.peak_bytes) stats_.peak_bytes = stats_.live_bytes;
+    live_ += size;
+    peak_ = std::max(peak_, live_);
     return data;
   }
 
   void release() noexcept {
-    for (auto& [size, blocks] : cache_) {
+    for (auto& [size, blocks] : small_) {
       for (void* block : blocks) std::free(block);
       blocks.clear();
     }
-    stats_.cached_bytes = 0;
+    small_bytes_ = 0;
+    region_.release_cached();
   }
 
   mutable std::mutex mutex_;
-  std::map<size_t, std::vector<void*>> cache_;
-  MemoryStats stats_;
+  std::map<size_t, std::vector<void*>> small_;  // freed blocks by size
+  cpu::Region region_{kUseRegion ? physical_bytes() : 0};
+  size_t live_ = 0, peak_ = 0, small_bytes_ = 0, limit_ = 0;
 };
 
 }  // namespace
@@ -105,8 +128,8 @@ class CpuContext final : public Context {
 std::ostream& operator<<(std::ostream& out, const MemoryStats& memory) {
   const auto mb = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   std::ostringstream text;
-  text << std::fixed << std::setprecision(1) << "live " << mb(memory.live_bytes) << " MB, peak " << mb(memory.peak_bytes)
-       << " MB, cached " << mb(memory.cached_bytes) << " MB";
+  text << std::fixed << std::setprecision(1) << "live " << mb(memory.live_bytes) << " MB, peak "
+       << mb(memory.peak_bytes) << " MB, cached " << mb(memory.cached_bytes) << " MB";
   if (memory.limit_bytes != 0) text << ", limit " << mb(memory.limit_bytes) << " MB";
   return out << text.str();
 }

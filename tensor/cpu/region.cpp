@@ -1,0 +1,110 @@
+#include "tensor/cpu/region.h"
+
+#include <sys/mman.h>
+
+#include <iterator>
+
+namespace avs::cpu {
+
+Region::Region(size_t bytes) {
+  // A system that does not overcommit refuses the whole machine's memory but grants a part of it.
+  for (bytes = bytes / kGranule * kGranule; bytes >= kGranule; bytes = bytes / 2 / kGranule * kGranule) {
+    void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) continue;
+    madvise(at, bytes, MADV_HUGEPAGE);  // a wish: 512 times fewer first touches
+    base_ = static_cast<std::byte*>(at);
+    capacity_ = bytes;
+    insert(base_, {bytes, State::Fresh});
+    return;
+  }
+}
+
+Region::~Region() {
+  if (base_ != nullptr) munmap(base_, capacity_);
+}
+
+void* Region::allocate_cached(size_t bytes) {
+  const auto block = best_fit(State::Cached, bytes);
+  return block == free_.end() ? nullptr : take(block, bytes);
+}
+
+void* Region::allocate(size_t bytes) {
+  if (void* cached = allocate_cached(bytes); cached != nullptr) return cached;
+  const auto block = best_fit(State::Fresh, bytes);
+  if (block == free_.end()) return nullptr;
+  // A cached block that ends where the fresh one begins is the cheaper first half.
+  if (block != free_.begin()) {
+    const auto before = std::prev(block);
+    if (before->first + before->second.bytes == block->first && before->second.state == State::Cached) {
+      std::byte* const at = before->first;
+      const size_t from_fresh = bytes - before->second.bytes;  // best_fit found no cached block of this size
+      erase(before);
+      take(block, from_fresh);
+      return at;
+    }
+  }
+  return take(block, bytes);
+}
+
+void Region::deallocate(void* data, size_t bytes) {
+  auto* at = static_cast<std::byte*>(data);
+  const auto after = free_.lower_bound(at);
+  if (after != free_.end() && at + bytes == after->first && after->second.state == State::Cached) {
+    bytes += after->second.bytes;
+    erase(after);
+  }
+  const auto next = free_.lower_bound(at);
+  if (next != free_.begin()) {
+    const auto before = std::prev(next);
+    if (before->first + before->second.bytes == at && before->second.state == State::Cached) {
+      at = before->first;
+      bytes += before->second.bytes;
+      erase(before);
+    }
+  }
+  insert(at, {bytes, State::Cached});
+}
+
+void Region::release_cached() {
+  Free joined;
+  for (const auto& [at, block] : free_) {
+    if (block.state == State::Cached) madvise(at, block.bytes, MADV_DONTNEED);
+    if (!joined.empty() && joined.rbegin()->first + joined.rbegin()->second.bytes == at)
+      joined.rbegin()->second.bytes += block.bytes;
+    else
+      joined[at] = {block.bytes, State::Fresh};
+  }
+  free_.clear();
+  cached_.clear();
+  fresh_.clear();
+  cached_bytes_ = 0;
+  for (const auto& [at, block] : joined) insert(at, block);
+}
+
+void Region::insert(std::byte* at, Block block) {
+  free_[at] = block;
+  by_size(block.state).insert({block.bytes, at});
+  if (block.state == State::Cached) cached_bytes_ += block.bytes;
+}
+
+void Region::erase(Free::iterator block) {
+  by_size(block->second.state).erase({block->second.bytes, block->first});
+  if (block->second.state == State::Cached) cached_bytes_ -= block->second.bytes;
+  free_.erase(block);
+}
+
+void* Region::take(Free::iterator block, size_t bytes) {
+  std::byte* const at = block->first;
+  const Block whole = block->second;
+  erase(block);
+  if (whole.bytes > bytes) insert(at + bytes, {whole.bytes - bytes, whole.state});
+  return at;
+}
+
+Region::Free::iterator Region::best_fit(State state, size_t bytes) {
+  BySize& blocks = by_size(state);
+  const auto it = blocks.lower_bound({bytes, nullptr});
+  return it == blocks.end() ? free_.end() : free_.find(it->second);
+}
+
+}  // namespace avs::cpu
