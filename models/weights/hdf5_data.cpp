@@ -140,13 +140,14 @@ std::vector<float> read_array(File file, const std::string& object, const Dataty
   const uint64_t bytes = count * type.size;
   std::vector<uint8_t> own;
   std::span<const uint8_t> values;
+  if (bytes > 0 && layout.kind != Layout::Kind::Compact && file.undefined(layout.address))
+    file.fail(what + " was declared and never written");
   if (layout.kind == Layout::Kind::Chunked) {
     own = ChunkedReader(file, object, type, shape, layout, filters).read(layout.address);
     values = own;
   } else if (layout.kind == Layout::Kind::Compact) {
     values = layout.compact;
   } else if (bytes > 0) {
-    if (file.undefined(layout.address)) file.fail(what + " was declared and never written");
     if (layout.size != bytes) file.fail(str(what, ": ", layout.size, " bytes are stored, ", bytes, " are needed"));
     values = file.at(layout.address, layout.size, what).take(layout.size);
   }

@@ -120,7 +120,6 @@ std::optional<std::string> Layout::reason_to_skip(const std::string& key) const 
   if (key.starts_with("AuxLogits.")) return "the auxiliary classifier, which only training uses";
   if (key == "n_averaged") return "a counter of averaged steps";
   if (key.starts_with("adam.") || key.starts_with("ema/")) return "a training run's state";
-  return "a training run's state";
   return std::nullopt;
 }
 

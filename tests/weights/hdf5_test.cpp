@@ -1,0 +1,224 @@
+// What the HDF5 library writes is what our reader reads; what weight files never hold is refused by name.
+#include "models/weights/hdf5.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <hdf5.h>
+
+#include <numeric>
+
+#include "tests/weights/golden.h"
+
+namespace avs {
+namespace {
+
+using golden::error_of;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using weights::hdf5::Node;
+
+// An HDF5 file under construction by the library.
+class Writer {
+ public:
+  explicit Writer(const std::string& name, hid_t access = H5P_DEFAULT)
+      : path_(golden::file(name)), file_(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access)) {}
+  ~Writer() { close(); }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  hid_t file() const { return file_; }
+  void group(const std::string& name) {
+    H5Gclose(H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  }
+  void array(const std::string& name, const std::vector<hsize_t>& shape, const std::vector<float>& values,
+             hid_t type = H5T_IEEE_F32LE, hid_t creation = H5P_DEFAULT) {
+    const hid_t space = H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr);
+    const hid_t set = H5Dcreate2(file_, name.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+    if (!values.empty()) H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+    H5Dclose(set);
+    H5Sclose(space);
+  }
+  void texts(const std::string& object, const std::string& name, const std::vector<const char*>& values, hid_t type) {
+    const hsize_t count = values.size();
+    const hid_t space = H5Screate_simple(1, &count, nullptr);
+    const hid_t at = H5Oopen(file_, object.c_str(), H5P_DEFAULT);
+    const hid_t attribute = H5Acreate2(at, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT);
+    if (H5Tis_variable_str(type) > 0) {
+      H5Awrite(attribute, type, values.data());
+    } else {
+      std::string flat;
+      for (const char* value : values) {
+        std::string cell = value;
+        cell.resize(H5Tget_size(type));
+        flat += cell;
+      }
+      H5Awrite(attribute, type, flat.data());
+    }
+    H5Aclose(attribute);
+    H5Oclose(at);
+    H5Sclose(space);
+  }
+  void close() {
+    if (file_ >= 0) H5Fclose(file_);
+    file_ = -1;
+  }
+  Node tree() {
+    close();
+    return weights::hdf5::read_tree(weights::read_file(path_));
+  }
+  std::string error() {
+    close();
+    return error_of<DataError>([&] {
+      const Node root = weights::hdf5::read_tree(weights::read_file(path_));
+      for (const Node& child : root.children)
+        if (child.dataset) child.dataset->read();
+    });
+  }
+
+ private:
+  std::filesystem::path path_;
+  hid_t file_;
+};
+
+std::vector<float> ramp(size_t count) {
+  std::vector<float> values(count);
+  std::iota(values.begin(), values.end(), 1.0f);
+  return values;
+}
+
+hid_t chunked(const std::vector<hsize_t>& chunk) {
+  const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(creation, static_cast<int>(chunk.size()), chunk.data());
+  return creation;
+}
+
+TEST(Hdf5, ArraysOfEveryStorageAndTypeReadAsWritten) {
+  Writer file("arrays.h5");
+  const std::vector<hsize_t> shape = {3, 5, 7};
+  const std::vector<float> values = ramp(105);
+  file.array("contiguous", shape, values);
+  file.array("double", shape, values, H5T_IEEE_F64LE);
+  file.array("big_endian", shape, values, H5T_IEEE_F32BE);
+  file.array("integers", shape, values, H5T_STD_I64LE);
+  file.array("short_integers", shape, values, H5T_STD_I16BE);
+  file.array("chunks", shape, values, H5T_IEEE_F32LE, chunked({2, 2, 3}));
+  const hid_t packed = chunked({2, 5, 2});
+  H5Pset_shuffle(packed);
+  H5Pset_deflate(packed, 4);
+  H5Pset_fletcher32(packed);
+  file.array("packed", shape, values, H5T_IEEE_F32LE, packed);
+  const hid_t compact = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_layout(compact, H5D_COMPACT);
+  file.array("compact", shape, values, H5T_IEEE_F32LE, compact);
+  const Node root = file.tree();
+  ASSERT_EQ(root.children.size(), 8u);
+  for (const Node& child : root.children) {
+    ASSERT_TRUE(child.dataset) << child.name;
+    EXPECT_THAT(child.dataset->shape, ElementsAre(3, 5, 7)) << child.name;
+    EXPECT_EQ(child.dataset->read(), values) << child.name;
+  }
+}
+
+TEST(Hdf5, ManyChunksNeedADeepIndexAndReadAsWritten) {
+  Writer file("many_chunks.h5");
+  file.array("x", {1000, 3}, ramp(3000), H5T_IEEE_F32LE, chunked({1, 2}));
+  EXPECT_EQ(file.tree().child("x")->dataset->read(), ramp(3000));
+}
+
+TEST(Hdf5, ScalarsAndEmptyArraysHaveTheirShapes) {
+  Writer file("scalars.h5");
+  file.array("scalar", {}, {42.0f});
+  file.array("empty", {0, 3}, {});
+  const Node root = file.tree();
+  EXPECT_THAT(root.child("scalar")->dataset->read(), ElementsAre(42.0f));
+  EXPECT_TRUE(root.child("empty")->dataset->read().empty());
+}
+
+TEST(Hdf5, TextAttributesOfFixedAndVariableLengthRead) {
+  Writer file("texts.h5");
+  const hid_t fixed = H5Tcopy(H5T_C_S1), variable = H5Tcopy(H5T_C_S1);
+  H5Tset_size(fixed, 12);
+  H5Tset_strpad(fixed, H5T_STR_NULLPAD);
+  H5Tset_size(variable, H5T_VARIABLE);
+  file.group("a");
+  file.texts("/", "layer_names", {"conv2d_1", "twelve_bytes", ""}, fixed);
+  file.texts("a", "weight_names", {"conv2d_1/kernel:0", "", "x"}, variable);
+  const Node root = file.tree();
+  EXPECT_THAT(root.texts.at("layer_names"), ElementsAre("conv2d_1", "twelve_bytes", ""));
+  EXPECT_THAT(root.child("a")->texts.at("weight_names"), ElementsAre("conv2d_1/kernel:0", "", "x"));
+}
+
+TEST(Hdf5, GroupsOfThousandsOfMembersAreListedWhole) {
+  Writer file("members.h5");
+  for (int i = 0; i < 3000; ++i) file.group(str("layer_", i));
+  const Node root = file.tree();
+  EXPECT_EQ(root.children.size(), 3000u);
+  EXPECT_NE(root.child("layer_2999"), nullptr);
+  EXPECT_EQ(root.child("layer_3000"), nullptr);
+}
+
+TEST(Hdf5, NewerObjectHeadersWithFewMembersReadToo) {
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+  Writer file("latest.h5", access);
+  file.group("g");
+  file.array("g/x", {2, 2}, ramp(4));
+  EXPECT_EQ(file.tree().child("g")->child("x")->dataset->read(), ramp(4));
+}
+
+TEST(Hdf5, NewerDenseGroupsAndChunkIndicesAreRefusedWithTheWayOut) {
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+  Writer dense("dense.h5", access);
+  for (int i = 0; i < 100; ++i) dense.group(str("g", i));
+  EXPECT_THAT(dense.error(), HasSubstr("h5repack"));
+  Writer chunks("latest_chunks.h5", access);
+  chunks.array("x", {8, 8}, ramp(64), H5T_IEEE_F32LE, chunked({2, 2}));
+  EXPECT_THAT(chunks.error(), HasSubstr("h5repack"));
+}
+
+// ---- refused ----
+
+TEST(Hdf5, LinksOutOfTheFileAndSoftLinksAreRefused) {
+  Writer external("external.h5");
+  H5Lcreate_external("/etc/passwd", "/x", external.file(), "outside", H5P_DEFAULT, H5P_DEFAULT);
+  EXPECT_THAT(external.error(), HasSubstr("'outside' leads to another file"));
+  Writer soft("soft.h5");
+  H5Lcreate_soft("/loop", soft.file(), "loop", H5P_DEFAULT, H5P_DEFAULT);
+  EXPECT_THAT(soft.error(), HasSubstr("soft link"));
+  Writer elsewhere("elsewhere.h5");
+  const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_external(creation, "/etc/passwd", 0, 16);
+  elsewhere.array("x", {4}, {}, H5T_IEEE_F32LE, creation);
+  EXPECT_THAT(elsewhere.error(), HasSubstr("lies in another file"));
+}
+
+TEST(Hdf5, AGroupInsideItselfIsRefused) {
+  Writer file("loop.h5");
+  file.group("a");
+  H5Lcreate_hard(file.file(), "/", file.file(), "/a/again", H5P_DEFAULT, H5P_DEFAULT);
+  EXPECT_THAT(file.error(), HasSubstr("under two names, or in itself"));
+}
+
+TEST(Hdf5, ArraysWithoutTheirValuesAreRefused) {
+  Writer never("never.h5");
+  never.array("x", {1000, 1000, 1000}, {});
+  EXPECT_THAT(never.error(), HasSubstr("never written"));
+  Writer chunks("no_chunks.h5");
+  chunks.array("x", {100, 100}, {}, H5T_IEEE_F32LE, chunked({10, 10}));
+  EXPECT_THAT(chunks.error(), HasSubstr("never written"));
+}
+
+TEST(Hdf5, OtherElementsAreRefusedOnlyWhenAsked) {
+  Writer file("text_array.h5");
+  const hid_t text = H5Tcopy(H5T_C_S1);
+  H5Tset_size(text, 8);
+  const hid_t space = H5Screate(H5S_SCALAR);
+  const hid_t set = H5Dcreate2(file.file(), "x", text, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  H5Dwrite(set, text, H5S_ALL, H5S_ALL, H5P_DEFAULT, "abcdefg");
+  H5Dclose(set);
+  EXPECT_THAT(file.error(), HasSubstr("text instead of numbers"));
+}
+
+}  // namespace
+}  // namespace avs
