@@ -41,17 +41,9 @@ int64_t image_size_of(const BackboneTraining& options, const data::Cache& cache)
 }
 
 // Statistics must have forgotten their start when a run ends, and most runs on small data sets end early.
-double batch_norm_weight(const BackboneTraining& options, int64_t total_steps) {
-  if (options.batch_norm_weight > 0) return options.batch_norm_weight;
+double batch_norm_new_value_weight(const BackboneTraining& options, int64_t total_steps) {
+  if (options.batch_norm_momentum > 0) return 1 - options.batch_norm_momentum;
   return std::clamp(20.0 / static_cast<double>(total_steps), 0.01, 0.1);
-}
-
-bool is_our_checkpoint(const std::string& file) {
-  try {
-    return Checkpoint::load_metadata(file).contains(kBackboneKey);
-  } catch (const DataError&) {
-    return false;  // the importer knows other formats, and says what is wrong if none fits
-  }
 }
 
 std::unique_ptr<data::Dataset> training_dataset(const BackboneTraining& options, const data::Cache& cache,
@@ -131,16 +123,14 @@ void BackboneTrainer::make_model() {
       .width = options_.width,
       .image_size = image_size_of(options_, cache_),
       .dropout = static_cast<float>(options_.dropout),
-      .batch_norm_new_value_weight = static_cast<float>(batch_norm_weight(options_, schedule_.total_steps)),
+      .batch_norm_new_value_weight = static_cast<float>(batch_norm_new_value_weight(options_, schedule_.total_steps)),
       .seed = options_.learning.seed};
   Checkpoint last;
   if (continues) {
     last = Checkpoint::load(run_.last());
     require<DataError>(last.metadata.contains(kBackboneKey), run_.last().string(), ": says nothing of a backbone");
     network = backbone_options_from_json(last.metadata.at(kBackboneKey));
-  } else if (!options_.weights.empty() && !is_our_checkpoint(options_.weights)) {
-    require<DataError>(!is_sound(input_kind_of(options_.model)), options_.weights,
-                       ": not a checkpoint of this project");
+  } else if (!options_.weights.empty()) {
     network = options_for_weights(network, options_.weights);
   }
   model_ = make_backbone(network);
@@ -152,19 +142,10 @@ void BackboneTrainer::make_model() {
 }
 
 void BackboneTrainer::load_weights() {
-  if (!is_our_checkpoint(options_.weights)) {
-    const ImportReport report = import_weights(*model_, options_.weights);
-    spdlog::info("{}: {} of {}, {} values", options_.weights, report.layout, report.model, report.parameters);
-    for (const std::string& line : report.defaults) spdlog::info("  not from the file: {}", line);
-    for (const std::string& line : report.notes) spdlog::info("  {}", line);
-    return;
-  }
-  try {
-    load_parameters(*model_, Checkpoint::load(options_.weights));
-  } catch (DataError& error) {
-    error.add_context(str("in ", options_.weights, ", for ", options_.model, " of width ", options_.width));
-    throw;
-  }
+  const ImportReport report = import_weights(*model_, options_.weights);
+  spdlog::info("{}: {} of {}, {} values", options_.weights, report.layout, report.model, report.parameters);
+  for (const std::string& line : report.defaults) spdlog::info("  not from the file: {}", line);
+  for (const std::string& line : report.notes) spdlog::info("  {}", line);
 }
 
 void BackboneTrainer::resume(Checkpoint& last) {

@@ -119,8 +119,6 @@ void check(const BackboneTraining& o) {
   require<UsageError>(o.checkpoint_steps >= 0, "--checkpoint-steps must not be negative");
   require<UsageError>(o.batch_norm_momentum >= 0 && o.batch_norm_momentum < 1,
                       "--batch-norm-momentum must lie in [0, 1), got ", o.batch_norm_momentum);
-  require<UsageError>(o.batch_norm_weight >= 0 && o.batch_norm_weight <= 1,
-                      "--batch-norm-weight must lie in 0 .. 1, got ", o.batch_norm_weight);
   require<UsageError>(o.dropout >= 0 && o.dropout < 1, "--dropout must lie in [0, 1), got ", o.dropout);
   for (const std::string& name : o.augment) {
     const bool for_sound = name == "specaugment" || name == "shift";

@@ -42,8 +42,7 @@ struct BackboneTraining {
   double width = 1.0;
   int64_t image_size = 0;  // 0: the cache's
   double dropout = 0.2;
-  double batch_norm_weight = 0;  // of new statistics; 0: by the number of steps
-  double batch_norm_momentum = 0.99;
+  double batch_norm_momentum = 0;    // 0: by the number of steps
   std::vector<std::string> augment;  // flip, crop, specaugment, shift
   int64_t frames_per_clip = 1;       // random ones, each epoch; 0: all
   LearningOptions learning;
@@ -99,9 +98,7 @@ void visit_options(Options& o,
   visit("image-size", o.image_size, Role::Identity, "pixels of a frame's side, 75 to 512; 0: the cache's");
   visit("dropout", o.dropout, Role::Identity, "dropout of the network's head");
   visit("batch-norm-momentum", o.batch_norm_momentum, Role::Identity,
-        "share of BatchNorm's running statistics kept at each step (Keras 0.99); short runs want 0.9");
-  visit("batch-norm-weight", o.batch_norm_weight, Role::Identity,
-        "weight of new BatchNorm statistics: 0.01 is Keras', 0.1 PyTorch's; 0: 20 / steps within these");
+        "share of BatchNorm's statistics kept at each step; 0: 1 - 20 / steps, between 0.9 (PyTorch) and 0.99 (Keras)");
   visit("augment", o.augment, Role::Identity, "any of flip,crop (frames), specaugment,shift (spectrograms)");
   visit("frames-per-clip", o.frames_per_clip, Role::Identity, "frames drawn at random from a clip per epoch; 0: all");
   visit_learning(o.learning, visit);
