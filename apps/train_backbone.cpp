@@ -21,14 +21,14 @@ constexpr const char* kExamples =
 
 // The options of this start: a resumed run's come from its folder.
 BackboneTraining settle(const BackboneTraining& given, const CLI::App& app, const RunFolder& run) {
-  if (!run.has_training()) {
-    check(given);
-    if (given.resume) spdlog::info("nothing to continue in {}: the run begins", given.out);
-    return given;
-  }
-  require<UsageError>(given.resume, given.out, ": a run is there already; give --resume or choose another --out");
+  require<UsageError>(given.resume || !run.has_training(), given.out,
+                      ": a run is there already; give --resume or choose another --out");
   BackboneTraining options = given;
-  if (std::filesystem::exists(run.config())) options = resumed_options(given, app, run.config().string());
+  if (given.resume && std::filesystem::exists(run.config())) {
+    options = resumed_options(given, app, run.config().string());
+  } else if (given.resume) {
+    spdlog::info("nothing to continue in {}: the run begins", given.out);
+  }
   check(options);
   return options;
 }
@@ -63,9 +63,8 @@ void train(const BackboneTraining& given, const CLI::App& app) {
   const Device device = use_device(options.compute);
   require<DeviceError>(!device.is_cuda(), "training on ", device, " is not part of this build; --device cpu works");
   const data::Cache cache = open_cache(options, run);
-  write_text(run.config(), to_toml(options));
-
   BackboneTrainer trainer(options, cache, run);
+  write_text(run.config(), to_toml(options));
   const InterruptSignals signals;
   try {
     trainer.train();

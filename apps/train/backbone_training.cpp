@@ -37,6 +37,7 @@ data::FrameAugmentation frame_augmentation(const BackboneTraining& options) {
 }
 
 int64_t image_size_of(const BackboneTraining& options, const data::Cache& cache) {
+  if (is_sound(input_kind_of(options.model))) return BackboneOptions().image_size;  // means nothing to it
   return options.image_size != 0 ? options.image_size : cache.options().frames.image_size;
 }
 

@@ -36,9 +36,7 @@ std::pair<std::string, int64_t> first_lines(const std::string& text, int64_t cou
 RunFolder::RunFolder(const std::filesystem::path& folder)
     : folder_(made(folder)), lock_(std::make_unique<data::FolderLock>(folder_)) {}
 
-bool RunFolder::has_training() const {
-  return std::filesystem::exists(config()) || std::filesystem::exists(last()) || std::filesystem::exists(best());
-}
+bool RunFolder::has_training() const { return std::filesystem::exists(last()) || std::filesystem::exists(best()); }
 
 void write_text(const std::filesystem::path& file, const std::string& text) {
   const std::span<const std::byte> bytes = std::as_bytes(std::span(text));

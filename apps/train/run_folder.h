@@ -30,7 +30,7 @@ class RunFolder {
   std::filesystem::path last() const { return folder_ / "last.safetensors"; }
   std::filesystem::path report() const { return folder_ / "report.html"; }
 
-  bool has_training() const;  // a run was begun here
+  bool has_training() const;  // a checkpoint was written here
 
  private:
   std::filesystem::path folder_;
