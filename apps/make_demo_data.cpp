@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 struct Options {
   std::string out;
-  int64_t train_clips = 20, validation_clips = 8, test_clips = 10;  // of each scene
+  int64_t train_clips = 28, validation_clips = 8, test_clips = 10;  // of each scene
   double seconds = 4;
   uint64_t seed = 1;
   int threads = 2;

@@ -19,7 +19,7 @@ Trains five small networks on videos and fuses them; writes DIR/report.html and 
 
   --out DIR    where everything goes (default: build/demo)
   --data DIR   your own videos, DIR/CLASS/* or DIR/{train,test}/CLASS/* or the DCASE layout; without it the demo makes
-               a data set of 304 small videos in which neither sound nor picture alone decides
+               a data set of 368 small videos in which neither sound nor picture alone decides
 
 The same command after an interruption continues. Networks are small (width 0.125 to 0.25, pictures of 96 pixels):
 for accuracy on your own videos follow README.md, "Your own videos".
@@ -86,10 +86,10 @@ fi
 stage prepare "$bin/prepare" --data "$data" --cache "$out/cache" --image-size 96
 
 for model in aud-mel aud-gam aud-cqt; do
-  train $model --width 0.125 --epochs 12 --lr 2e-3
+  train $model --width 0.125 --epochs 8 --lr 2e-3
 done
-train vis-inc --width 0.25 --epochs 30 --lr 1e-3 --frames-per-clip 2 --augment flip
-train vis-conv --width 0.25 --epochs 30 --lr 1e-3 --frames-per-clip 2 --augment flip
+train vis-inc --width 0.25 --epochs 24 --lr 1e-3 --frames-per-clip 2 --augment flip
+train vis-conv --width 0.25 --epochs 24 --lr 1e-3 --frames-per-clip 2 --augment flip
 
 backbones=()
 for model in aud-mel aud-gam aud-cqt vis-inc vis-conv; do backbones+=(--backbone "$out/runs/$model"); done

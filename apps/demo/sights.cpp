@@ -258,8 +258,8 @@ class Camera {
         seed_(draw_seed(rng)),
         tint_(draw_near(rng, {1, 1, 1}, 0.12)),
         fog_colour_(draw_near(rng, {0.7f, 0.72f, 0.75f}, 0.15)) {
-    if (rng.uniform() < 0.12) fog_ = draw(rng, 0.6, 0.8);        // thick fog
-    if (rng.uniform() < 0.12) exposure_ = draw(rng, 0.15, 0.3);  // near darkness
+    if (rng.uniform() < 0.06) fog_ = draw(rng, 0.6, 0.8);        // thick fog
+    if (rng.uniform() < 0.06) exposure_ = draw(rng, 0.15, 0.3);  // near darkness
   }
   Colour see(const View& view, float x, float y, float t, uint32_t pixel) const {
     const float sx = x * zoom_ + x_ + pan_ * t + shake_ * (noise(t * 5, 0, seed_) - 0.5f);
