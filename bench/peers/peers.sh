@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# bench/peers/peers.sh BUILD [OPTIONS of compare.py]: PyTorch, librosa, gammatone in an environment of their own under
+# build/peers, then the comparison. PyPI's PyTorch brings NVIDIA's libraries, without which it cannot be imported: about 5 GB.
+set -euo pipefail
+build=$1
+shift
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venv=${AVS_PEERS_DIR:-$(cd "$here/../.." && pwd)/build/peers}
+packages=(torch==2.11.0 torchvision==0.26.0 librosa==0.11.0 Gammatone==1.0.3)
+
+if ! "$venv/bin/python" -c 'import torch, torchvision, librosa, gammatone' 2>/dev/null; then
+  echo "installing ${packages[*]} into $venv (about 5 GB)" >&2
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}" >&2
+fi
+# OpenBLAS variables that pick old kernels would slow a current NumPy down.
+env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$venv/bin/python" "$here/compare.py" "$build" "$@"

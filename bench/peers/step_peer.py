@@ -1,0 +1,118 @@
+"""One training step or inference of the same networks in PyTorch: channels_last, f32, Adam, KL divergence of soft labels.
+
+  step_peer.py train vis-inc 16 --seconds 5 [--threads 2] [--compile]
+
+Prints one JSON object: seconds per step (median of the steps made in --seconds, after three to warm up) and how many.
+"""
+import argparse
+import json
+import statistics
+import time
+
+import torch
+import torchvision
+from torch import nn
+
+
+class Inception(nn.Module):
+    """1x1, 3x3, 1x4 and 4x1 convolutions side by side: the block of PAPER section 3."""
+
+    def __init__(self, c_in, c_out):
+        super().__init__()
+        kernels = [(1, 1), (3, 3), (1, 4), (4, 1)]
+        self.branches = nn.ModuleList(nn.Conv2d(c_in, c_out // 4, k, padding="same") for k in kernels)
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self.branches], dim=1)
+
+
+class Stage(nn.Module):
+    def __init__(self, c_in, c_out, dropout):
+        super().__init__()
+        self.main = nn.Sequential(Inception(c_in, c_out), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True),
+                                  Inception(c_out, c_out), nn.BatchNorm2d(c_out))
+        self.shortcut = nn.Sequential(nn.Conv2d(c_in, c_out, 1), nn.BatchNorm2d(c_out))
+        self.end = nn.Sequential(nn.ReLU(inplace=True), nn.AvgPool2d(2), nn.Dropout(dropout))
+
+    def forward(self, x):
+        return self.end(self.main(x) + self.shortcut(x))
+
+
+def head(features, classes=10):
+    return nn.Sequential(nn.Linear(features, 1024), nn.ReLU(inplace=True), nn.Dropout(0.2), nn.Linear(1024, classes))
+
+
+def residual_inception():
+    widths = [6, 64, 128, 256, 512, 1024]
+    stages = [Stage(widths[i], widths[i + 1], 0.1 + 0.025 * i) for i in range(5)]
+    return nn.Sequential(nn.BatchNorm2d(6), *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head(1024))
+
+
+def inception_v3():
+    net = torchvision.models.inception_v3(weights=None, aux_logits=False, init_weights=False)
+    net.fc = head(2048)
+    return net
+
+
+def convnext_tiny():
+    net = torchvision.models.convnext_tiny(weights=None)
+    net.classifier[2] = head(768)
+    return net
+
+
+NETS = {"vis-inc": (inception_v3, (3, 224, 224)), "vis-conv": (convnext_tiny, (3, 224, 224)),
+        "aud-mel": (residual_inception, (6, 128, 704))}
+
+
+def make_step(mode, model, batch, compiled):
+    build, shape = NETS[model]
+    torch.manual_seed(1)
+    net = build().to(memory_format=torch.channels_last)
+    x = torch.randn(batch, *shape).to(memory_format=torch.channels_last)
+    run = torch.compile(net) if compiled else net
+    if mode == "infer":
+        net.eval()
+
+        def infer():
+            with torch.inference_mode():
+                return run(x)
+
+        return infer
+    net.train()
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, eps=1e-7, weight_decay=1e-4)
+    targets = torch.full((batch, 10), 0.01)
+    targets[:, 0], targets[:, 1] = 0.6, 0.32
+
+    def train():
+        optimizer.zero_grad(set_to_none=True)
+        loss = nn.functional.kl_div(torch.log_softmax(run(x), dim=1), targets, reduction="batchmean")
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return train
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode", choices=["train", "infer"])
+    parser.add_argument("model", choices=sorted(NETS))
+    parser.add_argument("batch", type=int)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    step = make_step(arguments.mode, arguments.model, arguments.batch, arguments.compile)
+    for _ in range(3):
+        step()
+    times = []
+    while sum(times) < arguments.seconds or len(times) < 3:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    print(json.dumps({"seconds": statistics.median(times), "steps": len(times), "torch": torch.__version__}))
+
+
+if __name__ == "__main__":
+    main()
