@@ -271,8 +271,6 @@ class Importer {
 
 BackboneOptions adapted(BackboneOptions options, const Recognised& file, const ImportOptions& import) {
   if (file.own) {
-    options.width = file.own->width;
-    options.image_size = file.own->image_size;
     options.batch_norm_gamma = file.own->batch_norm_gamma;
     options.pool_padding = import.pool_padding.value_or(file.own->pool_padding);
     return options;
@@ -288,6 +286,9 @@ BackboneOptions adapted(BackboneOptions options, const Recognised& file, const I
 }
 
 ImportReport import_into(Backbone& network, Recognised& file, const std::string& name, const ImportOptions& options) {
+  if (file.own && file.own->width != network.options().width)
+    throw DataError(
+        str(name, ": is a checkpoint of width ", file.own->width, ", the network has width ", network.options().width));
   const PoolPadding wanted = adapted(network.options(), file, options).pool_padding;
   if (network.options().model == "vis-inc" && network.options().pool_padding != wanted)
     throw UsageError(str(name, ": these weights ", wanted == PoolPadding::Counted ? "count" : "ignore",
@@ -317,8 +318,8 @@ std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base
   Recognised recognised = weights::recognise(file, base.model);
   BackboneOptions options = adapted(base, recognised, import);
   if (recognised.own) {
-    options.classes = recognised.own->classes;
-    options.head = recognised.own->head;
+    options = *recognised.own;
+    options.pool_padding = import.pool_padding.value_or(options.pool_padding);
   } else if (recognised.classes() >= 2) {
     options.classes = recognised.classes();
     options.head = HeadKind::Direct;

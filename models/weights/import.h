@@ -59,8 +59,7 @@ struct ImportReport {
 // In the metadata of a checkpoint: the head was never trained, whoever reads it may leave it out.
 inline constexpr const char* kUntrainedHeadKey = "untrained_head";
 
-// `options` with what the file decides: pool padding, whether BatchNorm has a gamma and, for our own checkpoints,
-// width and image size. Reads the index of the file, not its tensors. Errors as import_weights().
+// `options` with what the file decides: pool padding, and whether BatchNorm has a gamma. Errors as import_weights().
 BackboneOptions options_for_weights(BackboneOptions options, const std::filesystem::path& file,
                                     const ImportOptions& import = {});
 
@@ -71,8 +70,9 @@ BackboneOptions options_for_weights(BackboneOptions options, const std::filesyst
 //   UsageError  the network is not an image network, or was made with other options than the file asks for
 ImportReport import_weights(Backbone& backbone, const std::filesystem::path& file, const ImportOptions& import = {});
 
-// A whole network for a file, in inference mode. With a classifier in the file (1000 ImageNet classes as a rule) the
-// head is that classifier, directly on the pooled features; without one the head is `base`'s, untrained.
+// A whole network for a file, in inference mode; of our own checkpoints, the very network. With a classifier in the
+// file (1000 ImageNet classes as a rule) the head is that classifier, directly on the pooled features; without one the
+// head is `base`'s, untrained.
 std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base, const std::filesystem::path& file,
                                                      const ImportOptions& import = {}, ImportReport* report = nullptr);
 
