@@ -131,7 +131,7 @@ bool filter_gradient_is_ours(const Shape& w, const Conv2dSpec& spec) {
   const auto [k, r, s, c] = as_krsc(w);
   if (!has_own_filter_gradient(w, spec) || (r == 1 && s == 1 && !strided)) return false;
   if (instruction_set() != InstructionSet::Avx512) return true;
-  return strided || (s == 1 && c >= 64) || c >= 256;
+  return strided || (s == 1 && c >= 64) || (s <= 3 && c >= 80) || c >= 256;
 }
 
 void run_forward(const Tensor& x, const Tensor& w, const Tensor& bias, onednn::KeptLayouts* kept,

@@ -2,7 +2,7 @@
 // normalised, so memory sees x once and the two results once.
 #include "tensor/ops/depthwise_layer_norm.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "tensor/cpu/depthwise_rows.h"
 #include "tensor/parallel.h"
@@ -12,52 +12,53 @@ namespace {
 
 constexpr int64_t kBlock = 64;  // pixels per partial sum of the gain's and biases' gradients, whatever the thread count
 
-AVS_SIMD float sum(const float* x, int64_t c) {
-  float total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t j = 0; j < c; ++j) total += x[j];
-  return total;
-}
-
-AVS_SIMD float squared_distance(const float* x, float mean, int64_t c) {
-  float total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t j = 0; j < c; ++j) total += (x[j] - mean) * (x[j] - mean);
-  return total;
-}
-
-// x_hat holds the convolution's output on entry.
-AVS_SIMD void normalise(float* x_hat, float* y, const float* gain, const float* bias, float mean, float inverse_std,
-                        int64_t c) {
+// Pixel by pixel, x_hat holds the convolution's output on entry. The loop over pixels stands inside, so that the choice
+// of instruction set is made once a row.
+AVS_SIMD void normalise_row(float* x_hat, float* y, float* inverse_std, const float* gain, const float* bias,
+                            float epsilon, int64_t pixels, int64_t c) {
+  const float share = 1.0f / static_cast<float>(c);
+  for (int64_t i = 0; i < pixels; ++i, x_hat += c, y += c) {
+    float sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < c; ++j) sum += x_hat[j];
+    const float mean = sum * share;
+#pragma omp simd reduction(+ : squares)
+    for (int64_t j = 0; j < c; ++j) squares += (x_hat[j] - mean) * (x_hat[j] - mean);
+    const float inverse = 1.0f / __builtin_sqrtf(squares * share + epsilon);
+    inverse_std[i] = inverse;
 #pragma omp simd
-  for (int64_t j = 0; j < c; ++j) {
-    x_hat[j] = (x_hat[j] - mean) * inverse_std;
-    y[j] = gain[j] * x_hat[j] + bias[j];
+    for (int64_t j = 0; j < c; ++j) {
+      x_hat[j] = (x_hat[j] - mean) * inverse;
+      y[j] = gain[j] * x_hat[j] + bias[j];
+    }
   }
 }
 
-// g = dy * gain: the sums of g and of g * x_hat, and this pixel's share of the gradients of gain and bias.
-AVS_SIMD void pixel_sums(const float* dy, const float* x_hat, const float* gain, float* dgain, float* dbias, int64_t c,
-                         float* sum_g, float* sum_g_x_hat) {
-  float plain = 0, weighted = 0;
-#pragma omp simd reduction(+ : plain, weighted)
-  for (int64_t j = 0; j < c; ++j) {
-    const float g = dy[j] * gain[j];
-    plain += g;
-    weighted += g * x_hat[j];
-    dgain[j] += dy[j] * x_hat[j];
-    dbias[j] += dy[j];
-  }
-  *sum_g = plain;
-  *sum_g_x_hat = weighted;
-}
+struct Sums {  // of one block of pixels, [c] each
+  float *dgain, *dbias, *dconv_bias;
+};
 
-AVS_SIMD void pixel_gradient(const float* dy, const float* x_hat, const float* gain, float mean_g, float mean_g_x_hat,
-                             float inverse_std, float* dconv, float* dconv_bias, int64_t c) {
+// The gradient of the convolution's output, and the block's share of the gradients of gain and biases.
+AVS_SIMD void gradient_rows(const float* dy, const float* x_hat, const float* inverse_std, const float* gain,
+                            float* dconv, Sums sums, int64_t pixels, int64_t c) {
+  const float share = 1.0f / static_cast<float>(c);
+  float *const dgain = sums.dgain, *const dbias = sums.dbias, *const dconv_bias = sums.dconv_bias;
+  for (int64_t i = 0; i < pixels; ++i, dy += c, x_hat += c, dconv += c) {
+    float sum_g = 0, sum_g_x_hat = 0;  // g = dy * gain
+#pragma omp simd reduction(+ : sum_g, sum_g_x_hat)
+    for (int64_t j = 0; j < c; ++j) {
+      const float g = dy[j] * gain[j];
+      sum_g += g;
+      sum_g_x_hat += g * x_hat[j];
+      dgain[j] += dy[j] * x_hat[j];
+      dbias[j] += dy[j];
+    }
+    const float mean_g = sum_g * share, mean_g_x_hat = sum_g_x_hat * share, inverse = inverse_std[i];
 #pragma omp simd
-  for (int64_t j = 0; j < c; ++j) {
-    dconv[j] = inverse_std * (dy[j] * gain[j] - mean_g - x_hat[j] * mean_g_x_hat);
-    dconv_bias[j] += dconv[j];
+    for (int64_t j = 0; j < c; ++j) {
+      dconv[j] = inverse * (dy[j] * gain[j] - mean_g - x_hat[j] * mean_g_x_hat);
+      dconv_bias[j] += dconv[j];
+    }
   }
 }
 
@@ -81,13 +82,7 @@ void depthwise_layer_norm(const Tensor& x, const Tensor& w, const Tensor& conv_b
   parallel_for(d.n * d.p, 1, [=](int64_t a, int64_t b) {
     for (int64_t i = a; i < b; ++i) {
       depthwise_row(d, from, filter, conv_shift, i / d.p, i % d.p, x_hat + i * d.q * d.c);
-      for (int64_t pixel = i * d.q; pixel < (i + 1) * d.q; ++pixel) {
-        float* const row = x_hat + pixel * d.c;
-        const float mean = sum(row, d.c) / static_cast<float>(d.c);
-        const float variance = squared_distance(row, mean, d.c) / static_cast<float>(d.c);
-        inverse[pixel] = 1.0f / std::sqrt(variance + epsilon);
-        normalise(row, y + pixel * d.c, scale, shift, mean, inverse[pixel], d.c);
-      }
+      normalise_row(x_hat + i * d.q * d.c, y + i * d.q * d.c, inverse + i * d.q, scale, shift, epsilon, d.q, d.c);
     }
   });
 }
@@ -104,13 +99,9 @@ void depthwise_layer_norm_backward(const Tensor& x, const Tensor& w, const Tenso
   parallel_for(blocks, 1, [=](int64_t a, int64_t b) {
     for (int64_t block = a; block < b; ++block) {
       float* const sums = partial + block * 3 * c;
-      for (int64_t i = block * kBlock; i < std::min(pixels, (block + 1) * kBlock); ++i) {
-        float g = 0, g_x_hat = 0;
-        pixel_sums(upstream + i * c, hat + i * c, scale, sums, sums + c, c, &g, &g_x_hat);
-        const float count = static_cast<float>(c);
-        pixel_gradient(upstream + i * c, hat + i * c, scale, g / count, g_x_hat / count, inverse[i], to + i * c,
-                       sums + 2 * c, c);
-      }
+      const int64_t first = block * kBlock, last = std::min(pixels, first + kBlock);
+      gradient_rows(upstream + first * c, hat + first * c, inverse + first, scale, to + first * c,
+                    {sums, sums + c, sums + 2 * c}, last - first, c);
     }
   });
   add_partials(partials, 0, gradients.dgain);
