@@ -25,14 +25,14 @@ def run(command, **environment):
     out = child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        sys.exit(f"compare.py: {' '.join(str(part) for part in command)} ended with {child.returncode}")
+    if child.returncode != 0 or not out:
+        sys.exit(f"compare.py: no result from {' '.join(str(part) for part in command)} (exit {child.returncode})")
     return json.loads(out), usage.ru_maxrss * 1024
 
 
 def ours(program, benchmark, seconds):
     """Real seconds per iteration of the named benchmark, and the process's peak memory."""
-    report, memory = run([program, f"--benchmark_filter=^{benchmark}$", f"--benchmark_min_time={seconds}",
+    report, memory = run([program, f"--benchmark_filter=^{benchmark}(/real_time)?$", f"--benchmark_min_time={seconds}",
                           "--benchmark_format=json"])
     scale = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
     found = [b for b in report["benchmarks"] if not b.get("error_occurred")]
@@ -86,7 +86,7 @@ def media(build, options):
         values = [], []
         for _ in range(options.repeats):
             for column, title in zip(values, ("decode", "decode_ffmpeg")):
-                column.append(1e3 * ours(build / "bin/loader_bench", f"{title}/{clip}/real_time", 1)[0])
+                column.append(1e3 * ours(build / "bin/loader_bench", f"{title}/{clip}", 1)[0])
         table.row(f"20 frames + sound {clip}", *values, "ms")
 
 
