@@ -23,7 +23,8 @@ template <typename Options>
 std::string toml_lines(const Options& options, const std::function<bool(Role)>& wanted) {
   std::string text;
   visit_options(options, [&](const char* name, const auto& value, Role role, const char*) {
-    if (wanted(role)) text += str(name, " = ", toml_of(value), "\n");
+    const std::string written = toml_of(value);
+    if (wanted(role) && written != "[]") text += str(name, " = ", written, "\n");  // CLI11 reads no empty list
   });
   return text;
 }
