@@ -1,0 +1,15 @@
+#include <string_view>
+
+#include "models/safetensors_header.h"
+#include "tests/fuzz/fuzz_target.h"
+
+// The header of a safetensors file: eight bytes of length, then JSON.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  return avs::fuzz::one_input(data, size, [&](const avs::weights::Bytes& file) {
+    avs::weights::Cursor cursor(file.at(0, file.size(), "the file"), file, "the file");
+    const uint64_t length = cursor.u64();
+    if (length > cursor.left()) return;
+    const auto text = cursor.take(length);
+    avs::parse_header({reinterpret_cast<const char*>(text.data()), text.size()}, "input", file.size());
+  });
+}
