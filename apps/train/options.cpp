@@ -38,7 +38,7 @@ void add_all(CLI::App& app, Options& options) {
     } else if constexpr (std::is_same_v<decltype(field), std::vector<std::string>&>) {
       app.add_option(flag, field, help)->delimiter(',');
     } else {
-      app.add_option(flag, field, help)->capture_default_str();
+      app.add_option(flag, field, help)->capture_default_str()->take_last();  // so that scripts can override
     }
   });
   const auto one_of = [&app](const char* flag, std::vector<std::string> values) {

@@ -132,8 +132,9 @@ TEST(Pipeline, SegmentsAnswerOverTime) {
 
 TEST(Pipeline, AMovedFolderStillFindsItsBackbones) {
   const fs::path home = workspace().path("before"), moved = workspace().path("after");
-  for (const char* name : {"sound", "visual"})
-    fs::copy(workspace().path(name), home / name, fs::copy_options::recursive);
+  fs::create_directories(home);
+  fs::copy(pipeline().sound, home / "sound", fs::copy_options::recursive);
+  fs::copy(pipeline().visual, home / "visual", fs::copy_options::recursive);
   const std::string embeddings = (home / "all.safetensors").string();
   Pipeline::run("extract_embeddings",
                 str("--backbone ", (home / "sound").string(), " --backbone ", (home / "visual").string(), " --cache ",
@@ -172,12 +173,12 @@ TEST(Pipeline, EmbeddingsOfOtherClipsOrAnotherCheckpointAreRefused) {
   EXPECT_THAT(stale.err, HasSubstr("another checkpoint"));
 }
 
-TEST(Pipeline, WeightsOfAnotherModelAreRefusedWithEveryDifference) {
+TEST(Pipeline, WeightsOfAnotherModelAreRefused) {
   const std::string out = " --epochs 1 --out " + workspace().path("weights");
   const ProgramResult other =
       run_program("train_backbone", visual_flags() + " --weights " + pipeline().sound + "/best.safetensors" + out);
   EXPECT_EQ(other.exit_code, 1);
-  EXPECT_THAT(other.err, HasSubstr("head.fc1024.weight"));
+  EXPECT_THAT(other.err, HasSubstr("is a checkpoint of"));
   for (const std::string& flags : {visual_flags(), sound_flags()}) {
     const ProgramResult stranger = run_program("train_backbone", flags + " --weights " + pipeline().embeddings + out);
     EXPECT_EQ(stranger.exit_code, 1);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/train/backbone_training.h"
+#include "tensor/parallel.h"
 #include "tests/apps/training_workspace.h"
 
 namespace avs::test {
@@ -132,6 +133,7 @@ BackboneTraining tiny_training(const std::string& out, int64_t epochs) {
 TEST(Resume, NanStopsTheRunWithStepAndParameterAndKeepsTheLastGoodCheckpoint) {
   const data::Cache cache = data::Cache::open(workspace().cache);
   const std::string out = workspace().path("nan");
+  set_thread_count(1);
   RunFolder run(out);
   BackboneTrainer(tiny_training(out, 1), cache, run).train();
   const std::string good = bytes_of(run.last());
