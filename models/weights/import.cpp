@@ -317,6 +317,7 @@ std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base
                                                      const ImportOptions& import, ImportReport* report) {
   Recognised recognised = weights::recognise(file, base.model);
   BackboneOptions options = adapted(base, recognised, import);
+  if (options.model.empty()) options.model = recognised.layout.model;
   if (recognised.own) {
     options = *recognised.own;
     options.pool_padding = import.pool_padding.value_or(options.pool_padding);

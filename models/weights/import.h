@@ -72,7 +72,7 @@ ImportReport import_weights(Backbone& backbone, const std::filesystem::path& fil
 
 // A whole network for a file, in inference mode; of our own checkpoints, the very network. With a classifier in the
 // file (1000 ImageNet classes as a rule) the head is that classifier, directly on the pooled features; without one the
-// head is `base`'s, untrained.
+// head is `base`'s, untrained. An empty model in `base` means the one that the file holds.
 std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base, const std::filesystem::path& file,
                                                      const ImportOptions& import = {}, ImportReport* report = nullptr);
 

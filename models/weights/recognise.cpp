@@ -116,7 +116,7 @@ Recognised recognise(const std::filesystem::path& file, const std::string& model
     } catch (const Error& error) {
       throw DataError(str(file.string(), ": ", error.what()));
     }
-    if (recognised.own->model != model)
+    if (!model.empty() && recognised.own->model != model)
       throw DataError(str(file.string(), ": is a checkpoint of ", recognised.own->model, ", not of ", model));
     return recognised;  // its layout is the network's
   }
@@ -132,7 +132,7 @@ Recognised recognise(const std::filesystem::path& file, const std::string& model
   }
   if (10 * most < 3 * best->rules.size()) refuse_unknown(recognised, *best, most, file.string());
   recognised.layout = *best;
-  if (best->model != model)
+  if (!model.empty() && best->model != model)
     throw DataError(str(file.string(), ": holds ", best->title, " (", recognised.describe(), "), which is ",
                         best->model, "; the network is ", model));
   check_depths(recognised, file.string());

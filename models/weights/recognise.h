@@ -19,8 +19,8 @@ struct Recognised {
   const SourceTensor* find(const Rule& rule) const;
 };
 
-// DataError: unreadable, no known layout (naming the nearest), or not weights of `model`, which may be one of our
-// other networks, or another size of the same.
+// `model` is the network asked for; empty: whichever it is. DataError: unreadable, no known layout (naming the
+// nearest), or not weights of `model`, which may be one of our other networks, or another size of the same.
 Recognised recognise(const std::filesystem::path& file, const std::string& model);
 
 }  // namespace avs::weights

@@ -1,0 +1,157 @@
+// classify_image: what an ImageNet classifier sees in pictures and videos. The classifier is a published weight file as
+// it was downloaded, or any checkpoint of an image network of ours.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+
+#include "apps/cli/compute_options.h"
+#include "apps/cli/program.h"
+#include "models/weights/imagenet_names.h"
+#include "models/weights/import.h"
+#include "vision/frames.h"
+
+namespace avs {
+namespace {
+
+struct Options {
+  std::vector<std::string> files;
+  std::string weights, model, names;
+  std::optional<int64_t> size;
+  int64_t top = 5;
+  double width = 1.0;
+  bool json = false;
+  ComputeOptions compute;
+};
+
+std::vector<std::string> lines_of(const std::string& file) {
+  std::ifstream in(file);
+  if (!in) throw DataError(file + ": cannot be opened");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty()) lines.push_back(line);
+  }
+  return lines;
+}
+
+// The class names a checkpoint of our training carries.
+std::vector<std::string> names_in_checkpoint(const std::string& file) {
+  try {
+    const std::map<std::string, std::string> metadata = Checkpoint::load_metadata(file);
+    const auto classes = metadata.find("classes");
+    if (classes == metadata.end()) return {};
+    return nlohmann::json::parse(classes->second).get<std::vector<std::string>>();
+  } catch (const DataError&) {
+    return {};  // another library's file
+  } catch (const nlohmann::json::exception&) {
+    return {};
+  }
+}
+
+std::vector<std::string> class_names(const Options& options, int64_t classes) {
+  std::vector<std::string> names =
+      options.names.empty() ? names_in_checkpoint(options.weights) : lines_of(options.names);
+  if (names.empty() && classes == static_cast<int64_t>(imagenet_names().size())) names = imagenet_names();
+  if (names.empty())
+    for (int64_t i = 0; i < classes; ++i) names.push_back(str("class ", i));
+  if (static_cast<int64_t>(names.size()) != classes)
+    throw DataError(str(options.names.empty() ? options.weights : options.names, ": ", names.size(), " names for ",
+                        classes, " classes"));
+  return names;
+}
+
+// softmax over the classes, mean over the frames
+std::vector<double> probabilities(Backbone& network, const Tensor& frames) {
+  const NoGrad no_grad;
+  const Tensor logits = network.run(Variable(frames)).logits.value();
+  const int64_t count = logits.shape()[0], classes = logits.shape()[1];
+  const std::vector<float> values = logits.to_vector();
+  std::vector<double> mean(static_cast<size_t>(classes), 0.0);
+  for (int64_t n = 0; n < count; ++n) {
+    const float* const row = values.data() + n * classes;
+    const double highest = *std::max_element(row, row + classes);
+    double sum = 0;
+    for (int64_t c = 0; c < classes; ++c) sum += std::exp(row[c] - highest);
+    for (int64_t c = 0; c < classes; ++c)
+      mean[static_cast<size_t>(c)] += std::exp(row[c] - highest) / sum / static_cast<double>(count);
+  }
+  return mean;
+}
+
+std::vector<size_t> best_of(const std::vector<double>& values, int64_t count) {
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto kept = std::min(order.size(), static_cast<size_t>(count));
+  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(kept), order.end(),
+                    [&](size_t a, size_t b) { return values[a] > values[b] || (values[a] == values[b] && a < b); });
+  order.resize(kept);
+  return order;
+}
+
+std::unique_ptr<Backbone> classifier_of(const Options& options) {
+  ImportReport report;
+  std::unique_ptr<Backbone> network =
+      make_backbone_from_weights({.model = options.model, .width = options.width}, options.weights, {}, &report);
+  if (is_sound(network->input_kind())) throw DataError(options.weights + ": is a network for sound");
+  for (const std::string& line : report.defaults)
+    if (line.starts_with("head:"))
+      throw DataError(options.weights + ": has no classifier (it is a file without top); take the one with top");
+  return network;
+}
+
+void run(const Options& options) {
+  const Device device = use_device(options.compute);
+  AVS_CHECK(UsageError, !device.is_cuda(), "classify_image runs on the CPU; leave --device out");
+  const std::unique_ptr<Backbone> network = classifier_of(options);
+  const std::vector<std::string> names = class_names(options, network->options().classes);
+  const bool published = network->options().head == HeadKind::Direct;
+  const int64_t usual_size = published && network->options().model == "vis-inc" ? 299 : network->options().image_size;
+  nlohmann::ordered_json results = nlohmann::ordered_json::array();
+  for (const std::string& file : options.files) {
+    const std::optional<Frames> frames = sample_frames(file, {.image_size = options.size.value_or(usual_size)});
+    if (!frames) throw DataError(file + ": has no picture");
+    const std::vector<double> values = probabilities(*network, frames->pixels);
+    nlohmann::ordered_json top = nlohmann::ordered_json::array();
+    if (!options.json) std::cout << file << "\n";
+    for (const size_t c : best_of(values, options.top)) {
+      top.push_back({{"class", c}, {"name", names[c]}, {"probability", values[c]}});
+      if (!options.json) std::cout << fmt::format("  {:6.2f} %  {}\n", 100 * values[c], names[c]);
+    }
+    results.push_back({{"file", file}, {"frames", frames->pixels.shape()[0]}, {"top", top}});
+  }
+  if (options.json) std::cout << results.dump(2) << "\n";
+}
+
+}  // namespace
+}  // namespace avs
+
+int main(int argc, char** argv) {
+  avs::Options options;
+  avs::Program program("classify_image", "What an ImageNet classifier sees in pictures and videos",
+                       "classify_image cat.jpg dog.png --weights inception_v3_weights_tf_dim_ordering_tf_kernels.h5\n"
+                       "classify_image clip.mp4 --weights convnext_tiny.fb_in1k/model.safetensors --json\n"
+                       "classify_image *.jpg --weights runs/vis-inc/best.safetensors --top 1");
+  CLI::App& app = program.app();
+  app.add_option("files", options.files, "pictures, or videos: the mean over their frames")->required();
+  app.add_option("--weights", options.weights,
+                 "a published weight file with its classifier (docs/weights.md), or a checkpoint")
+      ->required();
+  app.add_option("--model", options.model, "refuse the file unless it holds this: vis-inc or vis-conv");
+  app.add_option("--names", options.names,
+                 "a file with one class name a line; else the checkpoint's, or ImageNet's for 1000 classes");
+  app.add_option("--size", options.size,
+                 "pixels on each side; else 299 for a published InceptionV3, 224 for ConvNeXt, a checkpoint's own")
+      ->check(CLI::Range(75, 512));
+  app.add_option("--top", options.top, "how many classes to print")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--width", options.width, "width multiplier of the network in a foreign file")->capture_default_str();
+  app.add_flag("--json", options.json, "as JSON");
+  avs::add_compute_options(app, options.compute);
+  return program.run(argc, argv, [&] { avs::run(options); });
+}
