@@ -32,17 +32,17 @@ tr.total th, tr.total td { border-top: 2px solid var(--line); font-weight: 650; 
 .bar { display: block; height: .4rem; min-width: 7rem; background: var(--line); border-radius: .2rem; overflow: hidden; }
 .bar i { display: block; height: 100%; border-radius: .2rem; background: var(--c0); }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 1.5rem; }
-.pair { display: flex; flex-wrap: wrap; gap: 1rem 3rem; align-items: flex-start; }
+.pair { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start; }
 figure { margin: 0; } figcaption { font-size: .9rem; font-weight: 600; margin-bottom: .4rem; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--muted); font: 11px system-ui, sans-serif; }
 svg .grid { stroke: var(--line); stroke-width: 1; } svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .85rem; color: var(--muted); margin: .3rem 0 0; padding: 0; list-style: none; }
 .legend i { display: inline-block; width: .9rem; height: .25rem; border-radius: .1rem; margin-right: .4rem; vertical-align: middle; }
-.confusion td { text-align: center; min-width: 2.4rem; padding: .35rem .3rem; border: 1px solid var(--card); }
+.confusion td { text-align: center; min-width: 2rem; padding: .35rem .2rem; border: 1px solid var(--card); }
 .confusion thead th { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap; padding: .4rem .3rem; text-align: left; }
 .confusion thead th:first-child { writing-mode: horizontal-tb; transform: none; }
 .confusion .zero { color: var(--line); } .confusion .dark { color: #fff; }
-.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(29rem, 1fr)); gap: 1.25rem 1.5rem; }
+.sheet { display: grid; margin-top: 1rem; grid-template-columns: repeat(auto-fill, minmax(29rem, 1fr)); gap: 1.25rem 1.5rem; }
 .clip { display: flex; gap: .75rem; align-items: flex-start; } .clip > div { flex: 1; min-width: 0; }
 .clip img { display: block; border-radius: .35rem; background: var(--line); } .clip .frame { width: 8rem; height: 6rem; object-fit: cover; }
 .clip .sound { width: 100%; height: 3.1rem; margin-bottom: .3rem; }
