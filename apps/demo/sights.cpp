@@ -113,8 +113,8 @@ class Street final : public View {
         kerb_(draw(rng, 0.6, 0.78)),
         house_(draw(rng, 0.2, 0.45)),
         window_(draw(rng, 0.05, 0.09)),
-        lit_(draw(rng, 0.2, 0.8)),
-        wall_(draw_near(rng, {0.45f, 0.4f, 0.38f}, 0.2)),
+        lit_(draw(rng, 0.35, 0.8)),
+        wall_(draw_near(rng, {0.45f, 0.4f, 0.38f}, 0.14)),
         light_(draw_near(rng, {0.9f, 0.85f, 0.6f}, 0.15)) {
     for (int64_t i = 2 + rng.below(4); i > 0; --i)
       cars_.push_back({draw(rng, -1, 1), draw(rng, kerb_ + 0.06, 0.93), draw(rng, 0.1, 0.2), draw(rng, 0.04, 0.08),
@@ -246,20 +246,20 @@ class Forest final : public View {
 class Camera {
  public:
   explicit Camera(Rng& rng)
-      : zoom_(draw(rng, 0.75, 1.1)),
-        x_(draw(rng, -0.15, 0.15)),
+      : zoom_(draw(rng, 0.85, 1.1)),
+        x_(draw(rng, -0.12, 0.12)),
         pan_(draw(rng, -0.06, 0.06)),
-        shake_(draw(rng, 0, 0.012)),
-        exposure_(draw(rng, 0.6, 1.25)),
-        saturation_(draw(rng, 0.25, 1.1)),
-        grain_(draw(rng, 0.02, 0.1)),
-        vignette_(draw(rng, 0, 0.9)),
-        fog_(draw(rng, 0, 0.25)),
+        shake_(draw(rng, 0, 0.01)),
+        exposure_(draw(rng, 0.75, 1.2)),
+        saturation_(draw(rng, 0.5, 1.1)),
+        grain_(draw(rng, 0.01, 0.06)),
+        vignette_(draw(rng, 0, 0.6)),
+        fog_(draw(rng, 0, 0.12)),
         seed_(draw_seed(rng)),
-        tint_(draw_near(rng, {1, 1, 1}, 0.12)),
+        tint_(draw_near(rng, {1, 1, 1}, 0.08)),
         fog_colour_(draw_near(rng, {0.7f, 0.72f, 0.75f}, 0.15)) {
-    if (rng.uniform() < 0.06) fog_ = draw(rng, 0.6, 0.8);        // thick fog
-    if (rng.uniform() < 0.06) exposure_ = draw(rng, 0.15, 0.3);  // near darkness
+    if (rng.uniform() < 0.05) fog_ = draw(rng, 0.5, 0.7);        // thick fog
+    if (rng.uniform() < 0.05) exposure_ = draw(rng, 0.2, 0.35);  // near darkness
   }
   Colour see(const View& view, float x, float y, float t, uint32_t pixel) const {
     const float sx = x * zoom_ + x_ + pan_ * t + shake_ * (noise(t * 5, 0, seed_) - 0.5f);
