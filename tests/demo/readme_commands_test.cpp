@@ -93,9 +93,10 @@ TEST(ReadmeCommands, ProgramsAndFlagsExist) {
 TEST(ReadmeCommands, EveryProgramStandsInTheTable) {
   std::stringstream readme;
   readme << std::ifstream(kRoot / "README.md").rdbuf();
-  for (const auto& entry : fs::directory_iterator(kRoot / "apps"))
-    if (entry.path().extension() == ".cpp")
-      EXPECT_THAT(readme.str(), HasSubstr("`" + entry.path().stem().string() + "`"));
+  for (const auto& entry : fs::directory_iterator(kRoot / "apps")) {
+    if (entry.path().extension() != ".cpp") continue;
+    EXPECT_THAT(readme.str(), HasSubstr("`" + entry.path().stem().string() + "`"));
+  }
 }
 
 TEST(ReadmeCommands, TheAfternoonRouteExistsAndIsAnAfternoonLong) {
