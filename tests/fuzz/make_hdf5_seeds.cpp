@@ -53,7 +53,7 @@ void legacy(hid_t file) {
   texts(file, "conv2d", "weight_names", {"conv2d/kernel:0"});
   texts(file, "bn", "weight_names", {"bn/beta:0", "bn/gamma:0"});
   array(file, "conv2d/conv2d/kernel:0", H5T_IEEE_F32LE, packed());
-  array(file, "bn/bn/beta:0", H5T_IEEE_F16BE, H5P_DEFAULT);
+  array(file, "bn/bn/beta:0", H5T_IEEE_F64BE, H5P_DEFAULT);
   array(file, "bn/bn/gamma:0", H5T_IEEE_F64LE, H5P_DEFAULT);
 }
 

@@ -144,7 +144,7 @@ TEST(Damage, ChangedBytesNeverCrashOrHang) {
     Rng rng(2);
     const auto below = [&](size_t bound) { return static_cast<size_t>(rng.uniform() * static_cast<double>(bound)); };
     int refused = 0;
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < 100; ++i) {
       std::string changed = whole;
       for (size_t n = 1 + below(8); n-- > 0;) {
         const size_t near = std::min<size_t>(4096, whole.size());
@@ -160,7 +160,7 @@ TEST(Damage, ChangedBytesNeverCrashOrHang) {
       }
       EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10)) << name << ", change " << i;
     }
-    EXPECT_GT(refused, 20) << name;
+    EXPECT_GT(refused, 10) << name;
   }
 }
 

@@ -96,8 +96,8 @@ TEST(RealWeights, TheInception2015FileImportsWholeAndItsFeaturesTellPlacesApart)
   EXPECT_EQ(report.parameters, 21'802'784);
   EXPECT_EQ(report.used.size(), 376u);
   EXPECT_TRUE(report.skipped.empty());
-  const std::vector<Clip> train = clips_of(clips, "fold1_train.csv", 3),
-                          test = clips_of(clips, "fold1_evaluate.csv", 2);
+  const std::vector<Clip> train = clips_of(clips, "fold1_train.csv", 2),
+                          test = clips_of(clips, "fold1_evaluate.csv", 1);
   ASSERT_EQ(train.size(), 20u);
   ASSERT_EQ(test.size(), 10u);
   const double accuracy = nearest_mean_accuracy(*network, train, test);
