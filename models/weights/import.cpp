@@ -47,8 +47,7 @@ class Importer {
  public:
   Importer(Backbone& network, Recognised& file, const std::string& file_name, const ImportOptions& options)
       : network_(network), file_(file), file_name_(file_name), options_(options) {
-    if (file_.own || file_.layout.name == "our own names")
-      file_.layout = weights::own_layout(network, network.options().model);
+    if (file_.own || file_.layout.own) file_.layout = weights::own_layout(network, network.options().model);
   }
 
   ImportReport run() {
@@ -103,13 +102,18 @@ class Importer {
     const std::string own_head = str(o.head == HeadKind::Direct ? "" : "FC(1024) and ", "FC(", o.classes, ")");
     if (!fitting) report_.defaults.push_back("head: " + own_head + " keeps its own values");
     if (!in_file || fitting) return;
-    const bool untrained = file_.source.metadata.contains(kUntrainedHeadKey);
-    for (const Rule& rule : rules)
-      if (const SourceTensor* source = file_.find(rule)) {
-        head_keys_.push_back(source->key);
-        report_.skipped.push_back(source->name + (untrained ? ": was never trained"
-                                                            : str(": the classifier of ", file_.classes(),
-                                                                  " classes; the network's head is ", own_head)));
+    const std::string why =
+        file_.source.metadata.contains(kUntrainedHeadKey)
+            ? ": was never trained"
+            : str(": the classifier of ", file_.classes(), " classes; the network's head is ", own_head);
+    const auto is_head = [&](const std::string& key) {
+      if (file_.layout.own && key.starts_with("head.")) return true;
+      return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) { return rule.key == key; });
+    };
+    for (const SourceTensor& tensor : file_.source.tensors)
+      if (is_head(tensor.key)) {
+        head_keys_.push_back(tensor.key);
+        report_.skipped.push_back(tensor.name + why);
       }
   }
 
@@ -276,7 +280,7 @@ BackboneOptions adapted(BackboneOptions options, const Recognised& file, const I
     return options;
   }
   options.pool_padding = import.pool_padding.value_or(file.layout.pool_padding);
-  if (file.layout.name == "our own names") return options;
+  if (file.layout.own) return options;
   const auto has_gamma = [&](const Rule& rule) {
     return rule.path.ends_with("bn.gamma") && file.find(rule) != nullptr;
   };

@@ -124,7 +124,7 @@ std::optional<std::string> Layout::reason_to_skip(const std::string& key) const 
 }
 
 Layout own_layout(const Backbone& network, const std::string& model) {
-  Layout layout{.name = "our own names", .model = model, .title = model};
+  Layout layout{.name = "our own names", .model = model, .title = model, .own = true};
   Backbone& tree = const_cast<Backbone&>(network);  // parameters() hands out what may be changed; nothing is here
   const auto add = [&](const std::string& path) {
     (path.starts_with("head.") ? layout.head : layout.rules)

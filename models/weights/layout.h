@@ -36,6 +36,7 @@ struct Layout {
   std::string model;   // "vis-inc"
   std::string title;   // "InceptionV3"
   bool keras = false;  // keys are Keras'
+  bool own = false;    // keys are our paths
   std::vector<Rule> rules = {};
   std::vector<Rule> head = {};  // head.classes.weight and .bias
   PoolPadding pool_padding = PoolPadding::Ignored;

@@ -210,6 +210,26 @@ TEST(Weights, OurOwnCheckpointsGoThroughTheSameDoor) {
               HasSubstr("is a checkpoint of vis-inc"));
 }
 
+TEST(Weights, AHeadOfAnotherFormStaysBehind) {
+  const auto direct = make_backbone_from_weights(base("vis-conv"), golden::file("convnext_timm.safetensors"));
+  const auto hidden = make_backbone(base("vis-conv"));
+  for (Backbone* from : {direct.get(), hidden.get()}) {
+    Checkpoint checkpoint;
+    store_parameters(*from, checkpoint);
+    checkpoint.metadata[kBackboneKey] = to_json(from->options());
+    checkpoint.save(golden::file("head.safetensors"));
+    BackboneOptions other = from->options();
+    other.head = other.head == HeadKind::Direct ? HeadKind::Hidden1024 : HeadKind::Direct;
+    other.classes = 7;
+    const auto network = make_backbone(other);
+    network->eval();
+    const ImportReport report = import_weights(*network, golden::file("head.safetensors"));
+    EXPECT_THAT(report.skipped, Contains(HasSubstr("head.classes.weight")));
+    from->eval();
+    EXPECT_EQ(answer(*network, false), answer(*from, false));
+  }
+}
+
 TEST(Weights, OurOwnSoundNetworksGoThroughTheSameDoor) {
   const auto from = make_backbone({.model = "aud-mel", .classes = 3, .width = 0.05, .seed = 8});
   Checkpoint checkpoint;
