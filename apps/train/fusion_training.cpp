@@ -19,14 +19,54 @@ namespace {
 constexpr float kKlClip = 1e-7f;          // PAPER section 5
 constexpr int64_t kInferenceRows = 1024;  // bounds the memory of a pass over a whole split
 
-// The rows of a mini-batch within the whole matrices, already paired for mixup: no batch is gathered before it is
-// mixed.
-MixupPlan plan_rows(std::span<const int64_t> rows, MixupOptions options, Rng& rng) {
-  MixupPlan plan = plan_mixup(static_cast<int64_t>(rows.size()), options, rng);
-  for (int32_t& i : plan.first) i = static_cast<int32_t>(rows[static_cast<size_t>(i)]);
-  for (int32_t& i : plan.second) i = static_cast<int32_t>(rows[static_cast<size_t>(i)]);
+// Rows of x mixed as the plan says, with its gradient: row m of dy goes to first[m] and second[m] by their weights.
+// Phase II runs on the CPU and the rows are a batch's logits, so plain loops do.
+Variable mix_rows(const Variable& x, const MixupPlan& plan) {
+  return record("mix_rows", {x}, mix(x.value(), plan), [plan, shape = x.shape()](const Tensor& dy, const Needs&) {
+    Tensor dx = Tensor::zeros(shape);
+    const int64_t width = shape[1];
+    for (size_t m = 0; m < plan.lambda.size(); ++m) {
+      const float* from = dy.data<float>() + static_cast<int64_t>(m) * width;
+      float* first = dx.data<float>() + plan.first[m] * width;
+      float* second = dx.data<float>() + plan.second[m] * width;
+      for (int64_t d = 0; d < width; ++d) first[d] += plan.lambda[m] * from[d];
+      for (int64_t d = 0; d < width; ++d) second[d] += (1 - plan.lambda[m]) * from[d];
+    }
+    return std::vector<Tensor>{dx};
+  });
+}
+
+MixupPlan copies_of(std::span<const int64_t> rows) {
+  MixupPlan plan;
+  for (const int64_t row : rows) {
+    plan.first.push_back(static_cast<int32_t>(row));
+    plan.second.push_back(static_cast<int32_t>(row));
+    plan.lambda.push_back(1.0f);
+  }
   return plan;
 }
+
+std::vector<Variable> mixed(const std::vector<Tensor>& matrices, const MixupPlan& plan) {
+  std::vector<Variable> x;
+  for (const Tensor& matrix : matrices) x.emplace_back(mix(matrix, plan));
+  return x;
+}
+
+}  // namespace
+
+Variable mixed_logits(FusionNet& net, const std::vector<Tensor>& matrices, std::span<const int64_t> rows,
+                      const MixupPlan& plan) {
+  const MixupPlan batch = copies_of(rows);
+  // Without a ReLU a fusion is an affine map, and weights that add up to 1 pass through it: the logits of mixed
+  // embeddings are the mixed logits. That saves mixing five matrices of 1024 columns.
+  if (net.options().activation == Activation::None) return mix_rows(net.run(mixed(matrices, batch)), plan);
+  MixupPlan whole = plan;
+  for (int32_t& i : whole.first) i = batch.first[static_cast<size_t>(i)];
+  for (int32_t& i : whole.second) i = batch.first[static_cast<size_t>(i)];
+  return net.run(mixed(matrices, whole));
+}
+
+namespace {
 
 class FusionTrainer {
  public:
@@ -86,11 +126,9 @@ class FusionTrainer {
  private:
   void step(std::span<const int64_t> rows, Rng& rng, LogLine& line) {
     stop_if_interrupted();
-    const MixupPlan plan = plan_rows(rows, learning_.mixup_options(), rng);
-    std::vector<Variable> x;
-    for (const Tensor& matrix : data_.train.x) x.emplace_back(mix(matrix, plan));
-    const Tensor y = mix(targets_, plan);
-    const Variable logits = net_->run(x);
+    const MixupPlan plan = plan_mixup(static_cast<int64_t>(rows.size()), learning_.mixup_options(), rng);
+    const Variable logits = mixed_logits(*net_, data_.train.x, rows, plan);
+    const Tensor y = mix(mix(targets_, copies_of(rows)), plan);
     const Variable loss = softmax_kl(logits, y, kKlClip);
     loss.backward();
     line.learning_rate = schedule_.learning_rate(adam_.steps());

@@ -4,16 +4,23 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "apps/train/embeddings.h"
 #include "apps/train/metrics.h"
 #include "apps/train/options.h"
+#include "layers/mixup.h"
 #include "models/fusion.h"
 
 namespace avs {
 
 // A fusion's class probabilities for rows of embeddings: [rows, classes]. A matrix pass in blocks, no gradients.
 Tensor fuse(FusionNet& net, const std::vector<Tensor>& x);
+
+// Logits of the batch made of these rows of the matrices, mixed as the plan says (its indices count within the batch):
+// [plan.rows(), classes]. Mixes embeddings, or what comes to the same and is cheaper, logits.
+Variable mixed_logits(FusionNet& net, const std::vector<Tensor>& matrices, std::span<const int64_t> rows,
+                      const MixupPlan& plan);
 
 struct FusionData {
   EmbeddingRows train, validation;

@@ -195,6 +195,29 @@ TEST(FusionTraining, LearnsKeepsTheBestEpochAndRepeatsItself) {
             one.validation.micro_accuracy);
 }
 
+// The shortcut of an affine fusion against its definition: mix the embeddings first, then run the network.
+TEST(FusionTraining, MixingLogitsEqualsMixingEmbeddingsInValueAndGradient) {
+  const EmbeddingRows data = separable(20, 3);
+  const std::vector<int64_t> rows = {4, 17, 0, 9, 12, 3, 8};
+  Rng rng(6);
+  const MixupPlan plan = plan_mixup(7, {}, rng);
+  FusionNet shortcut(kSmallFusion), definition(kSmallFusion);
+  std::vector<Variable> x;
+  for (const Tensor& matrix : data.x) {
+    Tensor batch = Tensor::empty({7, 10});
+    for (size_t i = 0; i < rows.size(); ++i) batch.rows(static_cast<int64_t>(i), 1).copy_from(matrix.rows(rows[i], 1));
+    x.emplace_back(mix(batch, plan));
+  }
+  const Variable fast = mixed_logits(shortcut, data.x, rows, plan), slow = definition.run(x);
+  EXPECT_LT(relative_error(to_double(fast.value()), to_double(slow.value())), 1e-5);
+  const Tensor dy = to_tensor(reference::random_vector(13 * 3, 8), {13, 3});
+  fast.backward(dy);
+  slow.backward(dy);
+  const auto p = shortcut.parameters(), q = definition.parameters();
+  for (size_t i = 0; i < p.size(); ++i)
+    EXPECT_LT(relative_error(to_double(p[i]->variable.grad()), to_double(q[i]->variable.grad())), 1e-5) << p[i]->path;
+}
+
 TEST(FusionTraining, StopsAtALossThatIsNoNumber) {
   LearningOptions wild = kShort;
   wild.learning_rate = 1e30;
