@@ -21,7 +21,8 @@ Trains five small networks on videos and fuses them; writes DIR/report.html and 
   --data DIR   your own videos, DIR/CLASS/* or DIR/{train,test}/CLASS/* or the DCASE layout; without it the demo makes
                a data set of 368 small videos in which neither sound nor picture alone decides
 
-The same command after an interruption continues. Networks are small (width 0.125 to 0.25, pictures of 96 pixels):
+The same command after an interruption continues; a stage that is done is not looked at again, so take another --out
+after adding videos. Networks are small (width 0.125 to 0.25, pictures of 96 pixels):
 for accuracy on your own videos follow README.md, "Your own videos".
 TEXT
 }
@@ -52,9 +53,12 @@ stage() { # NAME COMMAND…
     return
   fi
   again=yes
-  # A training begun with other options cannot be continued; what is in OUT is the demo's own.
-  if [ -e "$mark.begun" ] && [ "$(cat "$mark.begun")" != "$*" ] && [ "$(basename "$1")" = train_backbone ]; then
-    rm -rf "$out/runs/$name"
+  # A training begun with other options or on other clips cannot be continued; what is in OUT is the demo's own.
+  if [ -e "$mark.begun" ] && [ "$(cat "$mark.begun")" != "$*" ]; then
+    case $(basename "$1") in
+      train_backbone) rm -rf "$out/runs/$name" ;;
+      prepare) rm -rf "$out"/runs/* ;;
+    esac
   fi
   rm -f "$mark"
   echo "$*" >"$mark.begun"
