@@ -13,6 +13,7 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
+#include "apps/cli/require.h"
 #include "models/weights/imagenet_names.h"
 #include "models/weights/import.h"
 #include "vision/frames.h"
@@ -108,7 +109,7 @@ std::unique_ptr<Backbone> classifier_of(const Options& options) {
 
 void run(const Options& options) {
   const Device device = use_device(options.compute);
-  AVS_CHECK(UsageError, !device.is_cuda(), "classify_image runs on the CPU; leave --device out");
+  require<UsageError>(!device.is_cuda(), "classify_image runs on the CPU; leave --device out");
   const std::unique_ptr<Backbone> network = classifier_of(options);
   const std::vector<std::string> names = class_names(options, network->options().classes);
   const bool published = network->options().head == HeadKind::Direct;

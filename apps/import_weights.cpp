@@ -15,6 +15,7 @@ extern "C" {
 #include <set>
 
 #include "apps/cli/program.h"
+#include "apps/cli/require.h"
 #include "models/weights/import.h"
 
 namespace avs {
@@ -53,7 +54,7 @@ Digests digests_of(const std::string& file) {
   };
   const std::unique_ptr<AVMD5, Free> md5(av_md5_alloc());
   const std::unique_ptr<AVSHA, Free> sha(av_sha_alloc());
-  AVS_CHECK(OutOfMemory, md5 != nullptr && sha != nullptr, "libavutil cannot allocate its digests");
+  require<OutOfMemory>(md5 != nullptr && sha != nullptr, "libavutil cannot allocate its digests");
   av_md5_init(md5.get());
   av_sha_init(sha.get(), 256);
   std::ifstream in(file, std::ios::binary);
@@ -133,8 +134,8 @@ void print_report(const ImportReport& report, const Digests& digests, const Opti
 }
 
 void run(const Options& options) {
-  AVS_CHECK(UsageError, input_kind_of(options.model) == InputKind::Frames, options.model,
-            " listens; weights are imported into vis-inc and vis-conv");
+  require<UsageError>(input_kind_of(options.model) == InputKind::Frames, options.model,
+                      " listens; weights are imported into vis-inc and vis-conv");
   ImportReport report;
   const BackboneOptions base{.model = options.model, .width = options.width};
   const std::unique_ptr<Backbone> network =

@@ -60,7 +60,7 @@ Bytes read_file(const std::filesystem::path& file) {
   if (size > kMaxBytes) throw DataError(str(file.string(), ": ", size, " bytes are more than a weight file has"));
   const std::shared_ptr<uint8_t[]> memory(new uint8_t[size + 1]);
   const uint64_t read = open.read(memory.get(), size);
-  AVS_CHECK(DataError, read == size, file.string(), ": became shorter while it was read");
+  if (read != size) throw DataError(file.string() + ": became shorter while it was read");
   return {memory, {memory.get(), read}, file.string()};
 }
 

@@ -184,8 +184,8 @@ class Importer {
     const auto read = [&](Slot& slot) {
       if (slot.source == nullptr) return;
       std::vector<float> values = slot.source->read();
-      AVS_CHECK(DataError, static_cast<int64_t>(values.size()) == slot.value.size(), file_name_, ": tensor '",
-                slot.source->name, "' has ", values.size(), " values");
+      if (static_cast<int64_t>(values.size()) != slot.value.size())
+        throw DataError(str(file_name_, ": tensor '", slot.source->name, "' has ", values.size(), " values"));
       const bool variance = slot.path.ends_with("running_variance");
       for (const float value : values)
         if (!std::isfinite(value) || (variance && value < 0))
