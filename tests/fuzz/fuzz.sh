@@ -33,12 +33,17 @@ regressions=("$root/tests/fuzz/regressions/$reader"/*)
 [ -e "${regressions[0]}" ] && cp "${regressions[@]}" "$seeds"
 
 # Ten seconds and 2 GB for one input: more is a finding.
+before=$(ls "$build/findings")
 status=0
 "$build/fuzz_$reader" "$corpus" "$seeds" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=262144 \
   -artifact_prefix="$build/findings/$reader-" -print_final_stats=1 -verbosity=1 >"$build/$reader.log" 2>&1 || status=$?
 tail -n 12 "$build/$reader.log"
-if [ "$status" -ne 0 ]; then
+if [ "$(ls "$build/findings")" != "$before" ]; then
   echo "fuzz: a finding; the input is in $build/findings, the report in $build/$reader.log" >&2
+  exit 1
+fi
+if [ "$status" -ne 0 ]; then
+  echo "fuzz: the run ended early, without a finding; its log is $build/$reader.log" >&2
   exit 1
 fi
 echo "fuzz: $reader, $seconds s, no finding"
