@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include "apps/train/fusion_training.h"
+#include "tensor/parallel.h"
 
 namespace avs {
 namespace {
@@ -30,6 +31,7 @@ EmbeddingRows random_rows(int64_t clips, int64_t size, Rng rng) {
 }
 
 void fusion(benchmark::State& state, const char* method) {
+  set_thread_count(1);  // train_fusion's default: a step is too small to share
   FusionTraining options;
   FusionOptions fusion{.method = fusion_method_of(method), .inputs = kBackbones, .classes = kClasses};
   fusion.embedding_size = layer_of(fusion.method) == EmbeddingLayer::Fc1024 ? 1024 : kClasses;

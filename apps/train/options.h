@@ -60,7 +60,7 @@ struct FusionTraining {
   std::vector<std::string> use;  // empty: all
   bool relu = false, overwrite = false;
   LearningOptions learning = {.epochs = 0, .batch = 128, .learning_rate = 2e-3, .schedule = "cosine"};
-  ComputeOptions compute;
+  ComputeOptions compute = {.threads = 1};  // a step is too small to share
 };
 
 // What a value may do to a run: Identity belongs to the result and its checkpoints; Place may differ between runs with
