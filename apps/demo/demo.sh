@@ -90,10 +90,10 @@ fi
 stage prepare "$bin/prepare" --data "$data" --cache "$out/cache" --image-size 96
 
 for model in aud-mel aud-gam aud-cqt; do
-  train $model --width 0.125 --epochs 8 --lr 2e-3
+  train $model --width 0.125 --epochs 10 --lr 2e-3
 done
 train vis-inc --width 0.25 --epochs 24 --lr 1e-3 --frames-per-clip 2 --augment flip
-train vis-conv --width 0.25 --epochs 24 --lr 1e-3 --frames-per-clip 2 --augment flip
+train vis-conv --width 0.25 --epochs 16 --lr 1e-3 --frames-per-clip 2 --augment flip
 
 backbones=()
 for model in aud-mel aud-gam aud-cqt vis-inc vis-conv; do backbones+=(--backbone "$out/runs/$model"); done
