@@ -7,10 +7,15 @@
 #include "tensor/context.h"
 #include "tensor/device.h"
 
+namespace avs {
+class Tensor;
+}
+
 namespace avs::cuda {
 
 bool available();               // built in, a driver found, and at least one device
 std::string why_unavailable();  // one sentence for people; empty when available()
 Context& context(Device device);
+void fill(Tensor& x, float value);  // f32, f16, bf16
 
 }  // namespace avs::cuda

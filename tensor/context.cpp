@@ -67,6 +67,7 @@ class CpuContext final : public Context {
 
   void copy_to_host(void* host, const void* data, size_t bytes) override { std::memcpy(host, data, bytes); }
   void copy_from_host(void* data, const void* host, size_t bytes) override { std::memcpy(data, host, bytes); }
+  void copy_on_device(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void fill_zero(void* data, size_t bytes) override { std::memset(data, 0, bytes); }
   void synchronize() override {}
 

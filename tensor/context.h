@@ -28,6 +28,7 @@ class Context {
   virtual void deallocate(void* data, size_t bytes) noexcept = 0;
   virtual void copy_to_host(void* host, const void* data, size_t bytes) = 0;
   virtual void copy_from_host(void* data, const void* host, size_t bytes) = 0;
+  virtual void copy_on_device(void* to, const void* from, size_t bytes) = 0;
   virtual void fill_zero(void* data, size_t bytes) = 0;
   virtual void synchronize() = 0;
   virtual MemoryStats memory() const = 0;

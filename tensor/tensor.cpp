@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "cuda/api.h"
+
 namespace avs {
 namespace {
 
@@ -111,7 +113,9 @@ Tensor Tensor::clone() const {
 void Tensor::copy_from(const Tensor& other) {
   AVS_CHECK(ShapeError, shape_ == other.shape_ && dtype_ == other.dtype_, "copy_from: ", shape_, " ", dtype_, " from ",
             other.shape_, " ", other.dtype_);
-  if (device().is_cuda() && other.device().is_cuda()) {
+  if (device() == other.device()) {
+    context(device()).copy_on_device(raw(), other.raw(), bytes());
+  } else if (device().is_cuda() && other.device().is_cuda()) {  // between two GPUs: rare, so the simple way
     const Tensor host = other.to(kCpu);
     context(device()).copy_from_host(raw(), host.raw(), bytes());
   } else if (device().is_cuda()) {
@@ -122,11 +126,7 @@ void Tensor::copy_from(const Tensor& other) {
 }
 
 void Tensor::fill(float value) {
-  if (device().is_cuda()) {
-    Tensor host = empty(shape_, dtype_, kCpu);
-    host.fill(value);
-    return copy_from(host);
-  }
+  if (device().is_cuda()) return cuda::fill(*this, value);
   switch (dtype_) {
     case DType::F32: std::fill_n(data<float>(), size(), value); return;
     case DType::BF16: std::fill_n(data<bf16>(), size(), bf16(value)); return;

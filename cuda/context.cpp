@@ -1,0 +1,143 @@
+// The device as the rest of the engine sees it: is there one, its memory, copies to and from it.
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+
+#include "cuda/api.h"
+#include "cuda/arena.h"
+#include "cuda/runtime.h"
+
+namespace avs::cuda {
+namespace {
+
+constexpr int kMostDevices = 64;
+
+// Why the devices cannot be used; empty: they can. Asked once.
+std::string look_for_devices() {
+  int driver = 0, runtime = 0, count = 0;
+  const cudaError_t result = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  if (result == cudaErrorInsufficientDriver) {
+    if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) return "no NVIDIA driver is installed";
+    cudaRuntimeGetVersion(&runtime);
+    return str("the NVIDIA driver supports CUDA ", driver / 1000, ".", driver % 1000 / 10, ", this build needs ",
+               runtime / 1000, ".", runtime % 1000 / 10, "; a newer driver is needed");
+  }
+  if (result == cudaErrorNoDevice || (result == cudaSuccess && count == 0)) return "no NVIDIA GPU was found";
+  if (result != cudaSuccess) return str("CUDA cannot start: ", cudaGetErrorString(result));
+  return {};
+}
+
+class CudaContext final : public Context {
+ public:
+  explicit CudaContext(Device device) : device_(device), arena_(device) {
+    check(cudaSetDevice(device.index), "cudaSetDevice");
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    const auto attribute = [&](cudaDeviceAttr which) {
+      int value = 0;
+      check(cudaDeviceGetAttribute(&value, which, device.index), "cudaDeviceGetAttribute");
+      return value;
+    };
+    facts_.compute_capability =
+        10 * attribute(cudaDevAttrComputeCapabilityMajor) + attribute(cudaDevAttrComputeCapabilityMinor);
+    facts_.multiprocessors = attribute(cudaDevAttrMultiProcessorCount);
+    facts_.shared_bytes_per_block = static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
+  }
+
+  Device device() const override { return device_; }
+  cudaStream_t stream() const { return stream_; }
+  const DeviceFacts& facts() const { return facts_; }
+
+  void* allocate(size_t bytes) override { return arena_.allocate(bytes); }
+  void deallocate(void* data, size_t bytes) noexcept override { arena_.deallocate(data, bytes); }
+
+  void copy_to_host(void* host, const void* data, size_t bytes) override {
+    check(cudaMemcpyAsync(host, data, bytes, cudaMemcpyDeviceToHost, stream_), "copying from the device");
+    synchronize();
+  }
+  // Pageable memory is staged before the call returns: the caller may reuse `host` at once.
+  void copy_from_host(void* data, const void* host, size_t bytes) override {
+    check(cudaMemcpyAsync(data, host, bytes, cudaMemcpyHostToDevice, stream_), "copying to the device");
+  }
+  void copy_on_device(void* to, const void* from, size_t bytes) override {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "copying on the device");
+  }
+  void fill_zero(void* data, size_t bytes) override {
+    check(cudaMemsetAsync(data, 0, bytes, stream_), "clearing device memory");
+  }
+  void synchronize() override { check(cudaStreamSynchronize(stream_), "waiting for the device"); }
+
+  MemoryStats memory() const override { return arena_.stats(); }
+  void set_memory_limit(size_t bytes) override { arena_.set_limit(bytes); }
+  void reset_peak() override { arena_.reset_peak(); }
+  void release_cached() noexcept override { arena_.release_cached(); }
+
+ private:
+  const Device device_;
+  Arena arena_;
+  cudaStream_t stream_ = nullptr;
+  DeviceFacts facts_;
+};
+
+CudaContext& cuda_context(Device device) {
+  static std::mutex mutex;
+  // Never destroyed: tensors in static storage may outlive every other static.
+  static auto* const contexts = new std::array<std::unique_ptr<CudaContext>, kMostDevices>;
+  const std::string reason = why_unavailable();
+  AVS_CHECK(DeviceError, reason.empty(), device, ": ", reason);
+  int count = 0;
+  check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
+  AVS_CHECK(DeviceError, device.index >= 0 && device.index < count && count <= kMostDevices, device, ": this machine has ",
+            count, count == 1 ? " GPU, cuda:0" : str(" GPUs, cuda:0 to cuda:", count - 1));
+  const std::lock_guard lock(mutex);
+  std::unique_ptr<CudaContext>& context = (*contexts)[static_cast<size_t>(device.index)];
+  if (context == nullptr) context = std::make_unique<CudaContext>(device);
+  return *context;
+}
+
+bool waits_after_launches() {
+  static const bool waits = [] {
+    const char* const asked = std::getenv("AVS_SYNC_LAUNCHES");
+    return asked != nullptr && std::string(asked) != "0";
+  }();
+  return waits;
+}
+
+}  // namespace
+
+bool available() { return why_unavailable().empty(); }
+std::string why_unavailable() {
+  static const std::string reason = look_for_devices();
+  return reason;
+}
+avs::Context& context(Device device) { return cuda_context(device); }
+
+cudaStream_t stream(Device device) { return cuda_context(device).stream(); }
+const DeviceFacts& facts(Device device) { return cuda_context(device).facts(); }
+
+void check(cudaError_t result, const char* what) {
+  if (result == cudaSuccess) return;
+  cudaGetLastError();
+  const std::string message = str("CUDA: ", what, ": ", cudaGetErrorString(result), " (", cudaGetErrorName(result), ")");
+  if (result == cudaErrorMemoryAllocation) throw OutOfMemory(message + "; a smaller --batch needs less");
+  throw DeviceError(message);
+}
+
+void check_launch(const char* kernel, cudaStream_t stream) {
+  check(cudaGetLastError(), kernel);
+  if (waits_after_launches()) check(cudaStreamSynchronize(stream), kernel);
+}
+
+Grid over(int64_t n, Device device, int threads) {
+  const int64_t enough = int64_t{facts(device).multiprocessors} * 8;
+  return {.blocks = dim3(static_cast<unsigned>(std::min(blocks_for(n, threads), enough))),
+          .threads = dim3(static_cast<unsigned>(threads))};
+}
+
+void allow_shared(const void* kernel, size_t bytes) {
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+        "asking for dynamic shared memory");
+}
+
+}  // namespace avs::cuda

@@ -1,0 +1,26 @@
+// What the emulated libraries (cuBLAS, cuFFT, cuDNN) and the tests may do with the recording runtime (runtime.cpp).
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "tests/emulation/machine.h"
+
+namespace avs::emulation {
+
+using Work = std::function<void()>;
+
+// Runs the work now, or records it while the stream captures. Returns a cudaError_t.
+int submit(Stream* stream, Work work);
+
+// The call of `function` ("cudaMalloc", "cudaLaunchKernel", …) after the next `after` ones returns `error` (a cudaError_t);
+// a sticky fault stays, as after an illegal address on a device. An empty function: no fault.
+struct Fault {
+  std::string function;
+  int after = 0;
+  int error = 0;
+  bool sticky = false;
+};
+void set_fault(const Fault& fault);
+
+}  // namespace avs::emulation
