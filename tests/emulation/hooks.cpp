@@ -85,6 +85,23 @@ void __tsan_write_range(const void* at, size_t bytes) {
   if (bytes != 0) avs::emulation::check_access(at, bytes, Access::Write, __builtin_return_address(0));
 }
 
+// Atomics of host code in .cu files (reference counts of shared_ptr): carried out, nothing to check.
+#define AVS_ATOMICS(bits, type)                                                                                      \
+  type __tsan_atomic##bits##_load(const volatile type* at, int) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }    \
+  void __tsan_atomic##bits##_store(volatile type* at, type v, int) { __atomic_store_n(at, v, __ATOMIC_SEQ_CST); }    \
+  type __tsan_atomic##bits##_fetch_add(volatile type* at, type v, int) {                                             \
+    return __atomic_fetch_add(at, v, __ATOMIC_SEQ_CST);                                                              \
+  }                                                                                                                  \
+  type __tsan_atomic##bits##_fetch_sub(volatile type* at, type v, int) {                                             \
+    return __atomic_fetch_sub(at, v, __ATOMIC_SEQ_CST);                                                              \
+  }                                                                                                                  \
+  int __tsan_atomic##bits##_compare_exchange_strong(volatile type* at, type* was, type v, int, int) {                \
+    return __atomic_compare_exchange_n(at, was, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                       \
+  }
+AVS_ATOMICS(8, char)
+AVS_ATOMICS(32, int)
+AVS_ATOMICS(64, long)
+
 // ---- undefined behaviour: the runtime's data begins with the place in the source ----
 
 struct SourcePlace {
