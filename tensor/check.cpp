@@ -7,6 +7,12 @@ void check_f32(const char* op, const char* name, const Tensor& t) {
   AVS_CHECK(ShapeError, t.dtype() == DType::F32, op, ": ", name, " must be f32, got ", t.dtype(), " ", t.shape());
 }
 
+void check_activation(const char* op, const char* name, const Tensor& t) {
+  if (!t.defined() || !t.device().is_cuda()) return check_f32(op, name, t);  // the CPU computes in f32 alone
+  AVS_CHECK(ShapeError, t.dtype() == DType::F32 || t.dtype() == DType::BF16 || t.dtype() == DType::F16, op, ": ", name,
+            " must be f32, bf16 or f16, got ", t.dtype(), " ", t.shape());
+}
+
 void check_alike(const char* op, const char* a_name, const Tensor& a, const char* b_name, const Tensor& b) {
   AVS_CHECK(ShapeError, a.defined(), op, ": ", a_name, " is undefined");
   AVS_CHECK(ShapeError, b.defined(), op, ": ", b_name, " is undefined");
@@ -26,7 +32,7 @@ void check_per_channel(const char* op, const Tensor& x, const char* name, const 
 }
 
 RowsShape check_rows(const char* op, const char* name, const Tensor& x) {
-  check_f32(op, name, x);
+  check_activation(op, name, x);
   AVS_CHECK(ShapeError, x.shape().rank() >= 1 && x.shape()[-1] >= 1, op, ": ", name,
             " must have at least one axis and one channel, got ", x.shape());
   return {x.size() / x.shape()[-1], x.shape()[-1]};

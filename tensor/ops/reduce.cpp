@@ -6,7 +6,7 @@ namespace avs::ops {
 
 Tensor sum_rows(const Tensor& x) {
   const RowsShape shape = check_rows("sum_rows", "x", x);
-  Tensor y = Tensor::empty({shape.c}, x.dtype(), x.device());
+  Tensor y = Tensor::empty({shape.c}, DType::F32, x.device());
   x.device().is_cuda() ? cuda::sum_rows(x, y) : cpu::sum_rows(x, y);
   return y;
 }
@@ -19,7 +19,7 @@ Tensor sum_squares(const Tensor& x) {
 }
 
 int64_t first_non_finite(const Tensor& x) {
-  check_f32("first_non_finite", "x", x);
+  check_activation("first_non_finite", "x", x);
   return x.device().is_cuda() ? cuda::first_non_finite(x) : cpu::first_non_finite(x);
 }
 

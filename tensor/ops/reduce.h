@@ -1,5 +1,5 @@
 // Sums, always in the same order whatever the thread count:
-//   sum_rows:      [..., c] -> [c], the sum over all rows (bias gradients)
+//   sum_rows:      [..., c] -> [c] in f32, the sum over all rows (bias gradients)
 //   sum_squares:   [...] -> [1], accumulated in double (L2 penalty, gradient norm)
 //   first_non_finite: the index of the first NaN or infinity, -1 if all is well (on the host; waits for the device)
 #pragma once

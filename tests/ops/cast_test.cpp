@@ -36,33 +36,52 @@ TEST(Cast, RoundsToNearestEvenLikeTheOracle) {
 TEST(Cast, ThereAndBackIsTheIdentityForEveryHalf) {
   Tensor x = Tensor::empty({1 << 16}, DType::F16);
   for (int i = 0; i < 1 << 16; ++i) x.data<f16>()[i].bits = static_cast<uint16_t>(i);
-  const Tensor wide = ops::cast(x, DType::F32);
-  const Tensor back = ops::cast(wide, DType::F16);
-  for (int i = 0; i < 1 << 16; ++i) {
-    const float expected = static_cast<float>(x.data<f16>()[i]);
-    if (std::isnan(expected)) {
-      ASSERT_TRUE(std::isnan(wide.data<float>()[i]) && std::isnan(static_cast<float>(back.data<f16>()[i]))) << i;
-    } else {
-      ASSERT_EQ(wide.data<float>()[i], expected) << i;
-      ASSERT_EQ(back.data<f16>()[i].bits, i);
+  for (const Device device : devices()) {
+    const Tensor wide_there = ops::cast(x.to(device), DType::F32);
+    const Tensor wide = wide_there.to(kCpu), back = ops::cast(wide_there, DType::F16).to(kCpu);
+    for (int i = 0; i < 1 << 16; ++i) {
+      const float expected = static_cast<float>(x.data<f16>()[i]);
+      if (std::isnan(expected)) {
+        ASSERT_TRUE(std::isnan(wide.data<float>()[i]) && std::isnan(static_cast<float>(back.data<f16>()[i]))) << i;
+      } else {
+        ASSERT_EQ(wide.data<float>()[i], expected) << i << " on " << device;
+        ASSERT_EQ(back.data<f16>()[i].bits, i) << device;
+      }
     }
   }
 }
 
 TEST(Cast, KeepsNaNWhosePayloadTheShortTypesCut) {
-  const Tensor x = Tensor::full({33}, std::bit_cast<float>(0x7f800001u));
-  for (const DType dtype : {DType::F16, DType::BF16})
-    for (const double v : to_double(ops::cast(x, dtype))) EXPECT_TRUE(std::isnan(v)) << dtype;
+  for (const Device device : devices()) {
+    const Tensor x = Tensor::full({33}, std::bit_cast<float>(0x7f800001u), device);
+    for (const DType dtype : {DType::F16, DType::BF16})
+      for (const double v : to_double(ops::cast(x, dtype))) EXPECT_TRUE(std::isnan(v)) << dtype << " on " << device;
+  }
 }
 
 TEST(Cast, ReadsPixelsAndLabels) {
   const std::vector<uint8_t> pixels = {0, 7, 255};
-  const std::vector<int32_t> labels = {-3, 0, 1 << 20};
-  EXPECT_EQ(to_double(ops::cast(Tensor::from({3}, std::span(pixels)), DType::F32)), (Vector{0, 7, 255}));
-  EXPECT_EQ(to_double(ops::cast(Tensor::from({3}, std::span(labels)), DType::F32)), (Vector{-3, 0, 1 << 20}));
-  EXPECT_EQ(to_double(ops::cast(Tensor::from({3}, std::span(pixels)), DType::BF16)), (Vector{0, 7, 255}));
-  const std::vector<int32_t> nine_bits = {257};  // bf16 has eight: a tie, to even
-  EXPECT_EQ(to_double(ops::cast(Tensor::from({1}, std::span(nine_bits)), DType::BF16)), (Vector{256}));
+  const std::vector<int32_t> labels = {-3, 0, 1 << 20}, nine_bits = {257};  // bf16 has eight: a tie, to even
+  for (const Device device : devices()) {
+    const auto cast = [&](const auto& values, DType dtype) {
+      return to_double(
+          ops::cast(Tensor::from({static_cast<int64_t>(values.size())}, std::span(values), device), dtype));
+    };
+    EXPECT_EQ(cast(pixels, DType::F32), (Vector{0, 7, 255}));
+    EXPECT_EQ(cast(labels, DType::F32), (Vector{-3, 0, 1 << 20}));
+    EXPECT_EQ(cast(pixels, DType::BF16), (Vector{0, 7, 255}));
+    EXPECT_EQ(cast(nine_bits, DType::BF16), (Vector{256}));
+  }
+}
+
+// A view that begins in the middle of a vector: the scalar path, with the same values.
+TEST(Cast, ReadsViewsThatBeginAnywhere) {
+  const Vector x = reference::random_vector(1000, 9);
+  for (const Device device : devices()) {
+    const Tensor part = to_tensor(x, {1000}, device).view(3, {900});
+    const Vector expected(x.begin() + 3, x.begin() + 903);
+    EXPECT_LT(relative_error(to_double(ops::cast(part, DType::F16)), expected), 1e-3) << device;
+  }
 }
 
 TEST(Cast, ToTheSameTypeIsTheSameTensor) {

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "tensor/ops/cast.h"
 #include "tensor/parallel.h"
 #include "tests/op_case.h"
 #include "tests/reference/reduce.h"
@@ -12,7 +13,7 @@ namespace {
 TEST(Reduce, SumRowsMatchesTheOracleForEveryWidth) {
   for (const Device device : devices())
     for (const auto& [rows, c] :
-         {std::pair{1, 1}, {7, 3}, {1000, 6}, {333, 17}, {65, 64}, {129, 100}, {3, 2048}, {70000, 5}}) {
+         {std::pair{1, 1}, {7, 3}, {1000, 6}, {333, 17}, {65, 64}, {129, 100}, {3, 2048}, {70000, 5}, {3001, 192}}) {
       const Vector x = reference::random_vector(int64_t{rows} * c, 5);
       EXPECT_LT(relative_error(to_double(ops::sum_rows(to_tensor(x, {rows, c}, device))),
                                reference::sum_rows(x, static_cast<size_t>(c))),
@@ -22,9 +23,25 @@ TEST(Reduce, SumRowsMatchesTheOracleForEveryWidth) {
 }
 
 TEST(Reduce, SumsLoseNothingOverAHundredThousandRows) {
-  const Tensor x = Tensor::full({100000, 16}, 0.1f);  // added one by one in f32 this is off by 1e-3
   const double expected = 100000.0 * double{0.1f};
-  for (const double v : to_double(ops::sum_rows(x))) EXPECT_NEAR(v, expected, 1e-6 * expected);
+  for (const Device device : devices()) {
+    const Tensor x = Tensor::full({100000, 16}, 0.1f, device);  // added one by one in f32 this is off by 1e-3
+    for (const double v : to_double(ops::sum_rows(x))) EXPECT_NEAR(v, expected, 1e-6 * expected) << device;
+  }
+}
+
+TEST(Reduce, SumsShortTypesInF32) {
+  for (const Device device : devices())
+    for (const DType dtype : {DType::BF16, DType::F16}) {
+      if (!device.is_cuda()) continue;  // the CPU computes in f32 alone
+      for (const auto& [rows, c] : {std::pair{2001, 40}, {777, 7}}) {
+        const Tensor x = ops::cast(to_tensor(reference::random_vector(int64_t{rows} * c, 5), {rows, c}, device), dtype);
+        const Tensor y = ops::sum_rows(x);
+        EXPECT_EQ(y.dtype(), DType::F32);
+        EXPECT_LT(relative_error(to_double(y), reference::sum_rows(to_double(x), static_cast<size_t>(c))), 1e-5)
+            << rows << " rows of " << c << " " << dtype << " on " << device;
+      }
+    }
 }
 
 TEST(Reduce, SumSquaresMatchesTheOracle) {
@@ -48,15 +65,18 @@ TEST(Reduce, DoesNotDependOnTheThreadCount) {
 }
 
 TEST(Reduce, FindsTheFirstNonFiniteElement) {
-  Tensor x = Tensor::zeros({3, 40000});
-  EXPECT_EQ(ops::first_non_finite(x), -1);
-  x.data<float>()[90001] = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(ops::first_non_finite(x), 90001);
-  x.data<float>()[40007] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(ops::first_non_finite(x), 40007);
-  x.data<float>()[0] = -std::numeric_limits<float>::infinity();
-  EXPECT_EQ(ops::first_non_finite(x), 0);
-  EXPECT_EQ(ops::first_non_finite(Tensor::full({5}, std::numeric_limits<float>::max())), -1);
+  for (const Device device : devices()) {
+    Tensor x = Tensor::zeros({3, 40000});
+    const auto first = [&] { return ops::first_non_finite(x.to(device)); };
+    EXPECT_EQ(first(), -1);
+    x.data<float>()[90001] = std::numeric_limits<float>::infinity();
+    EXPECT_EQ(first(), 90001);
+    x.data<float>()[40007] = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_EQ(first(), 40007);
+    x.data<float>()[0] = -std::numeric_limits<float>::infinity();
+    EXPECT_EQ(first(), 0);
+    EXPECT_EQ(ops::first_non_finite(Tensor::full({5}, std::numeric_limits<float>::max(), device)), -1);
+  }
 }
 
 TEST(Reduce, RefusesIntegersAndScalars) {
