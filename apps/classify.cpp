@@ -77,8 +77,8 @@ void print(const std::string& file, const std::vector<ClassAnswer>& answers, con
 }
 
 void run(const Arguments& a) {
-  require<DeviceError>(!use_device(a.compute).is_cuda(), "this build classifies on the CPU; --device cpu works");
-  Classifier classifier(a.fusion);
+  const Placement placement = use_device(a.compute);
+  Classifier classifier(a.fusion, placement);
   const InterruptSignals signals;
   size_t failed = 0;
   for (const std::string& file : a.files) {

@@ -13,6 +13,7 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
+#include "apps/train/predict.h"
 #include "apps/cli/require.h"
 #include "models/weights/imagenet_names.h"
 #include "models/weights/import.h"
@@ -108,9 +109,9 @@ std::unique_ptr<Backbone> classifier_of(const Options& options) {
 }
 
 void run(const Options& options) {
-  const Device device = use_device(options.compute);
-  require<UsageError>(!device.is_cuda(), "classify_image runs on the CPU; leave --device out");
+  const Placement placement = use_device(options.compute);
   const std::unique_ptr<Backbone> network = classifier_of(options);
+  place(*network, placement);
   const std::vector<std::string> names = class_names(options, network->options().classes);
   const bool published = network->options().head == HeadKind::Direct;
   const int64_t usual_size = published && network->options().model == "vis-inc" ? 299 : network->options().image_size;

@@ -84,11 +84,13 @@ void evaluate_fusions(const Arguments& a, data::Split split, std::vector<NamedEv
   }
 }
 
-void evaluate_backbones(const Arguments& a, data::Split split, std::vector<NamedEvaluation>& columns) {
+void evaluate_backbones(const Arguments& a, Placement placement, data::Split split,
+                        std::vector<NamedEvaluation>& columns) {
   const data::Cache cache = data::Cache::open(a.cache);
   const InterruptSignals signals;
   for (const std::string& run : a.backbones) {
     TrainedBackbone backbone = load_trained_backbone(run);
+    place(*backbone.net, placement);
     check_inputs(backbone, cache);
     const auto dataset =
         evaluation_dataset(cache, backbone.net->input_kind(), split, backbone.net->options().image_size);
@@ -114,10 +116,10 @@ std::string json_of(const std::vector<NamedEvaluation>& columns) {
 
 void run(const Arguments& a) {
   check(a);
-  require<DeviceError>(!use_device(a.compute).is_cuda(), "this build evaluates on the CPU; --device cpu works");
+  const Placement placement = use_device(a.compute);
   const data::Split split = data::split_from_name(a.split);
   std::vector<NamedEvaluation> columns;
-  if (!a.backbones.empty()) evaluate_backbones(a, split, columns);
+  if (!a.backbones.empty()) evaluate_backbones(a, placement, split, columns);
   if (!a.fusions.empty()) evaluate_fusions(a, split, columns);
   std::cout << table_of(columns);
   if (!a.json.empty()) write_text(a.json, json_of(columns));

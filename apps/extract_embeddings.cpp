@@ -7,6 +7,7 @@
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
 #include "apps/cli/require.h"
+#include "apps/train/predict.h"
 #include "apps/train/extract.h"
 
 namespace avs {
@@ -42,7 +43,7 @@ ExtractOptions extract_options(const Arguments& a) {
 }
 
 void run(const Arguments& a) {
-  require<DeviceError>(!use_device(a.compute).is_cuda(), "this build extracts on the CPU; --device cpu works");
+  const Placement placement = use_device(a.compute);
   const data::Cache cache = data::Cache::open(a.cache);
   const ExtractOptions options = extract_options(a);
   std::error_code code;
@@ -54,6 +55,7 @@ void run(const Arguments& a) {
     const data::FolderLock lock(options.shards);
     for (const std::string& run : a.backbones) {
       TrainedBackbone backbone = load_trained_backbone(run);
+      place(*backbone.net, placement);
       const BackboneSource source{distinct_name(backbone.net->options().model, set.names()),
                                   std::filesystem::absolute(run).lexically_normal().string(), backbone.hash};
       Progress progress(sample_count(backbone, cache), source.name);

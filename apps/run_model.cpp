@@ -8,6 +8,7 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
+#include "apps/train/predict.h"
 #include "models/backbone.h"
 #include "models/weights/import.h"
 #include "tensor/ops/cast.h"
@@ -86,9 +87,9 @@ Tensor answer(Backbone& backbone, const Tensor& x, const Options& options) {
 }
 
 void run(const Options& options) {
-  const Device device = use_device(options.compute);
-  AVS_CHECK(UsageError, !device.is_cuda(), "run_model runs on the CPU; leave --device out");
+  const Placement placement = use_device(options.compute);
   const std::unique_ptr<Backbone> backbone = network_of(options);
+  place(*backbone, placement);
   const Tensor x = input_of(options);
   Checkpoint result;
   result.tensors["y"] = answer(*backbone, x, options);

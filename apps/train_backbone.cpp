@@ -60,10 +60,9 @@ void write_report(const BackboneTraining& options, const BackboneTrainer& traine
 void train(const BackboneTraining& given, const CLI::App& app) {
   RunFolder run(given.out);
   const BackboneTraining options = settle(given, app, run);
-  const Device device = use_device(options.compute);
-  require<DeviceError>(!device.is_cuda(), "training on ", device, " is not part of this build; --device cpu works");
+  const Placement placement = use_device(options.compute);
   const data::Cache cache = open_cache(options, run);
-  BackboneTrainer trainer(options, cache, run);
+  BackboneTrainer trainer(options, cache, run, placement);
   write_text(run.config(), to_toml(options));
   const InterruptSignals signals;
   try {

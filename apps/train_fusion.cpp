@@ -56,7 +56,7 @@ Checkpoint checkpoint_of(TrainedFusion& trained, const FusionTraining& options, 
 
 void train(const FusionTraining& options) {
   check(options);
-  const Device device = use_device(options.compute);
+  const Device device = use_device(options.compute).device;
   require<UsageError>(!device.is_cuda(), "train_fusion runs on the CPU: seconds there; leave --device out");
   const EmbeddingSet set = merge({options.embeddings.begin(), options.embeddings.end()});
   FusionOptions fusion{.method = fusion_method_of(options.method),

@@ -34,6 +34,8 @@ Variable scale_channels(const Variable& x, const Variable& gain);
 Variable scale_residual(const Variable& x, const Variable& gain, const Variable& residual);
 Variable affine_channels(const Variable& x, const Tensor& scale, const Tensor& shift);
 
+Variable cast(const Variable& x, DType dtype);  // its gradient arrives in x's own type again
+
 // ---- pools and shapes ----
 Variable max_pool2d(const Variable& x, Pool2dSpec spec);
 Variable avg_pool2d(const Variable& x, Pool2dSpec spec, PoolPadding counting);

@@ -113,6 +113,13 @@ std::string why_unavailable() {
 }
 avs::Context& context(Device device) { return cuda_context(device); }
 
+int compute_capability(Device device) { return facts(device).compute_capability; }
+std::string description(Device device) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, device.index), "cudaGetDeviceProperties");
+  return str(device, " (", properties.name, ", compute capability ", properties.major, ".", properties.minor, ")");
+}
+
 cudaStream_t stream(Device device) { return cuda_context(device).stream(); }
 const DeviceFacts& facts(Device device) { return cuda_context(device).facts(); }
 

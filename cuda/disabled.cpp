@@ -35,6 +35,8 @@ namespace {
 AVS_WEAK bool available() { return false; }
 AVS_WEAK std::string why_unavailable() { return "this build has no CUDA backend"; }
 AVS_WEAK avs::Context& context(Device) { missing(); }
+AVS_WEAK int compute_capability(Device) { missing(); }
+AVS_WEAK std::string description(Device) { missing(); }
 AVS_WEAK void fill(Tensor&, float) { missing(); }
 
 AVS_WEAK void gelu(const Tensor&, Tensor&) { missing(); }

@@ -14,9 +14,10 @@ class AffineChannels final : public Layer {
         shift_(Tensor::from({static_cast<int64_t>(shift.size())}, std::span<const float>(shift))) {}
 
  private:
-  Variable forward(const Variable& x) override {
-    const Device device = x.value().device();
-    return affine_channels(x, scale_.to(device), shift_.to(device));
+  Variable forward(const Variable& x) override { return affine_channels(x, scale_, shift_); }
+  void moved(Device device) override {
+    scale_ = scale_.to(device);
+    shift_ = shift_.to(device);
   }
 
   Tensor scale_, shift_;

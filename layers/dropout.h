@@ -17,6 +17,7 @@ class RandomState {
  public:
   explicit RandomState(Device device = kCpu) : state_(Tensor::zeros({4}, DType::I32, device)) {}
 
+  void to(Device device) { state_ = state_.to(device); }
   void set(uint64_t seed, uint64_t step);            // writes in place: captured steps keep reading the same memory
   const Tensor& state() const { return state_; }     // i32 [4] = seed low, seed high, step low, step high
   uint32_t next_stream() { return next_stream_++; }  // one per Dropout layer, in order of construction

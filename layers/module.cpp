@@ -39,6 +39,16 @@ void Module::set_path(const std::string& path) {
   }
 }
 
+void Module::to(Device device) {
+  for (const Member& member : members_) {
+    if (member.parameter) member.parameter->variable.set_value(member.parameter->variable.value().to(device));
+    if (member.buffer) member.buffer->value = member.buffer->value.to(device);
+    if (member.module) member.module->to(device);
+  }
+  moved(device);
+  mode_changed();  // what was derived from parameters is where they were
+}
+
 void Module::freeze() {
   frozen_ = true;
   for (const Member& member : members_) {

@@ -47,6 +47,9 @@ class Module {
   void eval() { set_mode(Mode::Inference); }
   bool training() const { return mode_ == Mode::Training; }
 
+  // Moves parameters and buffers to a device; before an optimizer's arena is made of them.
+  void to(Device device);
+
   // A frozen subtree: its parameters ask for no gradient and its BatchNorm statistics stand still.
   void freeze();
   bool frozen() const { return frozen_; }
@@ -67,6 +70,8 @@ class Module {
 
   // For layers that keep something derived from parameters (folded weights): called when mode or freezing changes.
   virtual void mode_changed() {}
+  // For what else a layer keeps on the device (constants, random state): called after its parameters moved.
+  virtual void moved(Device) {}
 
  private:
   struct Member {  // exactly one is set; one list keeps the declaration order

@@ -149,7 +149,8 @@ Shape Backbone::input_shape() const {
 
 BackboneOutput Backbone::run(const Variable& x) {
   try {
-    return (*head_)(body(x));
+    const Variable here = x.value().device() == device() ? x : Variable(x.value().to(device()));
+    return (*head_)(cast(body(here), DType::F32));
   } catch (Error& error) {
     error.add_context(str("in backbone ", options_.model, " with input ", x.shape()));
     throw;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "autograd/functions.h"
 #include "layers/batch_norm.h"
 #include "layers/dropout.h"
 #include "layers/module.h"
@@ -60,7 +61,14 @@ class Backbone : public Module {
  public:
   // x: [n, 128, 704, 6] f32 log spectrograms with their deltas, or [n, h, w, 3] f32 or u8 frames, RGB 0..255 (the
   // network's own preprocessing is inside). Other heights and widths work from the network's smallest size on.
+  // x may be on another device than the network: it is brought there. The outputs are f32, on the network's device.
   BackboneOutput run(const Variable& x);
+
+  // The type of the body's activations: f32, or bf16 or f16 where the device has them. Parameters, statistics and the
+  // head stay f32. Not a part of the options: a checkpoint does not care.
+  void compute_in(DType dtype) { compute_dtype_ = dtype; }
+  DType compute_dtype() const { return compute_dtype_; }
+  Device device() const { return random_.state().device(); }
 
   const BackboneOptions& options() const { return options_; }
   InputKind input_kind() const { return input_kind_; }
@@ -76,6 +84,8 @@ class Backbone : public Module {
  protected:
   Backbone(BackboneOptions options, InputKind kind);
   virtual Variable body(const Variable& x) = 0;  // [n, h, w, c] -> [n, features]
+  Variable as_computed(const Variable& x) const { return cast(x, compute_dtype_); }  // where a body's own work begins
+  void moved(Device device) override { random_.to(device); }
   void add_head();                               // the last call of a network's constructor; also draws all weights
   void passed(const std::string& stage, const Variable& y) const {
     if (observer_) observer_(stage, y);
@@ -86,6 +96,7 @@ class Backbone : public Module {
   BackboneOptions options_;
   InputKind input_kind_;
   RandomState random_;
+  DType compute_dtype_ = DType::F32;
   Observer observer_;
   Head* head_ = nullptr;
 };

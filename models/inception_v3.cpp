@@ -210,7 +210,7 @@ Variable InceptionV3::body(const Variable& x) {
   const Nhwc in = as_nhwc(x.shape());
   AVS_CHECK(ShapeError, in.h >= 75 && in.w >= 75 && in.c == 3,
             "InceptionV3 takes frames [n, h, w, 3] with h and w at least 75, got ", x.shape());
-  Variable y = (*preprocess_)(x);
+  Variable y = as_computed((*preprocess_)(x));
   for (Layer* stage : stages_) {
     y = (*stage)(y);
     passed(stage->path(), y);

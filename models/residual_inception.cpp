@@ -110,7 +110,7 @@ Variable ResidualInception::body(const Variable& x) {
   const Nhwc in = as_nhwc(x.shape());
   AVS_CHECK(ShapeError, in.h >= 32 && in.w >= 32 && in.c == kInputChannels, "residual-inception takes [n, h, w, ",
             kInputChannels, "] with h and w at least 32, got ", x.shape());
-  Variable y = input_norm_(x);
+  Variable y = as_computed(input_norm_(x));
   for (ResidualStage* stage : stages_) {
     y = (*stage)(y);
     passed(stage->path(), y);

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 #include "cuda/api.h"
@@ -13,26 +14,48 @@
 namespace avs {
 namespace {
 
-constexpr Device kFirstGpu{Device::Kind::Cuda, 0};
+// "cuda" and "cuda:2"; nothing for auto and cpu.
+std::optional<Device> gpu_named(const std::string& asked) {
+  if (!asked.starts_with("cuda")) return std::nullopt;
+  return Device{Device::Kind::Cuda, asked.size() > 5 ? std::stoi(asked.substr(5)) : 0};
+}
 
-Device choose_device(const std::string& asked, int threads) {
-  if (asked == "cuda") {
-    if (!cuda::available()) throw DeviceError("--device cuda: " + cuda::why_unavailable());
-    return kFirstGpu;
+Device choose_device(const std::string& asked) {
+  if (const std::optional<Device> gpu = gpu_named(asked)) {
+    if (!cuda::available()) throw DeviceError("--device " + asked + ": " + cuda::why_unavailable() + "; --device cpu works");
+    context(*gpu);  // throws when there is no such GPU
+    return *gpu;
   }
-  if (asked == "auto" && cuda::available()) {
-    spdlog::info("device: {} (the first GPU; --device cpu for the CPU)", str(kFirstGpu));
-    return kFirstGpu;
+  return asked == "auto" && cuda::available() ? Device{Device::Kind::Cuda, 0} : kCpu;
+}
+
+DType choose_dtype(const std::string& asked, Device device) {
+  if (!device.is_cuda()) {
+    if (asked == "bf16" || asked == "f16")
+      throw UsageError("--dtype " + asked + ": the CPU computes in f32; leave --dtype out or give f32");
+    return DType::F32;
   }
-  spdlog::info("device: cpu, {} threads{}", threads, asked == "auto" ? " (" + cuda::why_unavailable() + ")" : "");
-  return kCpu;
+  const int capability = cuda::compute_capability(device);
+  if (asked == "bf16" && capability < 80)
+    throw UsageError(str("--dtype bf16: ", device, " has compute capability ", capability / 10, ".", capability % 10,
+                         ", bf16 needs 8.0; --dtype f32 works"));
+  if (asked == "f32") return DType::F32;
+  if (asked == "f16") return DType::F16;
+  return capability >= 80 ? DType::BF16 : DType::F32;
 }
 
 }  // namespace
 
+std::string check_device_name(const std::string& name) {
+  const bool numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 &&
+                        name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (numbered || name == "auto" || name == "cpu" || name == "cuda") return {};
+  return "'" + name + "' is no device: auto, cpu, cuda or cuda:N";
+}
+
 void add_compute_options(CLI::App& app, ComputeOptions& options) {
-  app.add_option("--device", options.device, "auto, cpu or cuda")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+  app.add_option("--device", options.device, "where to compute; auto: the first GPU, else the CPU")
+      ->check(CLI::Validator(check_device_name, "auto, cpu, cuda, cuda:N"))
       ->capture_default_str();
   app.add_option("--dtype", options.dtype, "auto, f32, bf16 or f16; the CPU computes in f32")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "f16"}))
@@ -44,15 +67,21 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
       ->transform(CLI::AsSizeValue(false));
 }
 
-Device use_device(const ComputeOptions& options) {
+Placement use_device(const ComputeOptions& options) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int threads = options.threads == 0 ? cores : options.threads;
   set_thread_count(threads);
-  const Device device = choose_device(options.device, threads);
-  if (!device.is_cuda() && (options.dtype == "bf16" || options.dtype == "f16"))
-    throw UsageError("--dtype " + options.dtype + ": the CPU computes in f32; leave --dtype out or give f32");
-  if (options.memory_limit_bytes != 0) context(device).set_memory_limit(options.memory_limit_bytes);
-  return device;
+  Placement placement{.device = choose_device(options.device)};
+  placement.dtype = choose_dtype(options.dtype, placement.device);
+  if (placement.device.is_cuda()) {
+    spdlog::info("device: {}, {}{}", cuda::description(placement.device), str(placement.dtype),
+                 options.device == "auto" ? " (--device cpu for the CPU)" : "");
+  } else {
+    spdlog::info("device: cpu, {} threads{}", threads,
+                 options.device == "auto" ? " (" + cuda::why_unavailable() + ")" : "");
+  }
+  if (options.memory_limit_bytes != 0) context(placement.device).set_memory_limit(options.memory_limit_bytes);
+  return placement;
 }
 
 }  // namespace avs

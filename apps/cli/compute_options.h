@@ -5,20 +5,30 @@
 #include <string>
 
 #include "tensor/device.h"
+#include "tensor/dtype.h"
 
 namespace avs {
 
 struct ComputeOptions {
-  std::string device = "auto";      // auto, cpu, cuda
+  std::string device = "auto";      // auto, cpu, cuda, cuda:N
   std::string dtype = "auto";       // auto, f32, bf16, f16
   int threads = 0;                  // 0: as many as the machine has cores
   uint64_t memory_limit_bytes = 0;  // 0: none
 };
 
+struct Placement {  // where a network computes, and in which type its activations are
+  Device device = kCpu;
+  DType dtype = DType::F32;
+};
+
+// For flags that name a device: empty when it is auto, cpu, cuda or cuda:N, else what is wrong.
+std::string check_device_name(const std::string& name);
+
 void add_compute_options(CLI::App& app, ComputeOptions& options);
 
-// Sets thread count and memory limit, says in one line on stderr what device it took and why, and returns it.
-// DeviceError when CUDA was asked for and cannot be had, UsageError for a type the device does not compute in.
-Device use_device(const ComputeOptions& options);
+// Sets thread count and memory limit, says in one line on stderr what it took and why, and returns it. `auto` takes the
+// first GPU where there is one, and there bf16 from compute capability 8.0 on. DeviceError when CUDA was asked for and
+// cannot be had, UsageError for a type the device does not compute in.
+Placement use_device(const ComputeOptions& options);
 
 }  // namespace avs

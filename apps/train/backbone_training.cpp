@@ -94,8 +94,9 @@ RunPosition RunPosition::from_json(const std::string& json) {
 
 // ---- beginning ----
 
-BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run)
-    : options_(options), cache_(cache), run_(run) {
+BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run,
+                                 Placement placement)
+    : options_(options), cache_(cache), run_(run), placement_(placement) {
   const InputKind kind = input_kind_of(options.model);
   train_set_ = training_dataset(options, cache, kind);
   require<DataError>(train_set_->size() > 0, cache.folder().string(), ": no training clip has what ", options.model,
@@ -136,6 +137,7 @@ void BackboneTrainer::make_model() {
   }
   model_ = make_backbone(network);
   if (!continues && !options_.weights.empty()) load_weights();
+  place(*model_, placement_);
   arena_.emplace(*model_);
   adam_.emplace(*arena_, options_.learning.adam_options());
   if (options_.learning.ema > 0) average_.emplace(*arena_, static_cast<float>(options_.learning.ema));
@@ -225,7 +227,7 @@ void BackboneTrainer::after_step(const StepResult& result, double learning_rate)
                          .l2 = adam_->l2_penalty(),
                          .learning_rate = learning_rate,
                          .seconds = clock_->seconds(),
-                         .peak_bytes = context(kCpu).memory().peak_bytes}));
+                         .peak_bytes = context(model_->device()).memory().peak_bytes}));
   position_.metrics_lines = log_->lines();
   position_.interval_sums = {};
 }
@@ -241,14 +243,14 @@ void BackboneTrainer::finish_epoch() {
                .l2 = adam_->l2_penalty(),
                .learning_rate = schedule_.learning_rate(position_.step - 1),
                .seconds = clock_->seconds(),
-               .peak_bytes = context(kCpu).memory().peak_bytes};
+               .peak_bytes = context(model_->device()).memory().peak_bytes};
   log_->write(epoch_line(line, validation ? &*validation : nullptr, is_best));
   spdlog::info("epoch {:>3}  loss {:.4f}  accuracy {:5.1f} %{}  {}  {}", line.epoch, line.sums.mean_loss(),
                100 * line.sums.accuracy(),
                validation ? fmt::format("  validation {:5.1f} % log loss {:.3f}{}", 100 * validation->micro_accuracy,
                                         validation->log_loss, is_best ? " (best)" : "")
                           : "",
-               as_clock(line.seconds), str(context(kCpu).memory()));
+               as_clock(line.seconds), str(context(model_->device()).memory()));
   ++position_.epoch;
   position_.batch = 0;
   position_.epoch_sums = {};

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "apps/cli/progress.h"
+#include "apps/cli/compute_options.h"
 #include "apps/data/loader.h"
 #include "apps/train/metrics.h"
 #include "apps/train/options.h"
@@ -37,7 +38,7 @@ class BackboneTrainer {
  public:
   // `run` is locked; `options` are checked. DataError: the cache lacks what the model reads, or last.safetensors
   // belongs to another model. Continues from last.safetensors where there is one.
-  BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run);
+  BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run, Placement placement = {});
 
   // Trains to the end. Interrupted after a checkpoint was written; NumericError without one.
   void train();
@@ -66,6 +67,7 @@ class BackboneTrainer {
   const BackboneTraining& options_;
   const data::Cache& cache_;
   RunFolder& run_;
+  const Placement placement_;
   std::unique_ptr<Backbone> model_;
   std::unique_ptr<data::Dataset> train_set_, validation_set_;
   std::optional<ParameterArena> arena_;

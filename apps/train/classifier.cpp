@@ -5,6 +5,7 @@
 
 #include "apps/cli/require.h"
 #include "apps/train/fusion_training.h"
+#include "apps/train/predict.h"
 #include "audio/resample.h"
 #include "autograd/variable.h"
 #include "tensor/ops/cast.h"
@@ -65,10 +66,12 @@ Waveform part_of_sound(const Waveform& sound, double from, double to) {
 
 }  // namespace
 
-Classifier::Classifier(const std::filesystem::path& fusion_run) : fusion_(load_trained_fusion(fusion_run)) {
+Classifier::Classifier(const std::filesystem::path& fusion_run, Placement placement)
+    : fusion_(load_trained_fusion(fusion_run)) {
   for (size_t i = 0; i < fusion_.inputs.size(); ++i) {
     backbones_.push_back(load_input_backbone(fusion_, i));
     const TrainedBackbone& b = backbones_.back();
+    place(*b.net, placement);
     check_classes(b.classes, fusion_.classes, b.file.string());
     if (b.part() == data::Part::Frames) {
       frames_ = b.inputs.frames;

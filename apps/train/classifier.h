@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/compute_options.h"
 #include "apps/train/trained.h"
 #include "audio/features.h"
 
@@ -21,7 +22,7 @@ struct ClassAnswer {
 
 class Classifier {
  public:
-  explicit Classifier(const std::filesystem::path& fusion_run);
+  explicit Classifier(const std::filesystem::path& fusion_run, Placement placement = {});
 
   const std::vector<std::string>& classes() const { return fusion_.classes; }
 

@@ -47,7 +47,7 @@ void add_all(CLI::App& app, Options& options) {
   one_of("--schedule", {"constant", "cosine", "one-cycle"});
   one_of("--mixup", {"author", "beta", "none"});
   one_of("--epsilon-placement", {"hat", "corrected"});
-  one_of("--device", {"auto", "cpu", "cuda"});
+  app.get_option("--device")->check(CLI::Validator(check_device_name, "auto, cpu, cuda, cuda:N"));
   app.get_option("--out")->required();
 }
 

@@ -45,6 +45,11 @@ class ClipMeans {
 
 }  // namespace
 
+void place(Backbone& net, Placement placement) {
+  net.to(placement.device);
+  net.compute_in(placement.dtype);
+}
+
 std::unique_ptr<data::Dataset> evaluation_dataset(const data::Cache& cache, InputKind kind, data::Split split,
                                                   int64_t image_size) {
   if (is_sound(kind)) return std::make_unique<data::SpectrogramDataset>(cache, part_of(kind), split);
@@ -64,7 +69,8 @@ ClipOutputs run_clips(Backbone& net, const data::Dataset& dataset, int64_t batch
     stop_if_interrupted();
     const BackboneOutput output = net.run(Variable(samples->inputs));
     const Tensor p = ops::softmax(output.logits.value());
-    const auto add = [&](ClipMeans& means, const Tensor& rows) {
+    const auto add = [&](ClipMeans& means, const Tensor& there) {
+      const Tensor rows = there.to(kCpu);
       const int64_t width = rows.shape()[1];
       for (int64_t i = 0; i < rows.shape()[0]; ++i)
         means.add(samples->clips[static_cast<size_t>(i)], dataset.label(sample + i), rows.data<float>() + i * width,

@@ -6,11 +6,15 @@
 #include <memory>
 #include <vector>
 
+#include "apps/cli/compute_options.h"
 #include "apps/data/loader.h"
 #include "apps/train/metrics.h"
 #include "models/backbone.h"
 
 namespace avs {
+
+// Moves a network to where it shall compute, and has its body compute in the type that was chosen there.
+void place(Backbone& net, Placement placement);
 
 struct ClipOutputs {
   std::vector<int64_t> clips, labels;  // ids in Cache::clips()

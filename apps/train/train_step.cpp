@@ -15,8 +15,9 @@ StepResult train_step(Backbone& model, Adam& optimizer, const Tensor& inputs, co
                       const StepSettings& settings) {
   Rng rng = Rng(settings.seed).fork("mixup", static_cast<uint64_t>(settings.step));
   const MixupPlan plan = plan_mixup(inputs.shape()[0], settings.mixup, rng);
-  const Tensor x = mix(inputs, plan);   // [rows, ...]: n rows become 2n under the author's scheme
-  const Tensor y = mix(targets, plan);  // [rows, classes], with the same lambdas
+  const Device device = model.device();
+  const Tensor x = mix(inputs.to(device), plan);   // [rows, ...]: n rows become 2n under the author's scheme
+  const Tensor y = mix(targets.to(device), plan);  // [rows, classes], with the same lambdas
 
   model.train();
   model.random().set(settings.seed, static_cast<uint64_t>(settings.step));
