@@ -24,6 +24,20 @@ struct Fiber {
   void* context = nullptr;
 };
 
+// While one lives, accesses are the emulation's own and not the kernel's. (Inline functions of the standard library that
+// a kernel's file instruments are shared with the rest of the program.)
+class Aside {
+ public:
+  Aside() : before_(active) { active = true; }
+  ~Aside() { active = before_; }
+  Aside(const Aside&) = delete;
+  Aside& operator=(const Aside&) = delete;
+  static inline thread_local bool active = false;
+
+ private:
+  bool before_;
+};
+
 bool in_kernel();                          // on this host thread, now
 bool on_stack(const void* address);        // a local variable of a fiber
 bool is_parameter(const void* address);    // a kernel parameter, threadIdx and its like

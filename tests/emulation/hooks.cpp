@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -23,7 +24,8 @@ std::string place_of(const void* return_address) {
   Dl_info info{};
   if (dladdr(return_address, &info) == 0 || info.dli_fname == nullptr) return "unknown place";
   const auto offset = static_cast<const char*>(return_address) - static_cast<const char*>(info.dli_fbase) - 1;
-  const std::string command = str("addr2line -e '/proc/self/exe' ", std::hex, "0x", offset, " 2>/dev/null");
+  static const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  const std::string command = str("addr2line -e '", program, "' ", std::hex, "0x", offset, " 2>/dev/null");
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
   std::array<char, 1024> line{};
   if (pipe == nullptr || std::fgets(line.data(), static_cast<int>(line.size()), pipe.get()) == nullptr) return "unknown place";
@@ -40,7 +42,8 @@ bool in_program(const void* address) {
 }
 
 void check_access(const void* address, size_t bytes, Access access, const void* return_address) {
-  if (!in_kernel() || on_stack(address) || is_parameter(address)) return;
+  if (Aside::active || !in_kernel() || on_stack(address) || is_parameter(address)) return;
+  const Aside aside;
   if (access == Access::Read && in_program(address)) return;
   const auto wrong = check(address, bytes, access, stamp_now());
   if (!wrong) return;
@@ -124,19 +127,27 @@ static void undefined(const SourcePlace& place, const std::string& what) {
 }
 
 void __ubsan_handle_type_mismatch_v1(TypeMismatch* data, const void* pointer) {
+  const avs::emulation::Aside aside;
   undefined(data->place, avs::str("misaligned access: an address that ends in 0x", std::hex,
                                   reinterpret_cast<uintptr_t>(pointer) & 0xff, " where a multiple of ", std::dec,
                                   1 << data->log_alignment, " bytes is needed"));
 }
 void __ubsan_handle_out_of_bounds(SourcePlace* data, const void* index) {
+  const avs::emulation::Aside aside;
   undefined(*data, avs::str("index ", reinterpret_cast<intptr_t>(index), " is outside of the array"));
 }
 #define AVS_OVERFLOW(name, what) \
-  void name(SourcePlace* data, const void*, const void*) { undefined(*data, "signed overflow in " what); }
+  void name(SourcePlace* data, const void*, const void*) { \
+    const avs::emulation::Aside aside;                     \
+    undefined(*data, "signed overflow in " what);          \
+  }
 AVS_OVERFLOW(__ubsan_handle_add_overflow, "an addition")
 AVS_OVERFLOW(__ubsan_handle_sub_overflow, "a subtraction")
 AVS_OVERFLOW(__ubsan_handle_mul_overflow, "a multiplication")
 AVS_OVERFLOW(__ubsan_handle_divrem_overflow, "a division")
-void __ubsan_handle_negate_overflow(SourcePlace* data, const void*) { undefined(*data, "signed overflow in a negation"); }
+void __ubsan_handle_negate_overflow(SourcePlace* data, const void*) {
+  const avs::emulation::Aside aside;
+  undefined(*data, "signed overflow in a negation");
+}
 
 }  // extern "C"

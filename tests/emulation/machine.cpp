@@ -37,7 +37,11 @@ class Block {
   void run(Extent at, uint64_t linear, Rng& rng, Order order);
   Fiber* current() { return current_; }
   const Launch& launch() const { return launch_; }
-  void leave() { scheduler_ = context::jump_fcontext(scheduler_, nullptr).fctx; }
+  void leave() {  // to the scheduler, until it resumes this fiber
+    const bool aside = Aside::active;
+    scheduler_ = context::jump_fcontext(scheduler_, nullptr).fctx;
+    Aside::active = aside;
+  }
   Warp& warp_of(const Fiber& fiber) { return warps_[fiber.linear / kLanes]; }
   Stamp now() const;
   bool ordered(const Stamp& earlier) const;
@@ -102,6 +106,7 @@ void Block::start(Extent at) {
 
 void Block::resume(Fiber& fiber) {
   current_ = &fiber;
+  Aside::active = false;
   fiber.context = context::jump_fcontext(fiber.context, this).fctx;
   current_ = nullptr;
 }
@@ -306,6 +311,7 @@ bool is_parameter(const void* address) {
 Stamp stamp_now() { return running->now(); }
 
 void report(const std::string& what, const std::string& place) {
+  const Aside aside;
   const Fiber& f = *running->current();
   running->finding = str("kernel ", running->launch().kernel, ", ", place, ", block ", text(f.index.block), ", thread ",
                          text(f.index.thread), ": ", what);
@@ -313,6 +319,7 @@ void report(const std::string& what, const std::string& place) {
 }
 
 void block_barrier(const char* file, int line) {
+  const Aside aside;
   Fiber& f = *running->current();
   f.state = FiberState::AtBarrier;
   f.file = file;
@@ -347,10 +354,12 @@ uint32_t lanes_that_exist() {
 }  // namespace
 
 void warp_barrier(uint32_t mask, const char* file, int line) {
+  const Aside aside;
   collective(mask & lanes_that_exist(), Collective::Barrier, nullptr, 0, file, line);
 }
 
 uint64_t shuffle_bits(uint32_t mask, uint64_t value, Shuffle kind, int argument, int width, const char* file, int line) {
+  const Aside aside;
   const auto lane = static_cast<int>(running->current()->linear % kLanes);
   const int base = lane / width * width, within = lane - base;
   int source = within;
@@ -370,6 +379,7 @@ uint64_t shuffle_bits(uint32_t mask, uint64_t value, Shuffle kind, int argument,
 }
 
 uint32_t ballot(uint32_t mask, bool predicate, const char* file, int line) {
+  const Aside aside;
   const uint32_t lanes = mask & lanes_that_exist();
   Warp& warp = collective(lanes, Collective::Vote, &predicate, sizeof(predicate), file, line);
   uint32_t votes = 0;
@@ -379,6 +389,7 @@ uint32_t ballot(uint32_t mask, bool predicate, const char* file, int line) {
 }
 
 const std::byte* gather(const void* data, size_t bytes, const char* file, int line) {
+  const Aside aside;
   return collective(lanes_that_exist(), Collective::Matrix, data, bytes, file, line).deposits[0];
 }
 
