@@ -48,6 +48,8 @@ inline int64_t blocks_for(int64_t n, int64_t per_block) { return (n + per_block 
 // Dynamic shared memory above 48 KB has to be asked for, kernel by kernel.
 void allow_shared(const void* kernel, size_t bytes);
 
+#if defined(__CUDACC__) || defined(AVS_EMULATED_CUDA)  // host files of cuda/ do not see it
+
 #ifdef AVS_EMULATED_CUDA
 template <typename Kernel, typename Parameters>
 struct Bound {
@@ -81,5 +83,7 @@ void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, D
 #endif
   check_launch(name, on);
 }
+
+#endif
 
 }  // namespace avs::cuda

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tests/run_all.sh [BUILD] [FILTER]
-# Runs every BUILD/bin/*_tests, and those of BUILD/asan and BUILD/tsan where they were built. Prints what fails as it fails,
+# Compiles cuda/ with nvcc where there is one, runs every BUILD/bin/*_tests, and those of BUILD/asan and BUILD/tsan where they were built. Prints what fails as it fails,
 # then what was skipped and why; the last line is `N passed, N failed, N skipped`. Exit 1 when anything failed, a program
 # crashed or ran past its time, or nothing ran. FILTER is gtest's: 'Conv2d.*'.
 set -uo pipefail
@@ -58,6 +58,27 @@ for binary in "$build"/bin/*_tests "$build"/asan/bin/*_tests "$build"/tsan/bin/*
   fi
   echo "$program: $((SECONDS - started)) s" >&2
 done
+
+# cuda/ with NVIDIA's compiler, where there is one: every file for two architectures, a warning is an error.
+compile_cuda() {
+  local name='cuda: every file compiles for sm_75 and sm_90 without a warning' tree="$build/cuda" started=$SECONDS nvcc
+  nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null) || true
+  if [ -z "$nvcc" ]; then
+    printf 'skipped %s\tno nvcc on this machine\n' "$name" >>"$results"
+    return
+  fi
+  mkdir -p "$tree"
+  if cmake -S "$root" -B "$tree" -G Ninja -DCMAKE_BUILD_TYPE=Release -DAVS_CUDA=ON -DAVS_TESTS=OFF -DAVS_BENCH=OFF \
+    -DCMAKE_CUDA_COMPILER="$nvcc" '-DAVS_CUDA_ARCHITECTURES=75-real;90-real' >"$tree/build.log" 2>&1 &&
+    cmake --build "$tree" --target avs_cuda >>"$tree/build.log" 2>&1; then
+    printf 'passed %s\t\n' "$name" >>"$results"
+  else
+    grep -v '^\[[0-9]*/[0-9]*\] \(Building\|Linking\)' "$tree/build.log"
+    printf 'failed %s\t(log: %s)\n' "$name" "$tree/build.log" >>"$results"
+  fi
+  echo "cuda for sm_75 and sm_90: $((SECONDS - started)) s" >&2
+}
+[ "$filter" = '*' ] && compile_cuda
 
 count() { grep -c "^$1 " "$results" || true; }
 if [ "$(count skipped)" -gt 0 ]; then
