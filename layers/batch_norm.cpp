@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "layers/recompute.h"
+
 namespace avs {
 
 BatchNorm::BatchNorm(int64_t channels, BatchNormSpec spec, Gamma gamma)
@@ -16,8 +18,11 @@ Variable BatchNorm::operator()(const Variable& x, const Variable& residual) {
 }
 
 Variable BatchNorm::normalise(const Variable& x, const Variable& residual) {
-  if (training() && !frozen())
-    return batch_norm(x, gamma(), beta(), residual, running_mean_.value, running_variance_.value, spec_);
+  if (training() && !frozen()) {
+    BatchNormSpec spec = spec_;
+    if (recomputing()) spec.new_value_weight = 0;  // the first pass has moved them
+    return batch_norm(x, gamma(), beta(), residual, running_mean_.value, running_variance_.value, spec);
+  }
   return batch_norm_inference(x, gamma(), beta(), residual, running_mean_.value, running_variance_.value, spec_);
 }
 

@@ -17,6 +17,7 @@
 #include "layers/batch_norm.h"
 #include "layers/dropout.h"
 #include "layers/module.h"
+#include "layers/recompute.h"
 #include "models/checkpoint.h"
 #include "tensor/ops/avg_pool2d.h"
 
@@ -68,6 +69,8 @@ class Backbone : public Module {
   // head stay f32. Not a part of the options: a checkpoint does not care.
   void compute_in(DType dtype) { compute_dtype_ = dtype; }
   DType compute_dtype() const { return compute_dtype_; }
+  // Keeps only what enters a stage and computes the stage again in backward (layers/recompute.h).
+  void recompute_stages(bool on) { recompute_stages_ = on; }
   Device device() const { return random_.state().device(); }
 
   const BackboneOptions& options() const { return options_; }
@@ -84,6 +87,9 @@ class Backbone : public Module {
  protected:
   Backbone(BackboneOptions options, InputKind kind);
   virtual Variable body(const Variable& x) = 0;  // [n, h, w, c] -> [n, features]
+  Variable run_stage(Layer& stage, const Variable& x) const {
+    return recompute_stages_ && training() ? avs::recompute(stage, x) : stage(x);
+  }
   Variable as_computed(const Variable& x) const { return cast(x, compute_dtype_); }  // where a body's own work begins
   void moved(Device device) override { random_.to(device); }
   void add_head();                               // the last call of a network's constructor; also draws all weights
@@ -97,6 +103,7 @@ class Backbone : public Module {
   InputKind input_kind_;
   RandomState random_;
   DType compute_dtype_ = DType::F32;
+  bool recompute_stages_ = false;
   Observer observer_;
   Head* head_ = nullptr;
 };

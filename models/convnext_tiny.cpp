@@ -91,7 +91,7 @@ Variable ConvNextTiny::body(const Variable& x) {
   passed("stem", y);
   for (size_t s = 0; s < stages_.size(); ++s) {
     if (downsamples_[s] != nullptr) y = (*downsamples_[s])(y);
-    y = (*stages_[s])(y);
+    y = run_stage(*stages_[s], y);
     passed(stages_[s]->path(), y);
   }
   return (*norm_)(global_avg_pool(y));

@@ -212,7 +212,7 @@ Variable InceptionV3::body(const Variable& x) {
             "InceptionV3 takes frames [n, h, w, 3] with h and w at least 75, got ", x.shape());
   Variable y = as_computed((*preprocess_)(x));
   for (Layer* stage : stages_) {
-    y = (*stage)(y);
+    y = run_stage(*stage, y);
     passed(stage->path(), y);
   }
   return global_avg_pool(y);

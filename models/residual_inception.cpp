@@ -112,7 +112,7 @@ Variable ResidualInception::body(const Variable& x) {
             kInputChannels, "] with h and w at least 32, got ", x.shape());
   Variable y = as_computed(input_norm_(x));
   for (ResidualStage* stage : stages_) {
-    y = (*stage)(y);
+    y = run_stage(*stage, y);
     passed(stage->path(), y);
   }
   return global_avg_pool(y);

@@ -138,6 +138,7 @@ void BackboneTrainer::make_model() {
   model_ = make_backbone(network);
   if (!continues && !options_.weights.empty()) load_weights();
   place(*model_, placement_);
+  model_->recompute_stages(options_.recompute);
   arena_.emplace(*model_);
   adam_.emplace(*arena_, options_.learning.adam_options());
   if (options_.learning.ema > 0) average_.emplace(*arena_, static_cast<float>(options_.learning.ema));

@@ -49,6 +49,7 @@ struct BackboneTraining {
   ComputeOptions compute;
   int64_t workers = 1;
   double checkpoint_minutes = 10;
+  bool recompute = false;
   int64_t checkpoint_steps = 0;  // 0: by the clock only
   int64_t log_steps = 20;
   bool resume = false;
@@ -102,10 +103,12 @@ void visit_options(Options& o,
   visit("augment", o.augment, Role::Identity, "any of flip,crop (frames), specaugment,shift (spectrograms)");
   visit("frames-per-clip", o.frames_per_clip, Role::Identity, "frames drawn at random from a clip per epoch; 0: all");
   visit_learning(o.learning, visit);
-  visit("device", o.compute.device, Role::Place, "auto, cpu or cuda");
+  visit("device", o.compute.device, Role::Place, "auto, cpu, cuda or cuda:N");
   visit("dtype", o.compute.dtype, Role::Identity, "auto, f32, bf16 or f16; the CPU computes in f32");
   visit("threads", o.compute.threads, Role::Place, "threads of the computation; 0: one per core");
   visit("memory-limit", o.compute.memory_limit_bytes, Role::Place, "most memory for tensors, such as 4GB; 0: no limit");
+  visit("recompute", o.recompute, Role::Place,
+        "keep only what enters each stage and compute the rest again in backward: less memory, a third more work");
   visit("workers", o.workers, Role::Place, "threads that prepare batches; results do not depend on them");
   visit("checkpoint-minutes", o.checkpoint_minutes, Role::Place,
         "save last.safetensors this often, besides epoch ends");
