@@ -77,7 +77,8 @@ constexpr int kTotalLanes = 16;  // threads that share the partial sums of one c
 // partial: [kSums, parts, c]
 template <int kSums>
 __global__ void __launch_bounds__(32 * kTotalLanes)
-    column_totals_kernel(int64_t parts, int64_t c, const float* __restrict__ partial, ColumnSums<kSums> totals) {
+    column_totals_kernel(int64_t parts, int64_t c, const float* __restrict__ partial,
+                         __grid_constant__ const ColumnSums<kSums> totals) {
   __shared__ double of_lane[kTotalLanes][32];
   const int64_t column = int64_t{blockIdx.x} * 32 + threadIdx.x;
   double sum = 0;
@@ -88,9 +89,7 @@ __global__ void __launch_bounds__(32 * kTotalLanes)
   __syncthreads();
   if (threadIdx.y != 0 || column >= c) return;
   for (int lane = 1; lane < kTotalLanes; ++lane) sum += of_lane[lane][threadIdx.x];
-#pragma unroll
-  for (int q = 0; q < kSums; ++q)
-    if (static_cast<int>(blockIdx.y) == q) totals.to[q][column] = static_cast<float>(sum);
+  totals.to[blockIdx.y][column] = static_cast<float>(sum);
 }
 
 // ---- on the host ----

@@ -1,6 +1,7 @@
-// y[i] = map(x0[i], x1[i], …), computed in f32 whatever the tensors hold: one kernel for every op of that form. Memory
-// bound. Elements are read and written 16 bytes at a time where the addresses allow it, with a scalar tail. y may be
-// one of the x: a thread reads its elements before it writes them.
+// y[i] = map(x0[i], x1[i], …), and the same with parameters of the element's channel, computed in f32 whatever the
+// tensors hold: one kernel for every op of either form. Memory bound. Elements are read and written 16 bytes at a time
+// where the addresses allow it, with a scalar tail. y may be one of the x: a thread reads its elements before it writes
+// them.
 //
 // A map is a device functor that is copied into each thread: struct { float a; __device__ float operator()(float x)
 // const; }
@@ -36,6 +37,73 @@ void map_elements(const char* name, int64_t n, Device device, const Map& map, To
     launch(name, map_kernel<N, To, Map, From...>, over(blocks_for(n, N), device), device, n, map, y, x...);
   else
     launch(name, map_kernel<1, To, Map, From...>, over(n, device), device, n, map, y, x...);
+}
+
+// ---- with parameters per channel: y[i] = map(p, x0[i], x1[i], …), p[j] = parameter j of channel i % c, f32 [c] ----
+// Such a map is struct { static constexpr int kParameters = 2; __device__ float operator()(const float* p, float x)
+// const; }
+
+template <int kParameters>
+struct ChannelParameters {
+  const float* at[kParameters];
+};
+
+// Parameters of N channels from `channel` on, where channel c is channel 0 again. N at a time when they lie that way.
+template <int N>
+__device__ inline Pack<float, N> load_channels(const float* p, int64_t channel, int64_t c) {
+  if (N > 1 && c % N == 0 && reinterpret_cast<uintptr_t>(p) % sizeof(Pack<float, N>) == 0)
+    return load_pack<N>(p + channel);
+  Pack<float, N> pack;
+#pragma unroll
+  for (int k = 0; k < N; ++k) {
+    pack.at[k] = p[channel];
+    if (++channel == c) channel = 0;
+  }
+  return pack;
+}
+
+template <int N, typename To, typename Map, typename... From>
+__device__ inline Pack<To, N> mapped_channels(const Map& map, const ChannelParameters<Map::kParameters>& parameters,
+                                              int64_t channel, int64_t c, const Pack<From, N>&... x) {
+  Pack<float, N> p[Map::kParameters];
+#pragma unroll
+  for (int j = 0; j < Map::kParameters; ++j) p[j] = load_channels<N>(parameters.at[j], channel, c);
+  Pack<To, N> y;
+#pragma unroll
+  for (int k = 0; k < N; ++k) {
+    float here[Map::kParameters];
+#pragma unroll
+    for (int j = 0; j < Map::kParameters; ++j) here[j] = p[j].at[k];
+    y.at[k] = from_float<To>(map(here, to_float(x.at[k])...));
+  }
+  return y;
+}
+
+template <int N, typename To, typename Map, typename... From>
+__global__ void __launch_bounds__(kBlock)
+    map_channels_kernel(int64_t n, int64_t c, Map map, ChannelParameters<Map::kParameters> parameters, To* y,
+                        const From*... x) {
+  const int64_t packs = n / N, step = item_stride() * N % c;  // one division here, none in the loop
+  int64_t channel = first_item() * N % c;
+  for (int64_t i = first_item(); i < packs; i += item_stride()) {
+    store_pack(y + i * N, mapped_channels<N, To>(map, parameters, channel, c, load_pack<N>(x + i * N)...));
+    channel += step;
+    if (channel >= c) channel -= c;
+  }
+  if constexpr (N > 1)
+    for (int64_t i = packs * N + first_item(); i < n; i += item_stride())
+      store_pack(y + i, mapped_channels<1, To>(map, parameters, i % c, c, load_pack<1>(x + i)...));
+}
+
+template <typename To, typename Map, typename... From>
+void map_channels(const char* name, int64_t n, int64_t c, Device device, const Map& map,
+                  const ChannelParameters<Map::kParameters>& parameters, To* y, const From*... x) {
+  constexpr int N = 4;  // of every type: eight parameters at a time would cost registers
+  if (packs<N>(0, y, x...))
+    launch(name, map_channels_kernel<N, To, Map, From...>, over(blocks_for(n, N), device), device, n, c, map,
+           parameters, y, x...);
+  else
+    launch(name, map_channels_kernel<1, To, Map, From...>, over(n, device), device, n, c, map, parameters, y, x...);
 }
 
 }  // namespace avs::cuda

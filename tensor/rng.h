@@ -1,7 +1,7 @@
 // Counter-based random numbers: Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
 //
 // A number is a pure function of (key, counter), so element i of a dropout mask is the same whichever thread or device
-// computes it, and a generator's whole state is two integers that a checkpoint can hold.
+// computes it, and a generator's whole state is two integers that a checkpoint can hold. What is constexpr, kernels call.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace avs {
 
 __extension__ typedef unsigned __int128 Wide;  // not ISO C++, but in every 64-bit compiler we build with
 
-inline std::array<uint32_t, 4> philox(uint64_t key, uint64_t counter_high, uint64_t counter_low) {
+constexpr std::array<uint32_t, 4> philox(uint64_t key, uint64_t counter_high, uint64_t counter_low) {
   std::array<uint32_t, 4> c = {static_cast<uint32_t>(counter_low), static_cast<uint32_t>(counter_low >> 32),
                                static_cast<uint32_t>(counter_high), static_cast<uint32_t>(counter_high >> 32)};
   uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
@@ -28,7 +28,7 @@ inline std::array<uint32_t, 4> philox(uint64_t key, uint64_t counter_high, uint6
 }
 
 // [0, 1): 24 bits, so that the largest value is below 1 in f32.
-inline float to_unit_float(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
+constexpr float to_unit_float(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
 
 class Rng {
  public:

@@ -26,6 +26,10 @@ struct OpCase {
 
 std::vector<Device> devices();  // every device of this machine that the build can use
 
+// bf16 and f16 on every device that computes with them (the CPU does not), and values rounded to such a type.
+std::vector<std::pair<Device, DType>> short_types();
+Tensor to_short(const Vector& values, const Shape& shape, Device device, DType dtype);
+
 Tensor to_tensor(const Vector& values, const Shape& shape, Device device = kCpu);
 Vector to_double(const Tensor& tensor);
 double relative_error(const Vector& got, const Vector& expected);  // |got - expected| / |expected|, 2-norms

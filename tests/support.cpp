@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "cuda/api.h"
+#include "tensor/ops/cast.h"
 #include "tests/op_case.h"
 
 namespace avs {
@@ -9,6 +10,18 @@ std::vector<Device> devices() {
   std::vector<Device> all{kCpu};
   if (cuda::available()) all.push_back({Device::Kind::Cuda, 0});
   return all;
+}
+
+std::vector<std::pair<Device, DType>> short_types() {
+  std::vector<std::pair<Device, DType>> all;
+  for (const Device device : devices())
+    if (device.is_cuda())
+      for (const DType dtype : {DType::BF16, DType::F16}) all.emplace_back(device, dtype);
+  return all;
+}
+
+Tensor to_short(const Vector& values, const Shape& shape, Device device, DType dtype) {
+  return ops::cast(to_tensor(values, shape, device), dtype);
 }
 
 Tensor to_tensor(const Vector& values, const Shape& shape, Device device) {

@@ -5,7 +5,7 @@
 namespace avs::ops {
 
 Tensor dropout(const Tensor& x, float rate, const Tensor& state, uint32_t stream) {
-  check_f32("dropout", "x", x);
+  check_activation("dropout", "x", x);
   AVS_CHECK(UsageError, rate >= 0.0f && rate < 1.0f, "dropout: the rate must lie in [0, 1), got ", rate);
   AVS_CHECK(ShapeError, state.defined() && state.dtype() == DType::I32 && state.shape() == Shape({4}),
             "dropout: state must be i32 [4] (seed and step, low words first), got ",

@@ -5,7 +5,7 @@
 namespace avs::ops {
 
 Tensor relu(const Tensor& x) {
-  check_f32("relu", "x", x);
+  check_activation("relu", "x", x);
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   x.device().is_cuda() ? cuda::relu(x, y) : cpu::relu(x, y);
   return y;
@@ -13,7 +13,7 @@ Tensor relu(const Tensor& x) {
 
 Tensor relu_backward(const Tensor& y, const Tensor& dy) {
   check_alike("relu_backward", "y", y, "dy", dy);
-  check_f32("relu_backward", "y", y);
+  check_activation("relu_backward", "y", y);
   Tensor dx = Tensor::empty(y.shape(), y.dtype(), y.device());
   y.device().is_cuda() ? cuda::relu_backward(y, dy, dx) : cpu::relu_backward(y, dy, dx);
   return dx;

@@ -26,7 +26,7 @@ ScaleChannelsGradients scale_channels_backward(const Tensor& x, const Tensor& ga
   check_per_channel("scale_channels_backward", x, "gain", gain);
   check_alike("scale_channels_backward", "x", x, "dy", dy);
   ScaleChannelsGradients gradients{Tensor::empty(x.shape(), x.dtype(), x.device()),
-                                   Tensor::empty({shape.c}, x.dtype(), x.device())};
+                                   Tensor::empty({shape.c}, DType::F32, x.device())};
   x.device().is_cuda() ? cuda::scale_channels_backward(x, gain, dy, gradients)
                        : cpu::scale_channels_backward(x, gain, dy, gradients);
   return gradients;

@@ -2,6 +2,7 @@
 //   p = softmax(logits),   t' = clip(t),   p' = clip(p),   loss = 1/n * sum t' * log(t' / p')
 // with clip to [clip, 1]. Where p is below clip the gradient is 0, as Keras' is. With q = t' * [p > clip]:
 //   dlogits = dloss / n * (p * sum(q) - q)
+// All f32: logits of a network that computes in 16 bits are cast before.
 #pragma once
 
 #include "tensor/tensor.h"

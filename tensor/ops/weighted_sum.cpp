@@ -36,9 +36,9 @@ WeightedSumGradients weighted_sum_backward(const std::vector<Tensor>& x, const s
   WeightedSumGradients gradients;
   for (size_t i = 0; i < x.size(); ++i) {
     gradients.dx.push_back(Tensor::empty(dy.shape(), dy.dtype(), dy.device()));
-    gradients.dw.push_back(Tensor::empty(w[i].shape(), dy.dtype(), dy.device()));
+    gradients.dw.push_back(Tensor::empty(w[i].shape(), DType::F32, dy.device()));
   }
-  gradients.dbias = Tensor::empty(w[0].shape(), dy.dtype(), dy.device());
+  gradients.dbias = Tensor::empty(w[0].shape(), DType::F32, dy.device());
   dy.device().is_cuda() ? cuda::weighted_sum_backward(x, w, y, dy, activation, gradients)
                         : cpu::weighted_sum_backward(x, w, y, dy, activation, gradients);
   return gradients;

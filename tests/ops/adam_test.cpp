@@ -48,13 +48,19 @@ TEST(Adam, TellsThePlacementsOfEpsilonApart) {
 }
 
 TEST(Adam, MovesParametersInOneArenaWithoutTouchingTheirNeighbours) {
-  Tensor arena = Tensor::full({30}, 1.0f);
-  Tensor middle = arena.view(10, {10}), m = Tensor::zeros({10}), v = Tensor::zeros({10});
-  ops::adam(middle, Tensor::full({10}, 1.0f), m, v, to_tensor({0.1, 1.0}, {2}), {});
-  const Vector values = to_double(arena);
-  EXPECT_EQ(values[9], 1.0);
-  EXPECT_EQ(values[20], 1.0);
-  EXPECT_NEAR(values[10], 0.9, 1e-5);  // the first step is the learning rate
+  for (const Device device : devices()) {
+    const Tensor arena = Tensor::full({30}, 1.0f, device), one = Tensor::full({10}, 1.0f, device);
+    Tensor middle = arena.view(10, {10});
+    Tensor m = Tensor::zeros({10}, DType::F32, device), v = Tensor::zeros({10}, DType::F32, device);
+    ops::adam(middle, one, m, v, to_tensor({0.1, 1.0}, {2}, device), {});
+    const Vector values = to_double(arena);
+    for (size_t i = 0; i < 30; ++i) {
+      if (i < 10 || i >= 20)
+        EXPECT_EQ(values[i], 1.0) << i << " on " << device;
+      else
+        EXPECT_NEAR(values[i], 0.9, 1e-5) << i << " on " << device;  // the first step is the learning rate
+    }
+  }
 }
 
 TEST(Adam, EmaFollowsItsFormula) {

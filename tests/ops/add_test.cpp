@@ -29,10 +29,23 @@ TEST(Add, CoversEveryElementOfALargeTensor) {
 }
 
 TEST(Add, IntoAddsInPlaceAndSeesViews) {
-  Tensor a = Tensor::full({4, 2}, 1.0f);
-  Tensor middle = a.rows(1, 2);
-  ops::add_into(middle, Tensor::full({2, 2}, 2.0f));
-  EXPECT_EQ(to_double(a), (Vector{1, 1, 3, 3, 3, 3, 1, 1}));
+  for (const Device device : devices()) {
+    Tensor a = Tensor::full({4, 2}, 1.0f, device);
+    Tensor middle = a.rows(1, 2);
+    ops::add_into(middle, Tensor::full({2, 2}, 2.0f, device));
+    EXPECT_EQ(to_double(a), (Vector{1, 1, 3, 3, 3, 3, 1, 1})) << device;
+  }
+}
+
+TEST(Add, WorksOnShortTypes) {
+  for (const auto& [device, dtype] : short_types())
+    for (const int64_t n : {24, 1003}) {
+      const Tensor a = to_short(reference::random_vector(n, 3), {n}, device, dtype);
+      const Tensor b = to_short(reference::random_vector(n, 4), {n}, device, dtype);
+      const Tensor y = ops::add(a, b);
+      EXPECT_EQ(y.dtype(), dtype);
+      EXPECT_LT(relative_error(to_double(y), reference::add(to_double(a), to_double(b))), 3e-3) << dtype;
+    }
 }
 
 // The aliasing trap: add hands one dy to two inputs, and x receives three gradients.

@@ -26,9 +26,12 @@ TEST(AffineChannels, MatchesTheOracle) {
 
 TEST(AffineChannels, TurnsPixelsIntoMinusOneToOne) {
   const std::vector<uint8_t> pixels = {0, 127, 255, 255, 0, 51};
-  const Tensor x = Tensor::from({2, 3}, std::span(pixels));
-  const Vector y = to_double(ops::affine_channels(x, Tensor::full({3}, 1.0f / 127.5f), Tensor::full({3}, -1.0f)));
-  EXPECT_LT(relative_error(y, {-1, 127 / 127.5 - 1, 1, 1, -1, 51 / 127.5 - 1}), 1e-6);
+  for (const Device device : devices()) {
+    const Tensor x = Tensor::from({2, 3}, std::span(pixels), device);
+    const Tensor y =
+        ops::affine_channels(x, Tensor::full({3}, 1.0f / 127.5f, device), Tensor::full({3}, -1.0f, device));
+    EXPECT_LT(relative_error(to_double(y), {-1, 127 / 127.5 - 1, 1, 1, -1, 51 / 127.5 - 1}), 1e-6) << device;
+  }
 }
 
 TEST(AffineChannels, CoversEveryPixelOfALargeImage) {

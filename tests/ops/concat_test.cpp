@@ -31,16 +31,54 @@ TEST(Concat, CoversEveryRowOfALargeTensor) {
 
 TEST(Concat, SliceChannelsTakesBackWhatConcatPutTogether) {
   const Vector a = reference::random_vector(10 * 3, 3), b = reference::random_vector(10 * 5, 4);
-  const Tensor y = ops::concat({to_tensor(a, {10, 3}), to_tensor(b, {10, 5})});
-  EXPECT_EQ(to_double(ops::slice_channels(y, 0, 3)), a);
-  EXPECT_EQ(to_double(ops::slice_channels(y, 3, 5)), b);
+  for (const Device device : devices()) {
+    const Tensor y = ops::concat({to_tensor(a, {10, 3}, device), to_tensor(b, {10, 5}, device)});
+    EXPECT_EQ(to_double(ops::slice_channels(y, 0, 3)), a) << device;
+    EXPECT_EQ(to_double(ops::slice_channels(y, 3, 5)), b) << device;
+  }
+}
+
+TEST(Concat, SlicesEveryRowOfALargeTensor) {
+  const int64_t rows = 3001;
+  const Vector x = reference::random_vector(rows * 600, 3);
+  for (const Device device : devices())
+    for (const auto& [first, count] : {std::pair<int64_t, int64_t>{64, 528}, {7, 31}}) {
+      Vector expected;
+      for (int64_t r = 0; r < rows; ++r)
+        expected.insert(expected.end(), x.begin() + r * 600 + first, x.begin() + r * 600 + first + count);
+      EXPECT_EQ(to_double(ops::slice_channels(to_tensor(x, {rows, 600}, device), first, count)), expected) << device;
+    }
 }
 
 TEST(Concat, MovesPixelsAndHalvesToo) {
   const std::vector<uint8_t> a = {1, 2, 3, 4}, b = {5, 6};
-  const Tensor y = ops::concat({Tensor::from({2, 2}, std::span(a)), Tensor::from({2, 1}, std::span(b))});
-  EXPECT_EQ(y.dtype(), DType::U8);
-  EXPECT_EQ(to_double(y), (Vector{1, 2, 5, 3, 4, 6}));
+  for (const Device device : devices()) {
+    const Tensor pixels =
+        ops::concat({Tensor::from({2, 2}, std::span(a), device), Tensor::from({2, 1}, std::span(b), device)});
+    EXPECT_EQ(pixels.dtype(), DType::U8);
+    EXPECT_EQ(to_double(pixels), (Vector{1, 2, 5, 3, 4, 6})) << device;
+    for (const int64_t c : {1, 2, 4, 8}) {  // words of 2, 4, 8 and 16 bytes
+      const Tensor halves = to_short(reference::random_vector(5 * c, 6), {5, c}, device, DType::F16);
+      const Tensor twice = ops::concat({halves, halves});
+      EXPECT_EQ(twice.dtype(), DType::F16);
+      EXPECT_EQ(to_double(ops::slice_channels(twice, c, c)), to_double(halves)) << c << " halves on " << device;
+    }
+  }
+}
+
+TEST(Concat, TakesMorePartsThanOneLaunchHolds) {
+  for (const Device device : devices()) {
+    std::vector<Vector> values;
+    std::vector<Tensor> parts;
+    std::vector<size_t> channels;
+    for (int64_t i = 0; i < 19; ++i) {
+      const int64_t c = i % 3 + 1;
+      values.push_back(reference::random_vector(6 * c, static_cast<uint64_t>(i)));
+      parts.push_back(to_tensor(values.back(), {6, c}, device));
+      channels.push_back(static_cast<size_t>(c));
+    }
+    EXPECT_EQ(to_double(ops::concat(parts)), reference::concat(values, channels)) << device;
+  }
 }
 
 TEST(Concat, RefusesPartsThatDoNotFit) {

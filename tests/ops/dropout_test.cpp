@@ -39,6 +39,28 @@ TEST(Dropout, CoversEveryElementOfALargeTensor) {
         1e-6);
 }
 
+// Not only the same mask: the same bits, whether elements are read one by one (a view that begins anywhere) or in
+// vectors.
+TEST(Dropout, IsTheSameOnEveryDevice) {
+  const Vector x = reference::random_vector(5003, 3);
+  for (const int64_t first : {0, 1}) {
+    const auto on = [&](Device device) {
+      const Tensor part = to_tensor(x, {5003}, device).view(first, {5001});
+      return to_double(ops::dropout(part, 0.3f, state_of(kSeed, kStep, device), 7));
+    };
+    for (const Device device : devices()) EXPECT_EQ(on(device), on(kCpu)) << device;
+  }
+}
+
+TEST(Dropout, WorksOnShortTypes) {
+  for (const auto& [device, dtype] : short_types()) {
+    const Tensor x = to_short(reference::random_vector(1003, 3), {1003}, device, dtype);
+    const Tensor y = ops::dropout(x, 0.3f, state_of(kSeed, kStep, device), 7);
+    EXPECT_EQ(y.dtype(), dtype);
+    EXPECT_LT(relative_error(to_double(y), reference::dropout(to_double(x), double{0.3f}, kSeed, kStep, 7)), 3e-3);
+  }
+}
+
 TEST(Dropout, KeepsTheAskedShareAndTheMean) {
   const int64_t n = 1 << 20;
   const Vector y = to_double(ops::dropout(Tensor::full({n}, 1.0f), 0.2f, state_of(1, 2), 3));

@@ -18,7 +18,7 @@ TEST(Mixup, MatchesTheOracle) {
   const Index first = {2, 0, 1, 2, 2}, second = {1, 1, 1, 0, 2};
   const Vector lambda = {0.25, 1.0, 0.5, 0.0, 0.875};
   for (const Device device : devices())
-    for (const Shape& shape : {Shape{3, 1}, Shape{3, 5, 7, 2}, Shape{3, 40001}}) {
+    for (const Shape& shape : {Shape{3, 1}, Shape{3, 5, 7, 2}, Shape{3, 40001}, Shape{3, 5004}}) {
       const Vector x = reference::random_vector(shape.size(), 3);
       const Tensor y = ops::mixup(to_tensor(x, shape, device), index_tensor(first, device),
                                   index_tensor(second, device), to_tensor(lambda, {5}, device));
@@ -32,15 +32,34 @@ TEST(Mixup, MatchesTheOracle) {
 
 TEST(Mixup, MixesPixels) {
   const std::vector<uint8_t> pixels = {0, 255, 100, 50};
-  const Tensor y = ops::mixup(Tensor::from({2, 2}, std::span(pixels)), index_tensor({0, 1}), index_tensor({1, 1}),
-                              to_tensor({0.5, 1.0}, {2}));
-  EXPECT_EQ(y.dtype(), DType::F32);
-  EXPECT_EQ(to_double(y), (Vector{50, 152.5, 100, 50}));
+  for (const Device device : devices()) {
+    const Tensor y = ops::mixup(Tensor::from({2, 2}, std::span(pixels), device), index_tensor({0, 1}, device),
+                                index_tensor({1, 1}, device), to_tensor({0.5, 1.0}, {2}, device));
+    EXPECT_EQ(y.dtype(), DType::F32);
+    EXPECT_EQ(to_double(y), (Vector{50, 152.5, 100, 50})) << device;
+  }
+}
+
+TEST(Mixup, MixesEveryPixelOfLargeFrames) {
+  std::vector<uint8_t> pixels(3 * 9000);
+  Rng rng(3);
+  for (uint8_t& p : pixels) p = static_cast<uint8_t>(rng.below(256));
+  const Index first = {2, 0, 1}, second = {1, 1, 2};
+  const Vector lambda = {0.25, 0.75, 1.0}, x(pixels.begin(), pixels.end());
+  for (const Device device : devices())
+    EXPECT_EQ(to_double(ops::mixup(Tensor::from({3, 9000}, std::span<const uint8_t>(pixels), device),
+                                   index_tensor(first, device), index_tensor(second, device),
+                                   to_tensor(lambda, {3}, device))),
+              reference::mixup(x, 9000, first, second, lambda))
+        << device;
 }
 
 TEST(Mixup, WithLambdaOneCopiesWhateverTheOtherSampleHolds) {
-  const Tensor x = to_tensor({1.0, 2.0, NAN, NAN}, {2, 2});
-  EXPECT_EQ(to_double(ops::mixup(x, index_tensor({0}), index_tensor({1}), to_tensor({1.0}, {1}))), (Vector{1, 2}));
+  for (const Device device : devices()) {
+    const Tensor x = to_tensor({1.0, 2.0, NAN, NAN}, {2, 2}, device);
+    const Tensor y = ops::mixup(x, index_tensor({0}, device), index_tensor({1}, device), to_tensor({1.0}, {1}, device));
+    EXPECT_EQ(to_double(y), (Vector{1, 2})) << device;
+  }
 }
 
 TEST(Mixup, RefusesSamplesThatAreNotThere) {

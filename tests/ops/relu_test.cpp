@@ -28,9 +28,28 @@ TEST(Relu, CoversEveryElementOfALargeTensor) {
     EXPECT_EQ(to_double(ops::relu(to_tensor(x, {n}, device))), reference::relu(x)) << device;
 }
 
+// Both only choose among values that the type holds: exact in every type, with and without a tail.
+TEST(Relu, WorksOnShortTypes) {
+  for (const auto& [device, dtype] : short_types())
+    for (const int64_t n : {24, 1003}) {
+      const Tensor x = to_short(reference::random_vector(n, 3), {n}, device, dtype);
+      const Tensor dy = to_short(reference::random_vector(n, 4), {n}, device, dtype);
+      const Tensor y = ops::relu(x);
+      EXPECT_EQ(y.dtype(), dtype);
+      EXPECT_EQ(to_double(y), reference::relu(to_double(x))) << dtype << " on " << device;
+      Vector expected = to_double(dy);
+      const Vector sign = to_double(x);
+      for (size_t i = 0; i < expected.size(); ++i) expected[i] = sign[i] > 0 ? expected[i] : 0;
+      EXPECT_EQ(to_double(ops::relu_backward(y, dy)), expected) << dtype << " on " << device;
+    }
+}
+
 TEST(Relu, HasNoGradientAtZeroAndLetsNaNThrough) {
-  EXPECT_EQ(to_double(ops::relu_backward(Tensor::zeros({3}), Tensor::full({3}, 1.0f))), (Vector{0, 0, 0}));
-  EXPECT_TRUE(std::isnan(to_double(ops::relu(Tensor::full({1}, NAN)))[0]));
+  for (const Device device : devices()) {
+    const Tensor y = Tensor::zeros({3}, DType::F32, device);
+    EXPECT_EQ(to_double(ops::relu_backward(y, Tensor::full({3}, 1.0f, device))), (Vector{0, 0, 0}));
+    EXPECT_TRUE(std::isnan(to_double(ops::relu(Tensor::full({1}, NAN, device)))[0])) << device;
+  }
 }
 
 TEST(Relu, RefusesAGradientOfAnotherShape) {

@@ -40,6 +40,49 @@ TEST(ScaleChannels, CoversEveryElementOfLargeTensors) {
   }
 }
 
+// dgain and dx by their formulas: the gradient check's differences would cost the square of the size.
+Vector gain_gradient(const Vector& x, const Vector& dy, size_t c) {
+  Vector sums(c);
+  for (size_t i = 0; i < x.size(); ++i) sums[i % c] += x[i] * dy[i];
+  return sums;
+}
+
+TEST(ScaleChannels, SumsTheGradientOfTheGainOverEveryRow) {
+  for (const auto& [rows, c] : {std::pair{3001, 96}, {9001, 7}, {40, 300}}) {
+    const Vector x = reference::random_vector(int64_t{rows} * c, 3),
+                 dy = reference::random_vector(int64_t{rows} * c, 5);
+    const Vector gain = reference::random_vector(c, 4);
+    for (const Device device : devices()) {
+      const ScaleChannelsGradients g = ops::scale_channels_backward(
+          to_tensor(x, {rows, c}, device), to_tensor(gain, {c}, device), to_tensor(dy, {rows, c}, device));
+      EXPECT_LT(relative_error(to_double(g.dx), reference::scale_channels(dy, gain)), 1e-6) << c << " on " << device;
+      EXPECT_LT(relative_error(to_double(g.dgain), gain_gradient(x, dy, static_cast<size_t>(c))), 1e-5)
+          << c << " on " << device;
+    }
+  }
+}
+
+TEST(ScaleChannels, WorksOnShortTypes) {
+  for (const auto& [device, dtype] : short_types())
+    for (const auto& [rows, c] : {std::pair{501, 24}, {301, 7}}) {
+      const Tensor x = to_short(reference::random_vector(int64_t{rows} * c, 3), {rows, c}, device, dtype);
+      const Tensor dy = to_short(reference::random_vector(int64_t{rows} * c, 5), {rows, c}, device, dtype);
+      const Vector gain = reference::random_vector(c, 4);
+      const Tensor gains = to_tensor(gain, {c}, device);
+      EXPECT_LT(relative_error(to_double(ops::scale_residual(x, gains, dy)),
+                               reference::scale_residual(to_double(x), gain, to_double(dy))),
+                3e-3);
+      EXPECT_LT(relative_error(to_double(ops::scale_channels(x, gains)), reference::scale_channels(to_double(x), gain)),
+                3e-3);
+      const ScaleChannelsGradients g = ops::scale_channels_backward(x, gains, dy);
+      EXPECT_EQ(g.dx.dtype(), dtype);
+      EXPECT_EQ(g.dgain.dtype(), DType::F32);
+      EXPECT_LT(relative_error(to_double(g.dx), reference::scale_channels(to_double(dy), gain)), 3e-3);
+      EXPECT_LT(relative_error(to_double(g.dgain), gain_gradient(to_double(x), to_double(dy), static_cast<size_t>(c))),
+                1e-5);
+    }
+}
+
 TEST(ScaleChannels, RefusesWhatDoesNotFit) {
   EXPECT_THAT(error_of<ShapeError>([] {
                 ops::scale_channels(Tensor::zeros({4, 3}), Tensor::zeros({4}));

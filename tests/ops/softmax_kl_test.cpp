@@ -44,36 +44,71 @@ TEST(SoftmaxKl, MatchesTheOracle) {
   }
 }
 
+// More rows than one block takes, and classes than one warp has lanes.
+TEST(SoftmaxKl, MatchesTheOracleOnLargeBatches) {
+  for (const auto& [n, classes] : {std::pair<size_t, size_t>{4500, 2}, {40, 100}}) {
+    const Shape shape{static_cast<int64_t>(n), static_cast<int64_t>(classes)};
+    const Vector x = reference::random_vector(shape.size(), 5), t = soft_labels(n, classes);
+    const double expected = reference::softmax_kl(x, t, classes, double{kClip});
+    for (const Device device : devices()) {
+      const SoftmaxKlResult r = ops::softmax_kl(to_tensor(x, shape, device), to_tensor(t, shape, device), kClip);
+      EXPECT_NEAR(to_double(r.loss)[0], expected, 1e-5 * expected) << device;
+      EXPECT_LT(relative_error(to_double(r.probabilities), reference::softmax(x, classes)), 1e-6) << device;
+      const Tensor g = ops::softmax_kl_backward(r.probabilities, to_tensor(t, shape, device), kClip,
+                                                Tensor::full({1}, 2.0f, device));
+      Vector dlogits = reference::softmax(x, classes);
+      for (size_t row = 0; row < n; ++row) {
+        double sum = 0;
+        for (size_t k = 0; k < classes; ++k) sum += std::max(t[row * classes + k], double{kClip});
+        for (size_t k = 0; k < classes; ++k) {
+          double& v = dlogits[row * classes + k];
+          v = 2.0 / static_cast<double>(n) * (v * sum - std::max(t[row * classes + k], double{kClip}));
+        }
+      }
+      EXPECT_LT(relative_error(to_double(g), dlogits), 1e-5) << device;
+    }
+  }
+}
+
 TEST(SoftmaxKl, IsZeroWhereThePredictionIsTheTarget) {
-  const Tensor logits = to_tensor(reference::random_vector(40, 3), {4, 10});
-  const Tensor targets = ops::softmax_kl(logits, Tensor::zeros({4, 10}), kClip).probabilities;
-  EXPECT_NEAR(to_double(ops::softmax_kl(logits, targets, kClip).loss)[0], 0.0, 1e-6);
+  for (const Device device : devices()) {
+    const Tensor logits = to_tensor(reference::random_vector(40, 3), {4, 10}, device);
+    const Tensor targets = ops::softmax_kl(logits, Tensor::zeros({4, 10}, DType::F32, device), kClip).probabilities;
+    EXPECT_NEAR(to_double(ops::softmax_kl(logits, targets, kClip).loss)[0], 0.0, 1e-6) << device;
+  }
 }
 
 // Logits 40 apart: p of the wrong class is 4e-18, far below the clip. The loss is log(1 / clip) of the true class, and
 // by Keras' rule the clipped class passes no gradient: what is left is t' of the class that was let through.
 TEST(SoftmaxKl, ClipsBothArgumentsAndStopsTheGradientOfClippedProbabilities) {
-  const Tensor logits = to_tensor({40.0, 0.0}, {1, 2}), targets = to_tensor({0.0, 1.0}, {1, 2});
-  const SoftmaxKlResult r = ops::softmax_kl(logits, targets, kClip);
-  const double clip = double{kClip};
-  EXPECT_NEAR(to_double(r.loss)[0], std::log(1.0 / clip) + clip * std::log(clip), 1e-5);
-  const Vector g = to_double(ops::softmax_kl_backward(r.probabilities, targets, kClip, Tensor::full({1}, 1.0f)));
-  // q = (clip, 0), sum clip, p = (1, 4e-18): p * sum - q = (0, ~0) instead of the unclipped (1, -1).
-  EXPECT_NEAR(g[0], 0.0, 1e-9);
-  EXPECT_NEAR(g[1], 0.0, 1e-9);
+  for (const Device device : devices()) {
+    const Tensor logits = to_tensor({40.0, 0.0}, {1, 2}, device), targets = to_tensor({0.0, 1.0}, {1, 2}, device);
+    const SoftmaxKlResult r = ops::softmax_kl(logits, targets, kClip);
+    const double clip = double{kClip};
+    EXPECT_NEAR(to_double(r.loss)[0], std::log(1.0 / clip) + clip * std::log(clip), 1e-5) << device;
+    const Tensor one = Tensor::full({1}, 1.0f, device);
+    const Vector g = to_double(ops::softmax_kl_backward(r.probabilities, targets, kClip, one));
+    // q = (clip, 0), sum clip, p = (1, 4e-18): p * sum - q = (0, ~0) instead of the unclipped (1, -1).
+    EXPECT_NEAR(g[0], 0.0, 1e-9) << device;
+    EXPECT_NEAR(g[1], 0.0, 1e-9) << device;
+  }
 }
 
 TEST(SoftmaxKl, ScalesWithTheUpstreamGradient) {
-  const Tensor p = to_tensor({0.25, 0.75}, {1, 2}), t = to_tensor({1.0, 0.0}, {1, 2});
-  const Vector one = to_double(ops::softmax_kl_backward(p, t, kClip, Tensor::full({1}, 1.0f)));
-  const Vector three = to_double(ops::softmax_kl_backward(p, t, kClip, Tensor::full({1}, 3.0f)));
-  EXPECT_NEAR(one[0], 0.25 - 1.0, 1e-6);
-  for (size_t i = 0; i < 2; ++i) EXPECT_NEAR(three[i], 3 * one[i], 1e-6);
+  for (const Device device : devices()) {
+    const Tensor p = to_tensor({0.25, 0.75}, {1, 2}, device), t = to_tensor({1.0, 0.0}, {1, 2}, device);
+    const Vector one = to_double(ops::softmax_kl_backward(p, t, kClip, Tensor::full({1}, 1.0f, device)));
+    const Vector three = to_double(ops::softmax_kl_backward(p, t, kClip, Tensor::full({1}, 3.0f, device)));
+    EXPECT_NEAR(one[0], 0.25 - 1.0, 1e-6);
+    for (size_t i = 0; i < 2; ++i) EXPECT_NEAR(three[i], 3 * one[i], 1e-6);
+  }
 }
 
 TEST(SoftmaxKl, ShowsNaNInsteadOfHidingIt) {
-  EXPECT_TRUE(
-      std::isnan(to_double(ops::softmax_kl(Tensor::full({1, 2}, NAN), Tensor::full({1, 2}, 0.5f), kClip).loss)[0]));
+  for (const Device device : devices()) {
+    const Tensor logits = Tensor::full({1, 2}, NAN, device), targets = Tensor::full({1, 2}, 0.5f, device);
+    EXPECT_TRUE(std::isnan(to_double(ops::softmax_kl(logits, targets, kClip).loss)[0])) << device;
+  }
 }
 
 TEST(SoftmaxKl, RefusesWhatDoesNotFit) {

@@ -1,5 +1,6 @@
 #include "tensor/ops/weighted_sum.h"
 
+#include "tensor/ops/cast.h"
 #include "tests/op_case.h"
 #include "tests/reference/relu.h"
 #include "tests/reference/weighted_sum.h"
@@ -41,20 +42,72 @@ TEST(WeightedSum, MatchesTheOracleForOneToFiveInputs) {
       }
 }
 
-TEST(WeightedSum, CoversEveryElementOfLargeEmbeddings) {
-  const int64_t n = 301, d = 1024;
+// x, w, bias and dy as the engine and as the oracle see them, and the gradients by their formulas.
+struct Embeddings {
   std::vector<Vector> x, w;
+  Vector bias, dy;
   std::vector<Tensor> tx, tw;
-  for (uint64_t i = 0; i < 5; ++i) {
-    x.push_back(reference::random_vector(n * d, i));
-    w.push_back(reference::random_vector(d, 10 + i));
-    tx.push_back(to_tensor(x.back(), {n, d}));
-    tw.push_back(to_tensor(w.back(), {d}));
+  Tensor tbias, tdy;
+
+  Embeddings(size_t k, int64_t n, int64_t d, Device device, DType dtype = DType::F32)
+      : bias(reference::random_vector(d, 20)), tbias(to_tensor(bias, {d}, device)) {
+    const auto activation = [&](uint64_t seed, Tensor& tensor) {
+      tensor = ops::cast(to_tensor(reference::random_vector(n * d, seed), {n, d}, device), dtype);
+      return to_double(tensor);
+    };
+    for (uint64_t i = 0; i < k; ++i) {
+      tx.emplace_back();
+      x.push_back(activation(i, tx.back()));
+      w.push_back(reference::random_vector(d, 100 + i));
+      tw.push_back(to_tensor(w.back(), {d}, device));
+    }
+    dy = activation(200, tdy);
   }
-  const Vector bias = reference::random_vector(d, 20);
-  EXPECT_LT(relative_error(to_double(ops::weighted_sum(tx, tw, to_tensor(bias, {d}), Activation::None)),
-                           reference::weighted_sum(x, w, bias)),
-            1e-6);
+
+  void check(Activation activation, double tolerance) const {
+    Vector y = reference::weighted_sum(x, w, bias), g = dy;
+    if (activation == Activation::Relu) y = reference::relu(y);
+    const Tensor ty = ops::weighted_sum(tx, tw, tbias, activation);
+    EXPECT_EQ(ty.dtype(), tx[0].dtype());
+    EXPECT_LT(relative_error(to_double(ty), y), tolerance);
+
+    const Vector sign = to_double(ty);  // the engine's own mask: rounding decides nothing
+    const WeightedSumGradients gradients = ops::weighted_sum_backward(tx, tw, ty, tdy, activation);
+    const size_t d = bias.size();
+    Vector dbias(d);
+    for (size_t i = 0; i < g.size(); ++i) {
+      if (activation == Activation::Relu && sign[i] <= 0) g[i] = 0;
+      dbias[i % d] += g[i];
+    }
+    EXPECT_LT(relative_error(to_double(gradients.dbias), dbias), 1e-5);
+    for (size_t j = 0; j < x.size(); ++j) {
+      Vector dx = g, dw(d);
+      for (size_t i = 0; i < g.size(); ++i) {
+        dw[i % d] += g[i] * x[j][i];
+        dx[i] *= w[j][i % d];
+      }
+      EXPECT_LT(relative_error(to_double(gradients.dx[j]), dx), tolerance) << j;
+      EXPECT_LT(relative_error(to_double(gradients.dw[j]), dw), 1e-5) << j;
+    }
+  }
+};
+
+TEST(WeightedSum, CoversEveryElementOfLargeEmbeddings) {
+  for (const Device device : devices()) {
+    Embeddings(5, 301, 1024, device).check(Activation::None, 1e-6);
+    Embeddings(2, 2003, 13, device).check(Activation::Relu, 1e-6);
+  }
+}
+
+TEST(WeightedSum, TakesMoreInputsThanOneLaunchHolds) {
+  for (const Device device : devices()) Embeddings(17, 5, 12, device).check(Activation::Relu, 1e-6);
+}
+
+TEST(WeightedSum, WorksOnShortTypes) {
+  for (const auto& [device, dtype] : short_types()) {
+    Embeddings(3, 301, 24, device, dtype).check(Activation::Relu, 3e-3);
+    Embeddings(2, 301, 7, device, dtype).check(Activation::None, 3e-3);
+  }
 }
 
 TEST(WeightedSum, RefusesWhatDoesNotFit) {

@@ -17,6 +17,7 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline
+#define __grid_constant__
 #define __launch_bounds__(...)
 // One block runs on one host thread at a time, so a block's shared memory is that thread's. The linker gathers all of it in
 // the program's thread-local segment, which is how an access to it is recognised.
