@@ -107,12 +107,13 @@ struct ColumnCut {
   dim3 threads;
   int64_t tiles, parts, rows_per_block;
 };
-inline ColumnCut cut_columns(int64_t rows, int64_t c, int width) {
-  constexpr int64_t kMostBlocks = 1024, kFewestRows = 16;  // about a large GPU's worth of blocks; work to fill a thread
+// fewest_rows: work to fill a thread.
+inline ColumnCut cut_columns(int64_t rows, int64_t c, int width, int64_t fewest_rows = 16) {
+  constexpr int64_t kMostBlocks = 1024;  // about a large GPU's worth
   const int64_t packs = blocks_for(c, width), tiles = blocks_for(packs, 32);
   const int64_t across = blocks_for(packs, tiles), down = kBlock / across;
   const int64_t fair = blocks_for(rows * tiles, kMostBlocks);
-  const int64_t rows_per_block = blocks_for(std::max(fair, kFewestRows * down), down) * down;
+  const int64_t rows_per_block = blocks_for(std::max(fair, fewest_rows * down), down) * down;
   return {.threads = dim3(static_cast<unsigned>(across), static_cast<unsigned>(down)),
           .tiles = tiles,
           .parts = std::max<int64_t>(1, blocks_for(rows, rows_per_block)),

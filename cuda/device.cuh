@@ -91,6 +91,27 @@ __device__ inline T block_sum(T x) {
   return sum;
 }
 
+// Adds each of M values over threadIdx.y, in a block of at most kBlock threads: the threads of its first row get the sums.
+// Ends with a barrier.
+template <int M>
+__device__ inline void sum_down(float (&values)[M]) {
+  __shared__ float parts[M][kBlock];
+  const int across = static_cast<int>(blockDim.x), y = static_cast<int>(threadIdx.y);
+  const int at = y * across + static_cast<int>(threadIdx.x);
+#pragma unroll
+  for (int i = 0; i < M; ++i) parts[i][at] = values[i];
+  __syncthreads();
+  for (int height = static_cast<int>(blockDim.y); height > 1;) {
+    const int half = (height + 1) / 2;
+    if (y + half < height) {
+#pragma unroll
+      for (int i = 0; i < M; ++i) parts[i][at] = values[i] += parts[i][at + half * across];
+    }
+    __syncthreads();
+    height = half;
+  }
+}
+
 // ---- dynamic shared memory, 16-byte aligned ----
 
 #ifdef AVS_EMULATED_CUDA

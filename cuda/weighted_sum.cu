@@ -31,9 +31,7 @@ __device__ inline void sum_pack(const Inputs<T>& inputs, const float* bias, Acti
 #pragma unroll
     for (int k = 0; k < N; ++k) sum.at[k] = to_float(before.at[k]);
   }
-#pragma unroll
-  for (int i = 0; i < kMostInputs; ++i) {
-    if (i >= inputs.count) break;
+  for (int i = 0; i < inputs.count; ++i) {
     const Pack<T, N> x = load_pack<N>(inputs.x[i] + at);
     const Pack<float, N> w = load_channels<N>(inputs.w[i], channel, d);
 #pragma unroll
@@ -48,8 +46,8 @@ __device__ inline void sum_pack(const Inputs<T>& inputs, const float* bias, Acti
 
 template <int N, bool kFirst, typename T>
 __global__ void __launch_bounds__(kBlock)
-    weighted_sum_kernel(int64_t n, int64_t d, Inputs<T> inputs, const float* __restrict__ bias, Activation activation,
-                        T* y) {
+    weighted_sum_kernel(int64_t n, int64_t d, __grid_constant__ const Inputs<T> inputs, const float* __restrict__ bias,
+                        Activation activation, T* y) {
   const int64_t packs = n / N, step = item_stride() * N % d;
   int64_t channel = first_item() * N % d;
   for (int64_t i = first_item(); i < packs; i += item_stride()) {

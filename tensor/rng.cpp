@@ -3,7 +3,10 @@
 namespace avs {
 
 double Rng::gamma(double shape) {
-  if (shape < 1.0) return gamma(shape + 1.0) * std::pow(1.0 - uniform(), 1.0 / shape);
+  if (shape < 1.0) {
+    const double larger = gamma(shape + 1.0);  // a statement of its own: the two draws must come in this order
+    return larger * std::pow(1.0 - uniform(), 1.0 / shape);
+  }
   const double d = shape - 1.0 / 3.0, c = 1.0 / std::sqrt(9.0 * d);
   for (;;) {
     const double x = normal();

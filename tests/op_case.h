@@ -32,6 +32,9 @@ Tensor to_short(const Vector& values, const Shape& shape, Device device, DType d
 
 Tensor to_tensor(const Vector& values, const Shape& shape, Device device = kCpu);
 Vector to_double(const Tensor& tensor);
+// Short types exist on GPUs alone; what they compute is held to the f32 CPU backend, which is held to the oracle.
+Tensor random_tensor(const Shape& shape, uint64_t seed, DType dtype, Device device);
+Tensor on_cpu_in_f32(const Tensor& tensor);  // the same values; undefined stays undefined
 double relative_error(const Vector& got, const Vector& expected);  // |got - expected| / |expected|, 2-norms
 // d<f(x), dy>/dx by central differences
 Vector numeric_gradient(const std::function<Vector(const Vector&)>& f, const Vector& x, const Vector& dy);

@@ -34,6 +34,14 @@ Vector to_double(const Tensor& tensor) {
   return {values.begin(), values.end()};
 }
 
+Tensor random_tensor(const Shape& shape, uint64_t seed, DType dtype, Device device) {
+  return ops::cast(to_tensor(reference::random_vector(shape.size(), seed), shape), dtype).to(device);
+}
+
+Tensor on_cpu_in_f32(const Tensor& tensor) {
+  return tensor.defined() ? ops::cast(tensor.to(kCpu), DType::F32) : Tensor();
+}
+
 double relative_error(const Vector& got, const Vector& expected) {
   EXPECT_EQ(got.size(), expected.size());
   if (got.size() != expected.size()) return INFINITY;

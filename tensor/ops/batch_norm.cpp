@@ -31,9 +31,11 @@ void check_backward(const char* op, const Tensor& x, const Tensor& y, const Tens
 
 BatchNormGradients allocate_gradients(const Tensor& x, const Tensor& gamma, Residual residual, BatchNormSpec spec) {
   const Shape channels{x.shape()[-1]};
-  const auto make = [&](const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); };
-  BatchNormGradients gradients{make(x.shape()), gamma.defined() ? make(channels) : Tensor(), make(channels), {}};
-  if (residual == Residual::Added && spec.activation == Activation::Relu) gradients.dresidual = make(x.shape());
+  const auto make = [&](const Shape& shape, DType dtype) { return Tensor::empty(shape, dtype, x.device()); };
+  BatchNormGradients gradients{make(x.shape(), x.dtype()), gamma.defined() ? make(channels, DType::F32) : Tensor(),
+                               make(channels, DType::F32), {}};
+  if (residual == Residual::Added && spec.activation == Activation::Relu)
+    gradients.dresidual = make(x.shape(), x.dtype());
   return gradients;
 }
 
@@ -46,8 +48,8 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& b
   check_per_channel("batch_norm", x, "running_variance", running_variance);
   const Shape channels{x.shape()[-1]};
   BatchNormResult result{Tensor::empty(x.shape(), x.dtype(), x.device()),
-                         Tensor::empty(channels, x.dtype(), x.device()),
-                         Tensor::empty(channels, x.dtype(), x.device())};
+                         Tensor::empty(channels, DType::F32, x.device()),
+                         Tensor::empty(channels, DType::F32, x.device())};
   x.device().is_cuda() ? cuda::batch_norm(x, gamma, beta, residual, running_mean, running_variance, spec, result)
                        : cpu::batch_norm(x, gamma, beta, residual, running_mean, running_variance, spec, result);
   return result;

@@ -6,6 +6,7 @@
 // statistics and moves the running ones:  running = (1 - new_value_weight) * running + new_value_weight * batch.
 // Gradients, g = dy where the ReLU let through:   dbeta = sum g,   dgamma = sum g * x_hat,   dresidual = g,
 //   dx = gamma * inverse_std * (g - mean(g) - x_hat * mean(g * x_hat))
+// x, y, residual and their gradients are activations of one type; what belongs to a channel is f32.
 #pragma once
 
 #include "tensor/ops/activation.h"

@@ -10,8 +10,8 @@ LayerNormResult layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bi
   check_per_channel("layer_norm", x, "bias", bias);
   AVS_CHECK(UsageError, epsilon > 0.0f, "layer_norm: epsilon must be positive, got ", epsilon);
   LayerNormResult result{Tensor::empty(x.shape(), x.dtype(), x.device()),
-                         Tensor::empty({shape.rows}, x.dtype(), x.device()),
-                         Tensor::empty({shape.rows}, x.dtype(), x.device())};
+                         Tensor::empty({shape.rows}, DType::F32, x.device()),
+                         Tensor::empty({shape.rows}, DType::F32, x.device())};
   x.device().is_cuda() ? cuda::layer_norm(x, gain, bias, epsilon, result)
                        : cpu::layer_norm(x, gain, bias, epsilon, result);
   return result;
@@ -26,8 +26,8 @@ LayerNormGradients layer_norm_backward(const Tensor& x, const Tensor& gain, cons
   AVS_CHECK(ShapeError, mean.shape() == Shape({shape.rows}), "layer_norm_backward: x ", x.shape(), " has ", shape.rows,
             " rows, but mean is ", mean.shape());
   LayerNormGradients gradients{Tensor::empty(x.shape(), x.dtype(), x.device()),
-                               Tensor::empty({shape.c}, x.dtype(), x.device()),
-                               Tensor::empty({shape.c}, x.dtype(), x.device())};
+                               Tensor::empty({shape.c}, DType::F32, x.device()),
+                               Tensor::empty({shape.c}, DType::F32, x.device())};
   x.device().is_cuda() ? cuda::layer_norm_backward(x, gain, mean, inverse_std, dy, gradients)
                        : cpu::layer_norm_backward(x, gain, mean, inverse_std, dy, gradients);
   return gradients;

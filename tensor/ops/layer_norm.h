@@ -2,6 +2,7 @@
 //   x_hat = (x - mean) * inverse_std,   inverse_std = 1 / sqrt(var + epsilon),   y = gain * x_hat + bias
 // with the biased variance of the row. Gradients, g = dy * gain:
 //   dx = inverse_std * (g - mean(g) - x_hat * mean(g * x_hat)),   dgain = sum dy * x_hat,   dbias = sum dy
+// x, y and their gradients are activations of one type; gain, bias, the statistics and their gradients are f32.
 #pragma once
 
 #include "tensor/tensor.h"

@@ -100,7 +100,7 @@ OpCase inference_case(const Shape& shape, const Variant& variant) {
 
 TEST(BatchNorm, MatchesTheOracleInTraining) {
   for (const Device device : devices())
-    for (const Shape& shape : {Shape{2, 3, 3, 5}, Shape{37, 1}, Shape{5, 67}, Shape{3, 2, 2, 16}})
+    for (const Shape& shape : {Shape{2, 3, 3, 5}, Shape{37, 1}, Shape{5, 67}, Shape{3, 2, 2, 16}, Shape{12, 6}})
       for (const Variant& variant : kVariants) check_op(training_case(shape, variant), device);
 }
 
@@ -126,47 +126,126 @@ BatchNormResult run(const Large& in, Tensor& mean, Tensor& variance, BatchNormSp
 }
 
 TEST(BatchNorm, CoversEveryElementOfLargeTensors) {
-  for (const auto& [rows, c] : {std::pair{70001, 6}, {9001, 48}, {4001, 192}, {331, 2048}}) {
+  for (const auto& [rows, c] : {std::pair{70001, 6}, {9001, 48}, {4001, 192}, {331, 2048}, {301, 132}}) {
     const Large in = large_case(rows, c);
-    Tensor mean = Tensor::zeros({c}), variance = Tensor::zeros({c});
-    EXPECT_LT(relative_error(to_double(run(in, mean, variance, {}).y),
-                             reference::batch_norm(in.x, in.gamma, in.beta, {}, double{1e-3f})),
-              1e-6)
-        << rows << " x " << c;
+    for (const Device device : devices()) {
+      Tensor mean = Tensor::zeros({c}, DType::F32, device), variance = mean.clone();
+      EXPECT_LT(relative_error(to_double(run(in, mean, variance, {}, device).y),
+                               reference::batch_norm(in.x, in.gamma, in.beta, {}, double{1e-3f})),
+                1e-6)
+          << rows << " x " << c << " on " << device;
+    }
+  }
+}
+
+struct Everything {
+  BatchNormResult forward;
+  Tensor running_mean, running_variance;
+  BatchNormGradients gradients;
+  Tensor inference;
+  BatchNormGradients inference_gradients;
+};
+
+// `mask`: the y whose sign is the ReLU's mask, undefined for this run's own.
+Everything everything(const Variant& variant, const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                      const Tensor& residual, const Tensor& dy, const Tensor& mask) {
+  const BatchNormSpec spec{.activation = variant.activation};
+  Everything e;
+  e.running_mean = beta.clone();
+  e.running_variance = Tensor::full(beta.shape(), 1.5f, beta.device());
+  e.inference = ops::batch_norm_inference(x, gamma, beta, residual, e.running_mean, e.running_variance, spec);
+  e.inference_gradients = ops::batch_norm_inference_backward(
+      x, mask.defined() ? mask : e.inference, gamma, e.running_mean, e.running_variance, dy, variant.residual, spec);
+  e.forward = ops::batch_norm(x, gamma, beta, residual, e.running_mean, e.running_variance, spec);
+  e.gradients = ops::batch_norm_backward(x, mask.defined() ? mask : e.forward.y, gamma, e.forward.mean,
+                                         e.forward.inverse_std, dy, variant.residual, spec);
+  return e;
+}
+
+void expect_alike(const BatchNormGradients& got, const BatchNormGradients& expected, DType dtype, double tolerance) {
+  const auto alike = [](const Tensor& a, const Tensor& b, DType type, double most, const char* name) {
+    ASSERT_EQ(a.defined(), b.defined()) << name;
+    if (!a.defined()) return;
+    EXPECT_EQ(a.dtype(), type) << name;
+    EXPECT_LT(relative_error(to_double(a), to_double(b)), most) << name;
+  };
+  alike(got.dx, expected.dx, dtype, tolerance, "dx");
+  alike(got.dgamma, expected.dgamma, DType::F32, 1e-5, "dgamma");
+  alike(got.dbeta, expected.dbeta, DType::F32, 1e-5, "dbeta");
+  alike(got.dresidual, expected.dresidual, dtype, tolerance, "dresidual");
+}
+
+void follow_the_cpu(const Shape& shape, const Variant& variant, DType dtype, double tolerance, Device device) {
+  SCOPED_TRACE(str(name_of("batch_norm", shape, variant), " ", dtype, " on ", device));
+  const Shape channels{shape[-1]};
+  const Tensor x = random_tensor(shape, 1, dtype, device), dy = random_tensor(shape, 2, dtype, device);
+  const Tensor beta = random_tensor(channels, 3, DType::F32, device), mask = random_tensor(shape, 4, dtype, device);
+  const Tensor gamma = variant.gamma == Gamma::Learned ? random_tensor(channels, 5, DType::F32, device) : Tensor();
+  const Tensor residual = variant.residual == Residual::Added ? random_tensor(shape, 6, dtype, device) : Tensor();
+  const auto here = on_cpu_in_f32;
+  const Everything got = everything(variant, x, gamma, beta, residual, dy, mask);
+  const Everything expected =
+      everything(variant, here(x), here(gamma), here(beta), here(residual), here(dy), here(mask));
+  EXPECT_EQ(got.forward.y.dtype(), dtype);
+  const auto error = [](const Tensor& a, const Tensor& b) { return relative_error(to_double(a), to_double(b)); };
+  EXPECT_LT(error(got.forward.y, expected.forward.y), tolerance);
+  EXPECT_LT(error(got.inference, expected.inference), tolerance);
+  EXPECT_LT(error(got.forward.mean, expected.forward.mean), 1e-5);
+  EXPECT_LT(error(got.forward.inverse_std, expected.forward.inverse_std), 1e-6);
+  EXPECT_LT(error(got.running_mean, expected.running_mean), 1e-6);
+  EXPECT_LT(error(got.running_variance, expected.running_variance), 1e-6);
+  expect_alike(got.gradients, expected.gradients, dtype, tolerance);
+  expect_alike(got.inference_gradients, expected.inference_gradients, dtype, tolerance);
+}
+
+// In vectors, in rows folded into vectors, in scalars; several blocks each, with a cut-short last one.
+TEST(BatchNorm, FollowsTheCpuInEveryTypeOfAGpu) {
+  for (const Device device : devices()) {
+    if (!device.is_cuda()) continue;  // the CPU computes in f32 alone
+    for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 1e-5}, {DType::BF16, 5e-3}, {DType::F16, 1e-3}})
+      for (const Shape& shape : {Shape{2003, 48}, Shape{1204, 12}, Shape{333, 5}})
+        for (const Variant& variant : kVariants) follow_the_cpu(shape, variant, dtype, tolerance, device);
   }
 }
 
 TEST(BatchNorm, KeepsTheVarianceOfChannelsFarFromZero) {
   Vector x = reference::random_vector(5000, 3);
   for (double& v : x) v = static_cast<double>(static_cast<float>(v + 1000.0));
-  Tensor mean = Tensor::zeros({1}), variance = Tensor::zeros({1});
-  ops::batch_norm(to_tensor(x, {5000, 1}), Tensor(), Tensor::zeros({1}), Tensor(), mean, variance,
-                  {.new_value_weight = 1.0f, .running_variance = RunningVariance::Biased});
   const reference::Moments expected = reference::moments(x, 1);
-  EXPECT_NEAR(to_double(variance)[0], expected.variance[0], 1e-5);
-  EXPECT_NEAR(to_double(mean)[0], expected.mean[0], 1e-4);
+  for (const Device device : devices()) {
+    const Tensor beta = Tensor::zeros({1}, DType::F32, device);
+    Tensor mean = beta.clone(), variance = beta.clone();
+    ops::batch_norm(to_tensor(x, {5000, 1}, device), Tensor(), beta, Tensor(), mean, variance,
+                    {.new_value_weight = 1.0f, .running_variance = RunningVariance::Biased});
+    EXPECT_NEAR(to_double(variance)[0], expected.variance[0], 1e-5) << device;
+    EXPECT_NEAR(to_double(mean)[0], expected.mean[0], 1e-4) << device;
+  }
 }
 
 TEST(BatchNorm, MovesTheRunningStatisticsInBothConventions) {
   const Large in = large_case(7, 3);
   const reference::Moments batch = reference::moments(in.x, 3);
-  for (const auto& [convention, factor] :
-       {std::pair{RunningVariance::Unbiased, 7.0 / 6.0}, {RunningVariance::Biased, 1.0}}) {
-    Tensor mean = Tensor::full({3}, 0.5f), variance = Tensor::full({3}, 2.0f);
-    run(in, mean, variance, {.new_value_weight = 0.1f, .running_variance = convention});
-    for (size_t k = 0; k < 3; ++k) {
-      EXPECT_NEAR(to_double(mean)[k], 0.9 * 0.5 + 0.1 * batch.mean[k], 1e-6);
-      EXPECT_NEAR(to_double(variance)[k], 0.9 * 2.0 + 0.1 * factor * batch.variance[k], 1e-6);
+  for (const Device device : devices())
+    for (const auto& [convention, factor] :
+         {std::pair{RunningVariance::Unbiased, 7.0 / 6.0}, {RunningVariance::Biased, 1.0}}) {
+      Tensor mean = Tensor::full({3}, 0.5f, device), variance = Tensor::full({3}, 2.0f, device);
+      run(in, mean, variance, {.new_value_weight = 0.1f, .running_variance = convention}, device);
+      for (size_t k = 0; k < 3; ++k) {
+        EXPECT_NEAR(to_double(mean)[k], 0.9 * 0.5 + 0.1 * batch.mean[k], 1e-6) << device;
+        EXPECT_NEAR(to_double(variance)[k], 0.9 * 2.0 + 0.1 * factor * batch.variance[k], 1e-6) << device;
+      }
     }
-  }
 }
 
 TEST(BatchNorm, OfASingleRowIsBetaAndKeepsTheRunningVarianceFinite) {
-  Tensor mean = Tensor::zeros({2}), variance = Tensor::full({2}, 1.0f);
-  const BatchNormResult r = ops::batch_norm(Tensor::full({1, 2}, 3.0f), Tensor(), Tensor::full({2}, 0.5f), Tensor(),
-                                            mean, variance, {.new_value_weight = 0.1f});
-  EXPECT_EQ(to_double(r.y), (Vector{0.5, 0.5}));
-  for (const double v : to_double(variance)) EXPECT_NEAR(v, 0.9, 1e-6);
+  for (const Device device : devices()) {
+    Tensor mean = Tensor::full({2}, 0.0f, device), variance = Tensor::full({2}, 1.0f, device);
+    const BatchNormResult r =
+        ops::batch_norm(Tensor::full({1, 2}, 3.0f, device), Tensor(), Tensor::full({2}, 0.5f, device), Tensor(), mean,
+                        variance, {.new_value_weight = 0.1f});
+    EXPECT_EQ(to_double(r.y), (Vector{0.5, 0.5})) << device;
+    for (const double v : to_double(variance)) EXPECT_NEAR(v, 0.9, 1e-6) << device;
+  }
 }
 
 TEST(BatchNorm, DoesNotDependOnTheThreadCount) {
@@ -189,13 +268,16 @@ TEST(BatchNorm, DoesNotDependOnTheThreadCount) {
 }
 
 TEST(BatchNorm, ShowsNaNInsteadOfHidingIt) {
-  Tensor mean = Tensor::zeros({2}), variance = Tensor::zeros({2});
   Tensor x = Tensor::zeros({3, 2});
   x.data<float>()[2] = NAN;
-  const Vector y = to_double(
-      ops::batch_norm(x, Tensor(), Tensor::zeros({2}), Tensor(), mean, variance, {.activation = Activation::Relu}).y);
-  EXPECT_TRUE(std::isnan(y[0]));
-  EXPECT_FALSE(std::isnan(y[1]));
+  for (const Device device : devices()) {
+    const Tensor beta = Tensor::zeros({2}, DType::F32, device);
+    Tensor mean = beta.clone(), variance = beta.clone();
+    const BatchNormSpec spec{.activation = Activation::Relu};
+    const Vector y = to_double(ops::batch_norm(x.to(device), Tensor(), beta, Tensor(), mean, variance, spec).y);
+    EXPECT_TRUE(std::isnan(y[0])) << device;
+    EXPECT_FALSE(std::isnan(y[1])) << device;
+  }
 }
 
 TEST(BatchNorm, RefusesWhatDoesNotFit) {

@@ -24,6 +24,21 @@ TEST(Gelu, CoversEveryElementOfALargeTensor) {
     EXPECT_LT(relative_error(to_double(ops::gelu(to_tensor(x, {n}, device))), reference::gelu(x)), 1e-6) << device;
 }
 
+TEST(Gelu, WorksOnShortTypes) {
+  for (const auto& [device, dtype] : short_types()) {
+    const Tensor x = to_short(reference::random_vector(1003, 3), {1003}, device, dtype);
+    const Tensor dy = to_short(reference::random_vector(1003, 4), {1003}, device, dtype);
+    EXPECT_LT(relative_error(to_double(ops::gelu(x)), reference::gelu(to_double(x))), 3e-3) << dtype;
+    const Tensor dx = ops::gelu_backward(x, dy);
+    EXPECT_EQ(dx.dtype(), dtype);
+    Vector expected = to_double(dy);
+    const Vector at = to_double(x);
+    for (size_t i = 0; i < at.size(); ++i)
+      expected[i] *= (reference::gelu({at[i] + 1e-4})[0] - reference::gelu({at[i] - 1e-4})[0]) / 2e-4;
+    EXPECT_LT(relative_error(to_double(dx), expected), 3e-3) << dtype;
+  }
+}
+
 TEST(Gelu, IsTheIdentityFarToTheRightAndZeroFarToTheLeft) {
   const Vector y = to_double(ops::gelu(to_tensor({40.0, -40.0, 0.0}, {3})));
   EXPECT_EQ(y, (Vector{40.0, 0.0, 0.0}));
