@@ -1,5 +1,6 @@
 #include "tensor/ops/depthwise_conv2d.h"
 
+#include "tensor/ops/cast.h"
 #include "tests/op_case.h"
 #include "tests/reference/depthwise_conv2d.h"
 
@@ -39,6 +40,42 @@ TEST(DepthwiseConv2d, MatchesTheOracle) {
                 oracle},
                device);
     }
+}
+
+// All three directions at sizes of several blocks with tails in every extent, also in the types of a GPU.
+TEST(DepthwiseConv2d, MatchesTheDefinitionInEveryTypeAndDirection) {
+  const std::vector<Layer> layers = {
+      {{2, 9, 15, 70}, {7, 7, 70}, Padding::all(3)},
+      {{2, 37, 16, 33}, {7, 7, 33}, Padding::all(3)},  // several parts of the filter's gradient
+      {{1, 13, 20, 32}, {7, 7, 32}, {}},
+      {{1, 6, 9, 35}, {7, 7, 35}, {4, 1, 0, 8}},  // output columns that see nothing
+      {{2, 20, 10, 40}, {5, 4, 40}, Padding::same(5, 4)},
+  };
+  for (const Device device : devices())
+    for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 1e-6}, {DType::BF16, 5e-3}, {DType::F16, 1e-3}})
+      for (const auto& [xs, ws, padding] : layers) {
+        if (dtype != DType::F32 && !device.is_cuda()) continue;  // the CPU computes in f32 alone
+        SCOPED_TRACE(str(xs, " * ", ws, " pad ", padding, " in ", dtype, " on ", device));
+        const Shape ys = ops::depthwise_conv2d_shape(xs, ws, padding);
+        const auto draw = [&](const Shape& shape, uint64_t seed) {
+          return to_tensor(reference::random_vector(shape.size(), seed), shape, device);
+        };
+        const Tensor x = ops::cast(draw(xs, 1), dtype), w = draw(ws, 2), bias = draw({ws[2]}, 3),
+                     dy = ops::cast(draw(ys, 4), dtype);
+        const Tensor y = ops::depthwise_conv2d(x, w, bias, padding);
+        EXPECT_EQ(y.dtype(), dtype);
+        EXPECT_LT(relative_error(to_double(y), reference::depthwise_conv2d(to_double(x), as_nhwc(xs), to_double(w),
+                                                                           ws[0], ws[1], to_double(bias), padding)),
+                  tolerance);
+        const auto expected = reference::depthwise_conv2d_gradients(to_double(x), as_nhwc(xs), to_double(w), ws[0],
+                                                                    ws[1], to_double(dy), padding);
+        const Tensor dx = ops::depthwise_conv2d_backward_input(xs, w, dy, padding);
+        EXPECT_EQ(dx.dtype(), dtype);
+        EXPECT_LT(relative_error(to_double(dx), expected.dx), tolerance);
+        // Sums of f32, whatever the inputs' type.
+        EXPECT_LT(relative_error(to_double(ops::depthwise_conv2d_backward_filter(x, ws, dy, padding)), expected.dw),
+                  1e-6);
+      }
 }
 
 // A grouped convolution with one channel a group is the same function: a shape of ConvNeXt, all three directions.

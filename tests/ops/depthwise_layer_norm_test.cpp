@@ -1,5 +1,6 @@
 #include "tensor/ops/depthwise_layer_norm.h"
 
+#include "tensor/ops/cast.h"
 #include "tensor/ops/depthwise_conv2d.h"
 #include "tests/op_case.h"
 #include "tests/reference/depthwise_layer_norm.h"
@@ -44,6 +45,55 @@ TEST(DepthwiseLayerNorm, KeepsTheNormalisedValuesThatBackwardNeeds) {
     for (double& v : expected) v = 2 * v + 1;
     EXPECT_LT(relative_error(to_double(result.y), expected), 1e-6);
   }
+}
+
+struct Block {
+  Shape x, w;
+};
+
+void matches_the_definition(const Block& block, DType dtype, double tolerance, Device device) {
+  SCOPED_TRACE(str(block.x, " * ", block.w, " in ", dtype, " on ", device));
+  const Padding padding = Padding::same(block.w[0], block.w[1]);
+  const Shape c = {block.w[2]};
+  const auto draw = [&](const Shape& shape, uint64_t seed) {
+    return to_tensor(reference::random_vector(shape.size(), seed), shape, device);
+  };
+  const Tensor x = ops::cast(draw(block.x, 1), dtype), w = draw(block.w, 2), conv_bias = draw(c, 3), gain = draw(c, 4),
+               bias = draw(c, 5), dy = ops::cast(draw(block.x, 6), dtype);
+  const auto result = ops::depthwise_layer_norm(x, w, conv_bias, gain, bias, padding, kEpsilon);
+  EXPECT_EQ(result.y.dtype(), dtype);
+  const int64_t r = block.w[0], s = block.w[1];
+  EXPECT_LT(
+      relative_error(to_double(result.y), reference::depthwise_layer_norm(to_double(x), as_nhwc(block.x), to_double(w),
+                                                                          r, s, to_double(conv_bias), to_double(gain),
+                                                                          to_double(bias), padding, kEpsilon)),
+      tolerance);
+  const auto expected = reference::depthwise_layer_norm_gradients(to_double(x), as_nhwc(block.x), to_double(w), r, s,
+                                                                  to_double(conv_bias), to_double(gain), to_double(dy),
+                                                                  padding, kEpsilon);
+  EXPECT_LT(relative_error(to_double(result.inverse_std), expected.inverse_std), tolerance);
+  const auto g = ops::depthwise_layer_norm_backward(x, w, gain, result.x_hat, result.inverse_std, dy, padding);
+  EXPECT_EQ(g.dx.dtype(), dtype);
+  EXPECT_LT(relative_error(to_double(g.dx), expected.dx), tolerance);
+  EXPECT_LT(relative_error(to_double(g.dw), expected.dw), tolerance);
+  EXPECT_LT(relative_error(to_double(g.dgain), expected.dgain), tolerance);
+  EXPECT_LT(relative_error(to_double(g.dbias), expected.dbias), tolerance);
+  // Every row of the convolution's gradient sums to zero over the channels, and their sums are small beside their
+  // terms.
+  EXPECT_LT(relative_error(to_double(g.dconv_bias), expected.dconv_bias), 10 * tolerance);
+}
+
+// Sizes on both sides of what one block's registers hold, with tails in every extent, also in the types of a GPU.
+TEST(DepthwiseLayerNorm, MatchesTheDefinitionInEveryTypeAndWidth) {
+  const std::vector<Block> blocks = {
+      {{2, 9, 8, 70}, {7, 7, 70}},   {{1, 6, 8, 32}, {7, 7, 32}},     {{1, 5, 9, 300}, {7, 7, 300}},
+      {{1, 2, 3, 601}, {7, 7, 601}}, {{1, 2, 1, 1100}, {7, 7, 1100}}, {{1, 5, 7, 44}, {5, 3, 44}},
+      {{1, 5, 7, 33}, {3, 5, 33}},
+  };
+  for (const Device device : devices())
+    for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 2e-6}, {DType::BF16, 1e-2}, {DType::F16, 2e-3}})
+      for (const Block& block : blocks)
+        if (dtype == DType::F32 || device.is_cuda()) matches_the_definition(block, dtype, tolerance, device);
 }
 
 TEST(DepthwiseLayerNorm, ExplainsShapesThatDoNotFit) {

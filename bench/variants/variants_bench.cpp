@@ -1,0 +1,62 @@
+// The steps of variants.h at the shapes of ConvNeXt-Tiny (16 images of 224x224), each beside the engine's own kernel.
+// GB/s counts what must move, so that the figures of all steps compare.
+#include <string>
+
+#include "bench/bench.h"
+#include "bench/variants/variants.h"
+#include "tensor/ops/depthwise_conv2d.h"
+#include "tensor/ops/layer_norm.h"
+
+namespace avs {
+namespace {
+
+constexpr Device kGpu{Device::Kind::Cuda, 0};
+constexpr float kEpsilon = 1e-6f;
+
+struct Layer {
+  Tensor x, filter, gain, y;
+};
+
+template <typename Work>
+void add(const std::string& name, int64_t side, int64_t c, Work work) {
+  benchmark::RegisterBenchmark(str(name, "/", side, "/", c).c_str(),
+                               [=](benchmark::State& state) {
+                                 if (!bench::usable(kGpu)) return state.SkipWithError("no such device");
+                                 const Shape shape = {16, side, side, c};
+                                 Layer layer{bench::random_tensor(shape, kGpu), bench::random_tensor({7, 7, c}, kGpu),
+                                             bench::random_tensor({c}, kGpu), Tensor::empty(shape, DType::F32, kGpu)};
+                                 bench::run(state, kGpu, [&] {
+                                   work(layer);
+                                   return layer.y;
+                                 });
+                                 bench::report_bandwidth(state, 2 * layer.x.bytes(), kGpu);
+                               })
+      ->UseManualTime()
+      ->Unit(benchmark::kMicrosecond);
+}
+
+void add_layer_norms(int64_t side, int64_t c) {
+  for (const auto& step : variants::kLayerNorm)
+    add(step.name, side, c, [&step](Layer& l) { step.run(l.x, l.gain, l.gain, kEpsilon, l.y); });
+  add("cuda/layer_norm.cu", side, c, [](Layer& l) { l.y = ops::layer_norm(l.x, l.gain, l.gain, kEpsilon).y; });
+}
+
+void add_depthwise(int64_t side, int64_t c) {
+  for (const auto& step : variants::kDepthwise)
+    add(step.name, side, c, [&step](Layer& l) { step.run(l.x, l.filter, l.y); });
+  add("cuda/depthwise_conv2d.cu", side, c,
+      [](Layer& l) { l.y = ops::depthwise_conv2d(l.x, l.filter, {}, Padding::all(3)); });
+}
+
+}  // namespace
+}  // namespace avs
+
+int main(int argc, char** argv) {
+  using Stage = std::pair<int64_t, int64_t>;
+  for (const auto& [side, c] : {Stage{56, 96}, {28, 192}, {14, 384}, {7, 768}}) {
+    avs::add_layer_norms(side, c);
+    avs::add_depthwise(side, c);
+  }
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}
