@@ -1,5 +1,6 @@
 #include "tensor/ops/linear.h"
 
+#include "tensor/ops/cast.h"
 #include "tests/op_case.h"
 #include "tests/reference/gelu.h"
 #include "tests/reference/linear.h"
@@ -11,6 +12,13 @@ struct Layer {
   Shape x, w;
 };
 const std::vector<Layer> kLayers = {{{3, 5}, {7, 5}}, {{2, 3, 4, 6}, {5, 6}}, {{1, 1}, {1, 1}}, {{17, 33}, {19, 33}}};
+
+Vector transposed(const Vector& x, int64_t columns) {
+  Vector y;
+  for (size_t c = 0; c < static_cast<size_t>(columns); ++c)
+    for (size_t at = c; at < x.size(); at += static_cast<size_t>(columns)) y.push_back(x[at]);
+  return y;
+}
 
 TEST(Linear, MatchesTheOracle) {
   for (const Device device : devices())
@@ -55,6 +63,39 @@ TEST(LinearGelu, IsTheSameFunctionInInference) {
     EXPECT_LT(relative_error(to_double(ops::linear_gelu(tx, tw, tb).pre), before), 1e-6);
     EXPECT_LT(relative_error(to_double(ops::linear(tx, tw, tb, Activation::Relu)), relu), 1e-6);
   }
+}
+
+// 16-bit activations, f32 masters, on the devices that compute so: against the oracle of the rounded inputs. 70 rows and
+// odd widths leave a tail in every direction.
+TEST(Linear, ComputesIn16BitsWithinTheirRounding) {
+  for (const Device device : devices())
+    for (const auto& [dtype, tolerance] : {std::pair{DType::BF16, 1e-2}, {DType::F16, 2e-3}})
+      for (const auto& [in, out] : {std::pair<int64_t, int64_t>{24, 40}, {23, 41}}) {
+        if (!device.is_cuda()) continue;
+        const int64_t rows = 70;
+        const auto rounded = [&, dtype = dtype](int64_t n, uint64_t seed, const Shape& shape) {
+          return ops::cast(to_tensor(reference::random_vector(n, seed), shape, device), dtype);
+        };
+        const Tensor x = rounded(rows * in, 1, {rows, in}), dy = rounded(rows * out, 2, {rows, out});
+        const Tensor w = ops::cast(rounded(out * in, 3, {out, in}), DType::F32);
+        const Vector bias = reference::random_vector(out, 4);
+        const Vector before = reference::linear(to_double(x), to_double(w), bias, in, out);
+        const Tensor tb = to_tensor(bias, {out}, device);
+        const LinearGeluResult trained = ops::linear_gelu(x, w, tb);
+        EXPECT_EQ(trained.y.dtype(), dtype);
+        EXPECT_LT(relative_error(to_double(trained.pre), before), tolerance);
+        EXPECT_LT(relative_error(to_double(trained.y), reference::gelu(before)), tolerance);
+        EXPECT_LT(relative_error(to_double(ops::linear(x, w, tb, Activation::Gelu)), reference::gelu(before)), tolerance);
+        EXPECT_LT(relative_error(to_double(ops::linear(x, w, {})), reference::linear(to_double(x), to_double(w), {}, in, out)),
+                  tolerance);
+        // dx = dy w is a layer with the transposed weight; dw = dy^T x likewise.
+        const Tensor dx = ops::linear_backward_input({rows, in}, w, dy), dw = ops::linear_backward_weight(x, {out, in}, dy);
+        const Vector w_t = transposed(to_double(w), in), x_t = transposed(to_double(x), in), dy_t = transposed(to_double(dy), out);
+        EXPECT_EQ(dx.dtype(), dtype);
+        EXPECT_LT(relative_error(to_double(dx), reference::linear(to_double(dy), w_t, {}, out, in)), tolerance);
+        EXPECT_EQ(dw.dtype(), DType::F32);
+        EXPECT_LT(relative_error(to_double(dw), reference::linear(dy_t, x_t, {}, rows, in)), 1e-5);
+      }
 }
 
 TEST(Linear, ExplainsFeaturesThatDoNotFit) {

@@ -1,0 +1,44 @@
+#include "cuda/blas.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <string>
+
+namespace avs::cuda {
+namespace {
+
+Products products_of_environment() {
+  const char* const asked = std::getenv("AVS_CUBLAS");
+  return asked != nullptr && std::string(asked) == "0" ? Products::Own : Products::Library;
+}
+
+std::atomic<Products>& chosen_products() {
+  static std::atomic<Products> chosen = products_of_environment();
+  return chosen;
+}
+std::atomic<Tf32> chosen_tf32 = Tf32::Off;
+
+}  // namespace
+
+Products products() { return chosen_products(); }
+void use_products(Products which) { chosen_products() = which; }
+Tf32 tf32() { return chosen_tf32; }
+void set_tf32(Tf32 mode) { chosen_tf32 = mode; }
+
+void product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c, Tensor* pre) {
+  if (product.m == 0 || product.n == 0) return;
+  // cuBLASLt's GELU is the tanh approximation, another function than ours: there GELU is a pass of its own.
+  const bool own_pass = pre != nullptr || product.activation == Activation::Gelu;
+  MatMul asked = product;
+  if (own_pass) asked.activation = Activation::None;
+  Tensor& target = pre != nullptr ? *pre : c;
+  if (products() == Products::Own || product.k == 0 || !library_product(asked, a, b, bias, target))
+    return matmul(product, a, b, bias, c, pre);
+  if (own_pass) activate(product.activation, target, c);
+}
+
+#ifdef AVS_NO_CUBLAS
+bool library_product(const MatMul&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { return false; }
+#endif
+
+}  // namespace avs::cuda

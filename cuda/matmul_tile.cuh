@@ -1,0 +1,177 @@
+// What the two matrix product kernels share: how a tile of an operand comes from global memory, and what happens to a sum on
+// its way to C. Both operands are seen alike, as `lines` (rows of op(A), columns of op(B)) by `depth` (k): what differs is
+// only along which of the two their memory is contiguous.
+#pragma once
+
+#include "cuda/device.cuh"
+#include "cuda/matmul.h"
+
+namespace avs::cuda {
+
+enum class Along : uint8_t { Depth, Lines };  // memory is contiguous along it
+
+template <typename T>
+struct Operand {
+  const T* data;
+  int64_t lines, depth;
+  bool vector;  // whole packs may be read: the contiguous extent and the address are multiples of a pack
+};
+
+// Where a sum goes. c and pre are T's or, where narrow is false, floats.
+struct Output {
+  void* c;
+  void* pre;          // may be null
+  const float* bias;  // may be null
+  int64_t m, n;
+  Activation activation;
+  bool narrow;  // elements of the inputs' 16-bit type
+  bool vector;  // four neighbours in a row may be written at once
+};
+
+template <typename T>
+struct Product {
+  Operand<T> a, b;
+  Output out;
+  int64_t depth_per_split;  // blockIdx.y: which part of k; a multiple of every tile's depth
+  unsigned tiles_b;         // blockIdx.x: tiles of C in row-major order, so that neighbours share their lines of A
+};
+
+// ---- from global memory ----
+
+// One thread's share of a tile of kLines x kDepth, kept in registers while the tile before is computed with: one column of
+// packs, every kStep rows.
+template <typename T, Along along, int kLines, int kDepth, int kThreads, int kWide>
+struct Share {
+  static constexpr int kRows = along == Along::Depth ? kLines : kDepth;  // of the tile in memory order
+  static constexpr int kPacksPerRow = (along == Along::Depth ? kDepth : kLines) / kWide;
+  static constexpr int kStep = kThreads / kPacksPerRow, kPacks = kRows / kStep;
+  static_assert(kPacks * kStep == kRows && kStep * kPacksPerRow == kThreads, "every thread carries the same");
+
+  Pack<T, kWide> packs[kPacks];
+  const T* at;  // this thread's first element of the tile to be loaded next
+  int lines;    // of the matrix in this tile: beyond them reads as zero
+
+  __device__ static int row() { return static_cast<int>(threadIdx.x / kPacksPerRow); }  // of the first pack
+  __device__ static int column() { return static_cast<int>(threadIdx.x % kPacksPerRow * kWide); }
+  __device__ static int64_t stride(const Operand<T>& from) { return along == Along::Depth ? from.depth : from.lines; }
+
+  __device__ Share(const Operand<T>& from, int64_t line, int64_t depth)
+      : at(from.data + (along == Along::Depth ? line * stride(from) + depth : depth * stride(from) + line) +
+           row() * stride(from) + column()),
+        lines(static_cast<int>(min(from.lines - line, int64_t{kLines}))) {}
+
+  // The next tile, of which `left` are left in depth; what is not reads as zero. Within the tile, 32-bit numbers do.
+  __device__ void load(const Operand<T>& from, int64_t left) {
+    const int depths = static_cast<int>(min(left, int64_t{kDepth}));
+    const int rows = (along == Along::Depth ? lines : depths) - row();
+    const int columns = (along == Along::Depth ? depths : lines) - column();
+#pragma unroll
+    for (int i = 0; i < kPacks; ++i) {
+      packs[i] = Pack<T, kWide>{};
+      if (i * kStep >= rows || columns <= 0) continue;
+      const T* const pack = at + i * kStep * stride(from);
+      if (from.vector) {
+        packs[i] = load_pack<kWide>(pack);
+      } else {
+#pragma unroll
+        for (int j = 0; j < kWide; ++j)
+          if (j < columns) packs[i].at[j] = pack[j];
+      }
+    }
+    at += along == Along::Depth ? int64_t{kDepth} : kDepth * stride(from);
+  }
+};
+
+// A block's part of the product.
+struct Part {
+  unsigned tile_a, tile_b;
+  int64_t begin, depth;  // of k
+  template <typename T>
+  __device__ explicit Part(const Product<T>& product)
+      : tile_a(blockIdx.x / product.tiles_b), tile_b(blockIdx.x % product.tiles_b),
+        begin(int64_t{blockIdx.y} * product.depth_per_split),
+        depth(min(product.depth_per_split, product.a.depth - begin)) {}
+};
+
+// ---- to C ----
+
+// Called, not inlined: unrolled over a thread's sums it would be most of the kernel and cost it registers.
+__attribute__((noinline)) static __device__ Pack<float, 4> gelu_of_four(Pack<float, 4> x) {
+#pragma unroll
+  for (int j = 0; j < 4; ++j) x.at[j] *= normcdff(x.at[j]);
+  return x;
+}
+__device__ inline Pack<float, 4> activated(Pack<float, 4> x, Activation activation) {
+  if (activation == Activation::Gelu) return gelu_of_four(x);
+  if (activation == Activation::Relu) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) x.at[j] = x.at[j] < 0.0f ? 0.0f : x.at[j];  // a NaN stays one
+  }
+  return x;
+}
+
+template <typename T>
+__device__ inline void store_four(T* to, const Pack<float, 4>& values, int64_t count, bool vector) {
+  Pack<T, 4> rounded;
+#pragma unroll
+  for (int j = 0; j < 4; ++j) rounded.at[j] = from_float<T>(values.at[j]);
+  if (vector) return store_pack(to, rounded);
+#pragma unroll
+  for (int j = 0; j < 4; ++j)
+    if (j < count) to[j] = rounded.at[j];
+}
+
+template <typename T>
+__device__ inline void store_four(const Output& out, void* to, int64_t at, const Pack<float, 4>& values, int64_t count) {
+  if constexpr (sizeof(T) == 2) {
+    if (out.narrow) return store_four(static_cast<T*>(to) + at, values, count, out.vector);
+  }
+  store_four(static_cast<float*>(to) + at, values, count, out.vector);
+}
+
+// Four sums of one row, from `column` (a multiple of four) on, through bias and activation to C.
+template <typename T>
+__device__ inline void finish(const Output& out, int64_t row, int64_t column, Pack<float, 4> values) {
+  const int64_t count = out.n - column;
+  if (row >= out.m || count <= 0) return;
+  if (out.bias != nullptr) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+      if (j < count) values.at[j] += out.bias[column + j];
+  }
+  const int64_t at = row * out.n + column;
+  if (out.pre != nullptr) store_four<T>(out, out.pre, at, values, count);
+  store_four<T>(out, out.c, at, activated(values, out.activation), count);
+}
+
+// A block's part of a split product goes to its own [m, n] floats, to be added up by sum_splits_kernel.
+template <typename T>
+__device__ inline Output output_of_block(const Product<T>& product) {
+  Output out = product.out;
+  if (gridDim.y > 1) out.c = static_cast<float*>(out.c) + int64_t{blockIdx.y} * out.m * out.n;
+  return out;
+}
+
+// ---- the kernels, each in its file ----
+
+constexpr int64_t kLargeTile = 128, kSmallTile = 64;  // lines of A and of B
+constexpr int64_t kDeepestTile = 32;                  // splits of k are multiples of it
+
+struct Launching {
+  Device device;
+  bool large;  // of the two tiles
+  int64_t splits;
+};
+template <typename T> void launch_on_cuda_cores(const Product<T>& product, Along a, Along b, const Launching& how);
+template <typename T> void launch_on_tensor_cores(const Product<T>& product, Along a, Along b, const Launching& how);
+
+// body.template operator()<Along of A, Along of B>()
+template <typename Body>
+void for_layouts(Along a, Along b, Body&& body) {
+  if (a == Along::Depth && b == Along::Depth) return body.template operator()<Along::Depth, Along::Depth>();
+  if (a == Along::Depth) return body.template operator()<Along::Depth, Along::Lines>();
+  if (b == Along::Depth) return body.template operator()<Along::Lines, Along::Depth>();
+  return body.template operator()<Along::Lines, Along::Lines>();
+}
+
+}  // namespace avs::cuda

@@ -1,0 +1,121 @@
+// Products through cuBLASLt's stand-in: that our row-major products become its column-major ones, that the library is asked
+// for nothing it does not have, and what happens when it fails.
+#include "cuda/blas.h"
+
+#include "cuda/api.h"
+#include "tensor/ops/cast.h"
+#include "tests/emulation/include/cublasLt.h"
+#include "tests/emulation/runtime.h"
+#include "tests/op_case.h"
+
+namespace avs::cuda {
+namespace {
+
+constexpr Device kGpu{Device::Kind::Cuda, 0};
+
+class Blas : public testing::Test {
+ protected:
+  void SetUp() override { use_products(Products::Library); }
+  void TearDown() override {
+    emulation::set_fault({});
+    use_products(before_);
+    set_tf32(Tf32::Off);
+  }
+  const Products before_ = products();
+};
+
+Tensor random_on_device(const Shape& shape, uint64_t seed, DType dtype = DType::F32) {
+  return ops::cast(to_tensor(reference::random_vector(shape.size(), seed), shape, kGpu), dtype);
+}
+
+struct Result {
+  Vector c, pre;
+};
+// The same product on either path.
+Result run(Products which, const MatMul& p, DType in, DType out, bool keeps_pre) {
+  use_products(which);
+  const Tensor a = random_on_device(p.a == Order::Plain ? Shape{p.m, p.k} : Shape{p.k, p.m}, 1, in);
+  const Tensor b = random_on_device(p.b == Order::Plain ? Shape{p.k, p.n} : Shape{p.n, p.k}, 2, in);
+  // Exact in every type, since the library reads a bias of the output's type.
+  const Tensor bias = ops::cast(random_on_device({p.n}, 3, DType::BF16), DType::F32);
+  Tensor c = Tensor::empty({p.m, p.n}, out, kGpu), pre = Tensor::empty({p.m, p.n}, out, kGpu);
+  product(p, a, b, p.activation == Activation::None ? Tensor() : bias, c, keeps_pre ? &pre : nullptr);
+  return {to_double(c), keeps_pre ? to_double(pre) : Vector{}};
+}
+
+TEST_F(Blas, TheLibraryAndOurOwnProductAgree) {
+  for (const auto& [in, out] : {std::pair{DType::F32, DType::F32}, {DType::BF16, DType::BF16}, {DType::F16, DType::F32}})
+    for (const Order order_a : {Order::Plain, Order::Transposed})
+      for (const Order order_b : {Order::Plain, Order::Transposed})
+        for (const Activation activation : {Activation::None, Activation::Relu, Activation::Gelu})
+          for (const bool keeps_pre : {false, true}) {
+            if (keeps_pre && activation == Activation::None) continue;  // there is nothing before nothing
+            const MatMul p{.m = 13, .n = 10, .k = 19, .a = order_a, .b = order_b, .activation = activation};
+            const Result own = run(Products::Own, p, in, out, keeps_pre), library = run(Products::Library, p, in, out, keeps_pre);
+            const double tolerance = out == DType::F32 ? 1e-6 : 1e-2;  // bf16: GELU here reads what was rounded
+            EXPECT_LT(relative_error(library.c, own.c), tolerance) << in << ", activation " << static_cast<int>(activation);
+            EXPECT_LT(relative_error(library.pre, own.pre), tolerance);
+          }
+}
+
+// The heuristic may choose algorithms that need aligned addresses, so it is told which they are.
+TEST_F(Blas, ViewsThatBeginAnywhereGetAnAlgorithmOfTheirOwn) {
+  const Tensor all = random_on_device({8 * 8 + 2}, 1), w = random_on_device({8, 8}, 2);
+  Tensor y = Tensor::empty({8, 8}, DType::F32, kGpu);
+  for (const int64_t first : {int64_t{0}, int64_t{2}, int64_t{1}}) {
+    const Tensor x = all.view(first, {8, 8});
+    product({.m = 8, .n = 8, .k = 8}, x, w, {}, y);
+    Tensor expected = Tensor::empty({8, 8}, DType::F32, kGpu);
+    matmul({.m = 8, .n = 8, .k = 8}, x, w, {}, expected);
+    EXPECT_LT(relative_error(to_double(y), to_double(expected)), 1e-6) << first;
+  }
+}
+
+TEST_F(Blas, AnAlgorithmIsChosenOncePerShape) {
+  const MatMul p{.m = 9, .n = 11, .k = 300};
+  run(Products::Library, p, DType::F32, DType::F32, false);
+  emulation::set_fault({"cublasLtMatmulAlgoGetHeuristic", 0, CUBLAS_STATUS_INTERNAL_ERROR, true});
+  run(Products::Library, p, DType::F32, DType::F32, false);
+}
+
+TEST_F(Blas, WithoutAnAlgorithmOurOwnProductStepsIn) {
+  emulation::set_fault({"cublasLtMatmulAlgoGetHeuristic", 0, CUBLAS_STATUS_NOT_SUPPORTED});
+  const MatMul p{.m = 12, .n = 14, .k = 6, .activation = Activation::Gelu};
+  const Result fallen_back = run(Products::Library, p, DType::F32, DType::F32, true);
+  const Result own = run(Products::Own, p, DType::F32, DType::F32, true);
+  EXPECT_EQ(fallen_back.c, own.c);
+  EXPECT_EQ(fallen_back.pre, own.pre);
+}
+
+TEST_F(Blas, AFailureOfAnyCallIsAnErrorThatNamesIt) {
+  int64_t k = 20;  // a new shape each time, so that every call is made again
+  for (const char* function : {"cublasLtMatmulDescCreate", "cublasLtMatmulDescSetAttribute", "cublasLtMatrixLayoutCreate",
+                               "cublasLtMatmulPreferenceCreate", "cublasLtMatmulPreferenceSetAttribute",
+                               "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmul"}) {
+    const MatMul p{.m = 3, .n = 5, .k = ++k, .activation = Activation::Relu};
+    emulation::set_fault({function, 0, CUBLAS_STATUS_EXECUTION_FAILED});
+    EXPECT_THAT(error_of<DeviceError>([&] { run(Products::Library, p, DType::F32, DType::F32, false); }),
+                testing::MatchesRegex("cuBLASLt: .+CUBLAS_STATUS_EXECUTION_FAILED.*"))
+        << function;
+    run(Products::Library, p, DType::F32, DType::F32, false);  // and the next attempt works
+    emulation::set_fault({function, 0, CUBLAS_STATUS_ALLOC_FAILED});
+    EXPECT_THAT(error_of<OutOfMemory>([&] {
+                  run(Products::Library, {.m = 3, .n = 5, .k = ++k, .activation = Activation::Relu}, DType::F32, DType::F32, false);
+                }),
+                testing::HasSubstr("a smaller --batch needs less"))
+        << function;
+  }
+}
+
+TEST_F(Blas, RoundsToTf32OnlyWhereThatIsAllowed) {
+  const Tensor a = to_tensor({1 + 0x1p-12}, {1, 1}, kGpu), b = to_tensor({1}, {1, 1}, kGpu);
+  Tensor c = Tensor::empty({1, 1}, DType::F32, kGpu);
+  product({.m = 1, .n = 1, .k = 1}, a, b, {}, c);
+  EXPECT_EQ(to_double(c)[0], 1 + 0x1p-12);
+  set_tf32(Tf32::Allowed);
+  product({.m = 1, .n = 1, .k = 1}, a, b, {}, c);
+  EXPECT_EQ(to_double(c)[0], 1.0);
+}
+
+}  // namespace
+}  // namespace avs::cuda
