@@ -2,6 +2,7 @@
 
 #include "tensor/cpu/conv2d.h"
 #include "tensor/cpu/conv2d_filter_gradient.h"
+#include "tensor/ops/cast.h"
 #include "tensor/parallel.h"
 #include "tests/op_case.h"
 #include "tests/reference/conv2d.h"
@@ -64,6 +65,67 @@ TEST(Conv2d, AppliesReluAfterTheBias) {
     const Tensor y = ops::conv2d(to_tensor(a, x, device), to_tensor(b, w, device), to_tensor(bias, {4}, device), spec,
                                  Activation::Relu);
     EXPECT_LT(relative_error(to_double(y), expected), 1e-6) << device;
+  }
+}
+
+// All three directions, element by element: shapes too large for finite differences. They take every tile of the GPU's
+// products with a last tile that is not full, vectors and single elements, depth in one piece and shared by blocks.
+void matches_the_definition(const Layer& l, DType dtype, Device device, double tolerance) {
+  SCOPED_TRACE(str(l.name, " ", l.x, " * ", l.w, " in ", dtype, " on ", device));
+  const Shape ys = ops::conv2d_shape(l.x, l.w, l.spec);
+  const auto rounded = [&](const Shape& shape, uint64_t seed) {
+    return ops::cast(to_tensor(reference::random_vector(shape.size(), seed), shape), dtype);
+  };
+  const Tensor x = rounded(l.x, 1), w = ops::cast(rounded(l.w, 2), DType::F32), dy = rounded(ys, 3),
+               bias = to_tensor(reference::random_vector(l.w[0], 4), {l.w[0]});
+  Vector y = reference::conv2d(to_double(x), as_nhwc(l.x), to_double(w), as_krsc(l.w), to_double(bias), l.spec);
+  for (double& v : y) v = std::max(v, 0.0);
+  const Tensor x_there = x.to(device), w_there = w.to(device), dy_there = dy.to(device);
+  const Tensor y_there = ops::conv2d(x_there, w_there, bias.to(device), l.spec, Activation::Relu);
+  EXPECT_EQ(y_there.dtype(), dtype);
+  EXPECT_LT(relative_error(to_double(y_there), y), tolerance) << "forward";
+  const Vector dx = reference::conv2d_backward_input(as_nhwc(l.x), to_double(w), as_krsc(l.w), to_double(dy), l.spec);
+  EXPECT_LT(relative_error(to_double(ops::conv2d_backward_input(l.x, w_there, dy_there, l.spec)), dx), tolerance)
+      << "gradient of the input";
+  const Vector dw = reference::conv2d_backward_filter(to_double(x), as_nhwc(l.x), to_double(dy), as_krsc(l.w), l.spec);
+  const Tensor dw_there = ops::conv2d_backward_filter(x_there, l.w, dy_there, l.spec);
+  EXPECT_EQ(dw_there.dtype(), DType::F32);
+  EXPECT_LT(relative_error(to_double(dw_there), dw), tolerance) << "gradient of the filter";
+}
+
+const std::vector<Layer>& larger_layers() {
+  static const std::vector<Layer> layers = {
+      {"128 filters", {2, 9, 14, 12}, {128, 3, 3, 12}, {.padding = Padding::same(3, 3)}},
+      {"64 filters", {2, 9, 14, 16}, {64, 1, 4, 16}, {.padding = Padding::same(1, 4)}},
+      {"32 filters", {2, 9, 14, 16}, {32, 4, 1, 16}, {.padding = Padding::same(4, 1)}},
+      {"to 128 channels", {1, 13, 17, 128}, {24, 1, 1, 128}},
+      {"deep", {1, 4, 5, 40}, {16, 3, 3, 40}, {.padding = Padding::same(3, 3)}},
+      {"stride 2", {1, 15, 12, 32}, {24, 3, 3, 32}, {.stride_h = 2, .stride_w = 2, .padding = {0, 1, 1, 0}}},
+      {"stride 2, no overlap", {1, 8, 10, 16}, {40, 2, 2, 16}, {.stride_h = 2, .stride_w = 2}},
+      {"one pixel of four, strides that differ", {1, 7, 10, 16}, {16, 1, 1, 16}, {.stride_h = 2, .stride_w = 3}},
+      {"a filter higher than its image", {2, 3, 3, 16}, {16, 7, 1, 16}, {.padding = Padding::same(7, 1)}},
+      {"filters in fours only", {1, 5, 6, 12}, {20, 3, 3, 12}, {.padding = Padding::all(1)}},
+      {"odd and deep", {1, 3, 4, 66}, {9, 3, 3, 66}, {.padding = Padding::all(1)}},
+      {"odd and deep, backwards", {1, 3, 4, 10}, {66, 3, 3, 10}, {.padding = Padding::all(1)}},
+      {"six channels", {1, 20, 30, 6}, {20, 3, 3, 6}, {.padding = Padding::same(3, 3)}},
+      {"three colours, stride 2", {1, 19, 23, 3}, {32, 3, 3, 3}, {.stride_h = 2, .stride_w = 2}},
+      {"patches", {2, 8, 12, 3}, {96, 4, 4, 3}, {.stride_h = 4, .stride_w = 4}},
+  };
+  return layers;
+}
+
+TEST(Conv2d, LargerShapesMatchTheDefinition) {
+  for (const Device device : devices())
+    for (const Layer& layer : larger_layers()) matches_the_definition(layer, DType::F32, device, 1e-6);
+}
+
+TEST(Conv2d, SixteenBitsMatchTheDefinitionOnAGpu) {
+  for (const Device device : devices()) {
+    if (!device.is_cuda()) continue;  // the CPU convolves in f32 only
+    for (const Layer& layer : larger_layers()) {
+      matches_the_definition(layer, DType::BF16, device, 1e-2);
+      matches_the_definition(layer, DType::F16, device, 1e-3);
+    }
   }
 }
 

@@ -1,0 +1,32 @@
+// Convolution on our own kernels, whole behind three functions: what runs where cuDNN is not built in, or has no engine for
+// a graph. Which kernel serves which convolution:
+//
+//   groups                          conv2d_grouped.cu: a thread per output, any shape, slow
+//   few channels in or out          conv2d_narrow.cu: a thread computes 8 or 16 channels of four pixels, filter in shared memory
+//   all others                      conv2d_tile.cuh: implicit GEMM, in conv2d_forward.cu, _backward_input.cu, _backward_filter.cu
+#pragma once
+
+#include "tensor/ops/conv2d.h"
+
+namespace avs::cuda::own {
+
+// Extents of an image, a filter and channels are counted in 32 bits there, everything else in 64.
+constexpr int64_t kMostExtent = int64_t{1} << 30;
+inline bool serves(const Shape& x, const Shape& w, const Shape& y) {
+  for (const Shape& shape : {x, w, y})
+    for (int axis = 1; axis < 4; ++axis)
+      if (shape[axis] >= kMostExtent) return false;
+  return w[0] < kMostExtent;
+}
+
+void conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y);
+void conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx);
+void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw);
+
+// ---- groups ----
+
+void grouped_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y);
+void grouped_conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx);
+void grouped_conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw);
+
+}  // namespace avs::cuda::own

@@ -1,0 +1,236 @@
+// Which of cuDNN's engines convolves: heuristics propose, the best few are timed once, and the winner's name is kept on disk
+// by shape, type, device and library version. All of a convolution's tensors go to cuDNN in the activations' type: for
+// filters in 16 bits and gradients in 32 (and the other way round) it has hardly any engines.
+#include "cuda/cudnn.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "cuda/cudnn_plans.h"
+#include "cuda/plan_file.h"
+#include "cuda/runtime.h"
+#include "tensor/ops/cast.h"
+
+namespace avs::cuda::cudnn {
+namespace {
+
+constexpr size_t kTimed = 5;
+constexpr int kRepetitions = 3;
+constexpr uintptr_t kAlignment = 16;  // what engines assume of every tensor
+
+Rules& rules() {
+  static Rules current;
+  return current;
+}
+
+struct Operands {
+  const void *first, *second, *bias;
+  void* result;
+};
+
+// What is run for one convolution. Without engines: nothing, our own kernels do it.
+struct Plan {
+  std::unique_ptr<Engines> engines;
+  size_t engine = 0;
+
+  void run(const Operands& o, Device device) const {
+    const int64_t bytes = engines->workspace_bytes(engine);
+    Tensor workspace = Tensor::empty({std::max<int64_t>(bytes, 1)}, DType::U8, device);
+    engines->run(engine, o.first, o.second, o.bias, o.result, workspace.raw());
+  }
+};
+
+// ---- timing ----
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(cudaStream_t on) : stream_(on) {
+    check(cudaEventCreateWithFlags(&start_, cudaEventDefault), "cudaEventCreateWithFlags");
+    check(cudaEventCreateWithFlags(&stop_, cudaEventDefault), "cudaEventCreateWithFlags");
+  }
+  ~Stopwatch() {
+    cudaEventDestroy(start_);
+    cudaEventDestroy(stop_);
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+  template <typename F>
+  float milliseconds(F&& f) {
+    check(cudaEventRecord(start_, stream_), "cudaEventRecord");
+    f();
+    check(cudaEventRecord(stop_, stream_), "cudaEventRecord");
+    check(cudaEventSynchronize(stop_), "timing a convolution");
+    float elapsed = 0;
+    check(cudaEventElapsedTime(&elapsed, start_, stop_), "cudaEventElapsedTime");
+    return elapsed;
+  }
+
+ private:
+  cudaStream_t stream_;
+  cudaEvent_t start_ = nullptr, stop_ = nullptr;
+};
+
+bool capturing(Device device) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream(device), &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+}
+
+std::optional<float> measured(const Plan& plan, const Operands& operands, Device device) try {
+  Stopwatch watch(stream(device));
+  plan.run(operands, device);  // loads the kernels
+  float fastest = watch.milliseconds([&] { plan.run(operands, device); });
+  for (int repetition = 1; repetition < kRepetitions; ++repetition)
+    fastest = std::min(fastest, watch.milliseconds([&] { plan.run(operands, device); }));
+  return fastest;
+} catch (const OutOfMemory&) {  // another engine may need less workspace
+  return std::nullopt;
+}
+
+// The fastest of the first few engines that can be built; the results go where the convolution's will go anyway.
+bool choose_by_time(Plan& plan, const Operands& operands, Device device) {
+  float best = 0;
+  size_t timed = 0, chosen = 0;
+  for (plan.engine = 0; plan.engine < plan.engines->names().size() && timed < kTimed; ++plan.engine) {
+    if (!plan.engines->build(plan.engine)) continue;
+    const auto now = measured(plan, operands, device);
+    if (!now) continue;
+    if (timed++ == 0 || *now < best) {
+      best = *now;
+      chosen = plan.engine;
+    }
+  }
+  plan.engine = chosen;
+  return timed > 0;
+}
+
+bool choose_by_name(Plan& plan, const std::string& name) {
+  const auto& names = plan.engines->names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  plan.engine = static_cast<size_t>(found - names.begin());
+  return found != names.end() && plan.engines->build(plan.engine);
+}
+
+bool choose_first(Plan& plan) {
+  for (plan.engine = 0; plan.engine < plan.engines->names().size(); ++plan.engine)
+    if (plan.engines->build(plan.engine)) return true;
+  return false;
+}
+
+// ---- the plans of this process ----
+
+using Key = std::array<int64_t, 24>;
+
+Key key_of(const ConvGraph& g, Device device) {
+  const Padding& p = g.spec.padding;
+  return {device.index, static_cast<int64_t>(g.direction), static_cast<int64_t>(g.dtype), g.bias, g.relu,
+          g.x[0], g.x[1], g.x[2], g.x[3], g.w[0], g.w[1], g.w[2], g.w[3], g.y[1], g.y[2],
+          g.spec.stride_h, g.spec.stride_w, p.top, p.bottom, p.left, p.right,
+          rules().deterministic, rules().tensor_cores_in_f32, rules().most_workspace_bytes};
+}
+
+std::string text_on_disk(const ConvGraph& graph, Device device) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, device.index), "cudaGetDeviceProperties");
+  return str("cudnn ", library_version(), " ", properties.name, " sm_", facts(device).compute_capability, " x ",
+             facts(device).multiprocessors, rules().deterministic ? "" : " fast", rules().tensor_cores_in_f32 ? " tf32" : "",
+             " ", rules().most_workspace_bytes, " ", text_of(graph));
+}
+
+Plan make_plan(const ConvGraph& graph, const Operands& operands, Device device) {
+  static PlanFile file(plan_path("cudnn_plans.tsv"));
+  Plan plan;
+  plan.engines = std::make_unique<Engines>(graph, rules(), stream(device));
+  const std::string text = text_on_disk(graph, device);
+  if (const auto name = file.find(text); name && choose_by_name(plan, *name)) return plan;
+  if (capturing(device)) {
+    if (choose_first(plan)) return plan;  // nothing can be timed now
+  } else if (choose_by_time(plan, operands, device)) {
+    file.remember(text, plan.engines->names()[plan.engine]);
+    return plan;
+  }
+  plan.engines.reset();
+  return plan;
+}
+
+bool run(const ConvGraph& graph, const Operands& operands, Device device) {
+  for (const void* pointer : {operands.first, operands.second, operands.bias, static_cast<const void*>(operands.result)})
+    if (reinterpret_cast<uintptr_t>(pointer) % kAlignment != 0) return false;
+  static std::mutex mutex;
+  static auto* const plans = new std::map<Key, Plan>;
+  const std::lock_guard lock(mutex);
+  const Key key = key_of(graph, device);
+  auto found = plans->find(key);
+  if (found == plans->end()) found = plans->emplace(key, make_plan(graph, operands, device)).first;
+  if (found->second.engines == nullptr) return false;
+  found->second.run(operands, device);
+  return true;
+}
+
+bool usable(const Tensor& result, const Conv2dSpec& spec) {
+  static const bool wanted = [] {
+    const char* const asked = std::getenv("AVS_CUDNN");  // AVS_CUDNN=0: our own kernels, to compare
+    return asked == nullptr || std::string(asked) != "0";
+  }();
+  return wanted && spec.groups == 1 && result.size() > 0 && why_unavailable().empty();
+}
+
+}  // namespace
+
+// ---- entry points ----
+
+bool conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y) {
+  if (!usable(y, spec)) return false;
+  const Tensor filter = ops::cast(w, x.dtype()), shift = bias.defined() ? ops::cast(bias, x.dtype()) : Tensor();
+  const ConvGraph graph{.direction = Direction::Forward,
+                        .x = x.shape(),
+                        .w = w.shape(),
+                        .y = y.shape(),
+                        .spec = spec,
+                        .dtype = x.dtype(),
+                        .bias = bias.defined(),
+                        .relu = activation == Activation::Relu};
+  return run(graph, {x.raw(), filter.raw(), bias.defined() ? shift.raw() : nullptr, y.raw()}, x.device());
+}
+
+bool conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx) {
+  if (!usable(dx, spec)) return false;
+  const Tensor filter = ops::cast(w, dy.dtype());
+  const ConvGraph graph{.direction = Direction::BackwardInput,
+                        .x = dx.shape(),
+                        .w = w.shape(),
+                        .y = dy.shape(),
+                        .spec = spec,
+                        .dtype = dy.dtype()};
+  return run(graph, {filter.raw(), dy.raw(), nullptr, dx.raw()}, dy.device());
+}
+
+bool conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw) {
+  if (!usable(dw, spec)) return false;
+  const ConvGraph graph{.direction = Direction::BackwardFilter,
+                        .x = x.shape(),
+                        .w = dw.shape(),
+                        .y = dy.shape(),
+                        .spec = spec,
+                        .dtype = x.dtype()};
+  if (x.dtype() == DType::F32) return run(graph, {x.raw(), dy.raw(), nullptr, dw.raw()}, x.device());
+  Tensor narrow = Tensor::empty(dw.shape(), x.dtype(), x.device());
+  if (!run(graph, {x.raw(), dy.raw(), nullptr, narrow.raw()}, x.device())) return false;
+  cuda::cast(narrow, dw);
+  return true;
+}
+
+void set_rules(const Rules& wanted) { rules() = wanted; }
+
+std::string about() {
+  if (const std::string reason = why_unavailable(); !reason.empty()) return reason + ": our own kernels convolve";
+  const int64_t version = library_version();
+  return str("cuDNN ", version / 10000, ".", version / 100 % 100, ".", version % 100);
+}
+
+}  // namespace avs::cuda::cudnn

@@ -1,0 +1,12 @@
+// A build without cuDNN: every convolution is our own kernels'.
+#include "cuda/cudnn.h"
+
+namespace avs::cuda::cudnn {
+
+bool conv2d(const Tensor&, const Tensor&, const Tensor&, Conv2dSpec, Activation, Tensor&) { return false; }
+bool conv2d_backward_input(const Tensor&, const Tensor&, Conv2dSpec, Tensor&) { return false; }
+bool conv2d_backward_filter(const Tensor&, const Tensor&, Conv2dSpec, Tensor&) { return false; }
+void set_rules(const Rules&) {}
+std::string about() { return "built without cuDNN: our own kernels convolve"; }
+
+}  // namespace avs::cuda::cudnn

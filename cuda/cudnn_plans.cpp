@@ -1,0 +1,243 @@
+// The one file that includes cuDNN.
+#include "cuda/cudnn_plans.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <mutex>
+#include <unordered_map>
+
+#define CUDNN_FRONTEND_SKIP_JSON_LIB
+#define NV_CUDNN_FRONTEND_DISABLE_LOGGING
+#define NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING
+#include <cudnn_frontend.h>
+
+namespace fe = cudnn_frontend;
+
+// The frontend finds cuDNN's functions through this handle.
+void* fe::cudnn_dlhandle = nullptr;
+
+namespace avs::cuda::cudnn {
+namespace {
+
+constexpr size_t kOldestVersion = 90800;  // graphs without a handle, device descriptions
+
+std::string open_library() {
+  const std::string name = "libcudnn.so." + std::to_string(CUDNN_MAJOR);
+  fe::cudnn_dlhandle = dlopen(name.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (fe::cudnn_dlhandle == nullptr) return str("cuDNN cannot be opened: ", dlerror());
+  const size_t version = fe::detail::get_backend_version();
+  if (version >= kOldestVersion) return {};
+  fe::cudnn_dlhandle = nullptr;
+  return str("cuDNN ", version / 10000, ".", version / 100 % 100, " is installed; 9.8 or newer is needed");
+}
+
+fe::DataType_t type_of(DType dtype) {
+  return dtype == DType::F16 ? fe::DataType_t::HALF : dtype == DType::BF16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT;
+}
+
+enum Uid : int64_t { kFirst = 1, kSecond, kBias, kResult };
+
+// A tensor of logical extents n, c, h, w that lies in memory as [n, h, w, c].
+auto attributes(Uid uid, const Shape& s, DType dtype) {
+  return fe::graph::Tensor_attributes()
+      .set_uid(uid)
+      .set_name("t" + std::to_string(uid))
+      .set_dim({s[0], s[3], s[1], s[2]})
+      .set_stride({s[1] * s[2] * s[3], 1, s[2] * s[3], s[3]})
+      .set_data_type(type_of(dtype));
+}
+
+void set_result(fe::graph::Tensor_attributes& tensor, const Shape& s, DType dtype) {
+  tensor.set_output(true)
+      .set_uid(kResult)
+      .set_dim({s[0], s[3], s[1], s[2]})
+      .set_stride({s[1] * s[2] * s[3], 1, s[2] * s[3], s[3]})
+      .set_data_type(type_of(dtype));
+}
+
+template <typename Attributes>
+Attributes convolution(const Conv2dSpec& spec) {
+  const Padding& pad = spec.padding;
+  return Attributes()
+      .set_pre_padding({pad.top, pad.left})
+      .set_post_padding({pad.bottom, pad.right})
+      .set_stride({spec.stride_h, spec.stride_w})
+      .set_dilation({1, 1});
+}
+
+std::shared_ptr<fe::graph::Graph> describe(const ConvGraph& g, DType intermediate) {
+  auto graph = std::make_shared<fe::graph::Graph>();
+  graph->set_io_data_type(type_of(g.dtype))
+      .set_intermediate_data_type(type_of(intermediate))
+      .set_compute_data_type(fe::DataType_t::FLOAT);
+  if (g.direction == Direction::BackwardInput) {
+    const auto w = graph->tensor(attributes(kFirst, g.w, g.dtype)), dy = graph->tensor(attributes(kSecond, g.y, g.dtype));
+    set_result(*graph->conv_dgrad(dy, w, convolution<fe::graph::Conv_dgrad_attributes>(g.spec)), g.x, g.dtype);
+    return graph;
+  }
+  const auto x = graph->tensor(attributes(kFirst, g.x, g.dtype));
+  if (g.direction == Direction::BackwardFilter) {
+    const auto dy = graph->tensor(attributes(kSecond, g.y, g.dtype));
+    set_result(*graph->conv_wgrad(dy, x, convolution<fe::graph::Conv_wgrad_attributes>(g.spec)), g.w, g.dtype);
+    return graph;
+  }
+  const auto w = graph->tensor(attributes(kSecond, g.w, g.dtype));
+  auto y = graph->conv_fprop(x, w, convolution<fe::graph::Conv_fprop_attributes>(g.spec));
+  if (g.bias) {
+    const auto bias = graph->tensor(attributes(kBias, {1, 1, 1, g.w[0]}, g.dtype));
+    y = graph->pointwise(y, bias, fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::ADD));
+  }
+  if (g.relu) y = graph->pointwise(y, fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::RELU_FWD));
+  set_result(*y, g.y, g.dtype);
+  return graph;
+}
+
+std::string message_of(fe::error_t error) {
+  std::string message = error.get_message();
+  if (const size_t line = message.find('\n'); line != std::string::npos) message.resize(line);
+  return message;
+}
+
+// Handles belong to the device that is current when they are made: one for each, kept for ever.
+cudnnHandle_t handle_for(void* stream) {
+  static std::mutex mutex;
+  static auto* const handles = new std::unordered_map<void*, cudnnHandle_t>;
+  const std::lock_guard lock(mutex);
+  cudnnHandle_t& handle = (*handles)[stream];
+  if (handle != nullptr) return handle;
+  const auto made = fe::detail::create_handle(&handle);
+  if (made != CUDNN_STATUS_SUCCESS) handle = nullptr;
+  AVS_CHECK(DeviceError, made == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(made), " (making a handle)");
+  const auto bound = fe::detail::set_stream(handle, static_cast<cudaStream_t>(stream));
+  AVS_CHECK(DeviceError, bound == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(bound), " (binding a stream)");
+  return handle;
+}
+
+}  // namespace
+
+std::string_view name_of(Direction direction) {
+  switch (direction) {
+    case Direction::Forward: return "forward";
+    case Direction::BackwardInput: return "backward_input";
+    case Direction::BackwardFilter: return "backward_filter";
+  }
+  return "?";
+}
+
+std::string text_of(const ConvGraph& g) {
+  return str("conv2d ", name_of(g.direction), " ", g.dtype, " x ", g.x, " w ", g.w, " y ", g.y, " stride ", g.spec.stride_h, " ",
+             g.spec.stride_w, " padding ", g.spec.padding, g.bias ? " bias" : "", g.relu ? " relu" : "");
+}
+
+std::string why_unavailable() {
+  static const std::string reason = open_library();
+  return reason;
+}
+
+int64_t library_version() { return why_unavailable().empty() ? static_cast<int64_t>(fe::detail::get_backend_version()) : 0; }
+
+// ---- engines ----
+
+struct Engines::State {
+  std::shared_ptr<fe::graph::Graph> graph;
+  std::string text, problem;
+  std::vector<std::string> names;
+  std::vector<int64_t> numbers;    // of the engines, as the graph counts them
+  size_t compiled_before = 0;      // so many need no compilation
+  cudnnHandle_t handle = nullptr;  // null: for a device that is not here
+
+  // True where heuristics know an engine that keeps the rules. Between the operations of a fused graph values are of the
+  // type `intermediate`: support depends on it.
+  bool ask(const ConvGraph& g, const Rules& rules, DType intermediate, const std::shared_ptr<fe::DeviceProperties>& device) {
+    graph = describe(g, intermediate);
+    if (device != nullptr) graph->set_device_properties(device);
+    auto error = graph->validate();
+    if (error.is_good()) error = graph->build_operation_graph(handle);
+    if (error.is_good()) error = graph->create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
+    if (error.is_good()) {
+      graph->deselect_numeric_notes(unwanted(g, rules)).deselect_workspace_greater_than(rules.most_workspace_bytes);
+      error = graph->check_support();  // is there any left?
+    }
+    if (error.is_bad()) problem = message_of(error);
+    return error.is_good();
+  }
+
+  static std::vector<fe::NumericalNote_t> unwanted(const ConvGraph& g, const Rules& rules) {
+    using Note = fe::NumericalNote_t;
+    std::vector<Note> notes;
+    if (rules.deterministic) notes.push_back(Note::NONDETERMINISTIC);
+    if (g.dtype == DType::F32 && !rules.tensor_cores_in_f32)  // the last loses digits, too
+      notes.insert(notes.end(), {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS, Note::REDUCED_PRECISION_REDUCTION,
+                                 Note::WINOGRAD_TILE_13x13});
+    return notes;
+  }
+
+  void list() {
+    std::vector<int64_t> later;
+    for (int64_t i = 0; i < graph->get_execution_plan_count(); ++i) {
+      std::vector<fe::BehaviorNote_t> notes;
+      const bool known = graph->get_behavior_notes_for_plan_at_index(i, notes).is_good();
+      const bool compiled = known && std::find(notes.begin(), notes.end(), fe::BehaviorNote_t::RUNTIME_COMPILATION) != notes.end();
+      (compiled ? later : numbers).push_back(i);
+    }
+    compiled_before = numbers.size();
+    numbers.insert(numbers.end(), later.begin(), later.end());
+    for (const int64_t number : numbers) {
+      names.emplace_back();
+      if (graph->get_plan_name_at_index(number, names.back()).is_bad()) names.back() = str("engine ", number);
+    }
+  }
+
+  void query(const ConvGraph& g, const Rules& rules, const std::shared_ptr<fe::DeviceProperties>& device) {
+    text = text_of(g);
+    const bool fused = g.bias || g.relu;
+    if (ask(g, rules, DType::F32, device) || (fused && g.dtype != DType::F32 && ask(g, rules, g.dtype, device))) {
+      list();
+      problem.clear();
+    }
+  }
+};
+
+Engines::Engines(const ConvGraph& graph, const Rules& rules, void* stream) : state_(std::make_unique<State>()) {
+  const std::string reason = why_unavailable();
+  AVS_CHECK(DeviceError, reason.empty(), reason);
+  state_->handle = handle_for(stream);
+  state_->query(graph, rules, nullptr);
+}
+
+Engines::Engines(const ConvGraph& graph, const Rules& rules, const std::string& device_description)
+    : state_(std::make_unique<State>()) {
+  const std::string reason = why_unavailable();
+  AVS_CHECK(DeviceError, reason.empty(), reason);
+  const auto properties = std::make_shared<fe::DeviceProperties>();
+  const auto error = properties->deserialize({device_description.begin(), device_description.end()});
+  AVS_CHECK(DeviceError, error.is_good(), "cuDNN does not accept the description of a device: ", message_of(error));
+  state_->query(graph, rules, properties);
+}
+
+Engines::~Engines() = default;
+Engines::Engines(Engines&&) noexcept = default;
+
+const std::vector<std::string>& Engines::names() const { return state_->names; }
+const std::string& Engines::problem() const { return state_->problem; }
+bool Engines::compiled_at_run_time(size_t engine) const { return engine >= state_->compiled_before; }
+bool Engines::build(size_t engine) {
+  const auto error = state_->graph->build_plan_at_index(state_->numbers[engine]);
+  if (error.is_bad()) state_->problem = message_of(error);
+  return error.is_good();
+}
+int64_t Engines::workspace_bytes(size_t engine) const {
+  return state_->graph->get_workspace_size_plan_at_index(state_->numbers[engine]);
+}
+
+void Engines::run(size_t engine, const void* first, const void* second, const void* bias, void* result,
+                  void* workspace) const {
+  std::unordered_map<int64_t, void*> pointers = {
+      {kFirst, const_cast<void*>(first)}, {kSecond, const_cast<void*>(second)}, {kResult, result}};
+  if (bias != nullptr) pointers[kBias] = const_cast<void*>(bias);
+  const auto error = state_->graph->execute_plan_at_index(state_->handle, pointers, workspace, state_->numbers[engine]);
+  AVS_CHECK(DeviceError, error.is_good(), "cuDNN: ", message_of(error), " in ", state_->text);
+}
+
+}  // namespace avs::cuda::cudnn
