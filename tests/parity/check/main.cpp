@@ -1,0 +1,106 @@
+// parity_check FOLDER [--mistakes]: holds this engine against the cases of FOLDER (tests/parity/peers made them) and
+// prints the table of docs/parity.md, a line a row with its worst case; exit 1 if one is over its tolerance. With
+// --mistakes also plants every mistake and prints what caught it; exit 1 if one goes unnoticed.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+
+#include "tests/parity/check/planted.h"
+
+namespace avs::parity {
+namespace {
+
+struct Row {
+  std::string name, peers;
+  int cases = 0, numbers = 0;
+  Difference worst;
+  std::string worst_case;
+  int over = 0;
+};
+
+double share(const Difference& d) { return d.tolerance > 0 ? d.error / d.tolerance : d.error; }
+
+Row& row_of(std::vector<Row>& rows, const std::string& name) {
+  for (Row& row : rows)
+    if (row.name == name) return row;
+  rows.emplace_back().name = name;
+  return rows.back();
+}
+
+std::vector<Row> measure(const std::vector<Case>& cases) {
+  std::vector<Row> rows;
+  for (const Case& c : cases) {
+    const std::vector<Difference> all = differences(c, answer(c));
+    Row& row = row_of(rows, c.row);
+    if (row.peers.find(c.peer) == std::string::npos) row.peers += (row.peers.empty() ? "" : "; ") + c.peer;
+    ++row.cases;
+    row.numbers += static_cast<int>(all.size());
+    for (const Difference& d : all)
+      if (d.is_over()) {
+        ++row.over;
+        std::cerr << fmt::format("over: {} {}: {:.3g} > {:.0e}\n", c.name, d.output, d.error, d.tolerance);
+      }
+    const Difference here = worst(all);
+    if (row.worst_case.empty() || share(here) > share(row.worst)) {
+      row.worst = here;
+      row.worst_case = c.name + ": " + here.output;
+    }
+  }
+  return rows;
+}
+
+bool print_rows(const std::vector<Row>& rows) {
+  std::cout << "| row | against | cases | tensors | worst relative error | where | tolerance "
+               "|\n|---|---|---|---|---|---|---|\n";
+  bool all_within = true;
+  for (const Row& row : rows) {
+    std::cout << fmt::format("| {} | {} | {} | {} | {:.1e}{} | `{}` | {:.0e} |\n", row.name, row.peers, row.cases,
+                             row.numbers, row.worst.error, row.over > 0 ? " **over**" : "", row.worst_case,
+                             row.worst.tolerance);
+    all_within = all_within && row.over == 0;
+  }
+  return all_within;
+}
+
+bool print_mistakes(const std::vector<Case>& cases) {
+  std::cout << "\n| row | planted mistake | caught | clearest in | error | tolerance |\n|---|---|---|---|---|---|\n";
+  bool all_caught = true;
+  for (const Mistake& mistake : mistakes()) {
+    const Catch caught = catch_of(mistake, cases);
+    if (caught.cases == 0) continue;  // with part of the cases only part of the mistakes can be made
+    std::cout << fmt::format("| {} | {}: {} | {} of {} | `{}` | {:.1e} | {:.0e} |\n", mistake.row, mistake.name,
+                             mistake.what, caught.caught, caught.cases, caught.by, caught.error, caught.tolerance);
+    all_caught = all_caught && caught.caught > 0;
+  }
+  return all_caught;
+}
+
+int run(const std::string& folder, bool with_mistakes) {
+  const std::vector<Case> cases = load_all_cases(folder);
+  bool good = print_rows(measure(cases));
+  if (with_mistakes && !print_mistakes(cases)) {
+    std::cerr << "a planted mistake went unnoticed\n";
+    good = false;
+  }
+  return good ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace avs::parity
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const bool with_mistakes = arguments.size() == 2 && arguments[1] == "--mistakes";
+  if (arguments.empty() || arguments.size() > 2 || (arguments.size() == 2 && !with_mistakes)) {
+    std::cerr << "usage: parity_check FOLDER [--mistakes]\n";
+    return 2;
+  }
+  try {
+    return avs::parity::run(arguments[0], with_mistakes);
+  } catch (const std::exception& error) {
+    std::cerr << "parity_check: " << error.what() << "\n";
+    return 1;
+  }
+}

@@ -1,0 +1,170 @@
+// Every function of autograd/functions.h, called by name.
+#include <functional>
+
+#include "autograd/functions.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/mixup.h"
+#include "tensor/ops/reduce.h"
+#include "tensor/ops/softmax.h"
+#include "tests/parity/check/kinds.h"
+
+namespace avs::parity {
+namespace {
+
+// The case's inputs as Variables that want gradients, each made when it is first asked for.
+class Inputs {
+ public:
+  explicit Inputs(const Case& c) : case_(c) {}
+
+  const Variable& operator()(const std::string& name) {
+    Variable& v = variables_[name];
+    if (!v.defined()) v = Variable(case_.input(name), true);
+    return v;
+  }
+  Variable optional(const std::string& name) { return case_.inputs.contains(name) ? (*this)(name) : Variable(); }
+  std::vector<Variable> numbered(const std::string& prefix) {
+    std::vector<Variable> all;
+    while (case_.inputs.contains(str(prefix, all.size()))) all.push_back((*this)(str(prefix, all.size())));
+    return all;
+  }
+  const Tensor& fixed(const std::string& name) const { return case_.input(name); }
+
+  const Json& spec() const { return case_.spec; }
+  float number(const char* key) const { return case_.spec.at(key).get<float>(); }
+  bool is(const char* key, const char* value) const { return case_.spec.value(key, "") == value; }
+  const std::map<std::string, Variable>& all() const { return variables_; }
+
+  NamedTensors outputs;  // besides y and the gradients
+
+ private:
+  const Case& case_;
+  std::map<std::string, Variable> variables_;
+};
+
+using Op = std::function<Variable(Inputs&)>;
+using Ops = std::map<std::string, Op>;
+
+Padding padding_of(const Inputs& in) {
+  const auto p = in.spec().value("padding", std::vector<int64_t>{0, 0, 0, 0});
+  return {p.at(0), p.at(1), p.at(2), p.at(3)};  // top, bottom, left, right
+}
+
+std::vector<int64_t> pair_of(const Inputs& in, const char* key) {
+  return in.spec().value(key, std::vector<int64_t>{1, 1});
+}
+
+Conv2dSpec conv_of(const Inputs& in) {
+  const auto stride = pair_of(in, "stride");
+  return {stride[0], stride[1], padding_of(in), in.spec().value("groups", int64_t{1})};
+}
+
+Pool2dSpec pool_of(const Inputs& in) {
+  const auto window = pair_of(in, "window"), stride = pair_of(in, "stride");
+  return {window[0], window[1], stride[0], stride[1], padding_of(in)};
+}
+
+Activation activation_of(const Inputs& in) { return in.is("activation", "relu") ? Activation::Relu : Activation::None; }
+
+BatchNormSpec batch_norm_of(const Inputs& in) {
+  return {.epsilon = in.number("epsilon"),
+          .new_value_weight = in.spec().value("new_value_weight", 0.01f),
+          .running_variance = in.is("running_variance", "biased") ? RunningVariance::Biased : RunningVariance::Unbiased,
+          .activation = activation_of(in)};
+}
+
+Variable run_batch_norm(Inputs& in) {
+  Tensor mean = in.fixed("mean").clone(), variance = in.fixed("variance").clone();
+  const Variable y =
+      batch_norm(in("x"), in.optional("gamma"), in("beta"), in.optional("residual"), mean, variance, batch_norm_of(in));
+  in.outputs = {{"mean", mean}, {"variance", variance}};
+  return y;
+}
+
+const Ops& convolutions_and_norms() {
+  static const Ops ops = {
+      {"conv2d", [](Inputs& in) { return conv2d(in("x"), in("w"), in.optional("bias"), conv_of(in)); }},
+      {"depthwise_conv2d",
+       [](Inputs& in) { return depthwise_conv2d(in("x"), in("w"), in.optional("bias"), padding_of(in)); }},
+      {"depthwise_layer_norm",
+       [](Inputs& in) {
+         return depthwise_layer_norm(in("x"), in("w"), in("conv_bias"), in("gain"), in("bias"), padding_of(in),
+                                     in.number("epsilon"));
+       }},
+      {"linear", [](Inputs& in) { return linear(in("x"), in("w"), in.optional("bias")); }},
+      {"linear_gelu", [](Inputs& in) { return linear_gelu(in("x"), in("w"), in("bias")); }},
+      {"batch_norm", run_batch_norm},
+      {"batch_norm_inference",
+       [](Inputs& in) {
+         return batch_norm_inference(in("x"), in.optional("gamma"), in("beta"), in.optional("residual"),
+                                     in.fixed("mean"), in.fixed("variance"), batch_norm_of(in));
+       }},
+      {"layer_norm", [](Inputs& in) { return layer_norm(in("x"), in("gain"), in("bias"), in.number("epsilon")); }},
+  };
+  return ops;
+}
+
+const Ops& element_wise_and_shapes() {
+  static const Ops ops = {
+      {"relu", [](Inputs& in) { return relu(in("x")); }},
+      {"gelu", [](Inputs& in) { return gelu(in("x")); }},
+      {"add", [](Inputs& in) { return add(in("a"), in("b")); }},
+      {"dropout",
+       [](Inputs& in) {
+         return dropout(in("x"), in.number("rate"), in.fixed("state"), in.spec().at("stream").get<uint32_t>());
+       }},
+      {"scale_channels", [](Inputs& in) { return scale_channels(in("x"), in("gain")); }},
+      {"scale_residual", [](Inputs& in) { return scale_residual(in("x"), in("gain"), in("residual")); }},
+      {"affine_channels", [](Inputs& in) { return affine_channels(in("x"), in.fixed("scale"), in.fixed("shift")); }},
+      {"max_pool2d", [](Inputs& in) { return max_pool2d(in("x"), pool_of(in)); }},
+      {"avg_pool2d",
+       [](Inputs& in) {
+         return avg_pool2d(in("x"), pool_of(in),
+                           in.is("counting", "counted") ? PoolPadding::Counted : PoolPadding::Ignored);
+       }},
+      {"global_avg_pool", [](Inputs& in) { return global_avg_pool(in("x")); }},
+      {"concat", [](Inputs& in) { return concat(in.numbered("x")); }},
+      {"weighted_sum",
+       [](Inputs& in) { return weighted_sum(in.numbered("x"), in.numbered("w"), in("bias"), activation_of(in)); }},
+  };
+  return ops;
+}
+
+const Ops& losses_and_sums() {
+  static const Ops ops = {
+      {"log_softmax", [](Inputs& in) { return log_softmax(in("x")); }},
+      {"softmax_kl", [](Inputs& in) { return softmax_kl(in("x"), in.fixed("targets"), in.number("clip")); }},
+      // These have no gradient of their own.
+      {"softmax", [](Inputs& in) { return Variable(ops::softmax(in.fixed("x"))); }},
+      {"mixup",
+       [](Inputs& in) {
+         return Variable(ops::mixup(in.fixed("x"), in.fixed("first"), in.fixed("second"), in.fixed("lambda")));
+       }},
+      {"sum_rows", [](Inputs& in) { return Variable(ops::sum_rows(in.fixed("x"))); }},
+      {"sum_squares", [](Inputs& in) { return Variable(ops::sum_squares(in.fixed("x"))); }},
+      {"cast_f16", [](Inputs& in) { return Variable(ops::cast(ops::cast(in.fixed("x"), DType::F16), DType::F32)); }},
+      {"cast_bf16", [](Inputs& in) { return Variable(ops::cast(ops::cast(in.fixed("x"), DType::BF16), DType::F32)); }},
+  };
+  return ops;
+}
+
+const Op& op_of(const std::string& name) {
+  for (const Ops* ops : {&convolutions_and_norms(), &element_wise_and_shapes(), &losses_and_sums()})
+    if (const auto found = ops->find(name); found != ops->end()) return found->second;
+  throw DataError(str("there is no op '", name, "' to compare"));
+}
+
+}  // namespace
+
+NamedTensors run_op(const Case& c) {
+  Inputs in(c);
+  const Variable y = op_of(c.spec.at("op").get<std::string>())(in);
+  NamedTensors outputs = std::move(in.outputs);
+  outputs["y"] = y.value();
+  if (!y.requires_grad()) return outputs;
+  y.backward(c.input("dy"));
+  for (const auto& [name, variable] : in.all())
+    if (variable.grad().defined()) outputs["d_" + name] = variable.grad();
+  return outputs;
+}
+
+}  // namespace avs::parity

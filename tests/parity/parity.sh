@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# tests/parity/parity.sh parity BUILD [--only GROUPS]  this engine beside its peers; prints the tables of docs/parity.md
+# tests/parity/parity.sh golden [WHAT…]                makes golden files anew: parity, audio (both by default), weights
+# GROUPS, joined by commas: ops, training, keras_networks, rules, fusion, media.
+# The peers live in an environment of their own, build/peers, which ./run bench peers shares. PyPI has no PyTorch for
+# x86-64 Linux that works without NVIDIA's libraries, hence about 5 GB.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+venv=${AVS_PEERS_DIR:-$root/build/peers}
+packages=(torch==2.11.0 torchvision==0.26.0 keras==3.15.1 scikit-learn==1.9.1 librosa==0.11.0 Gammatone==1.0.3
+  soxr==1.1.0 soundfile==0.14.0 av==18.1.0 safetensors==0.8.0)
+export KERAS_BACKEND=torch
+
+# peers TEST PACKAGE…: installs the packages unless Python can run TEST.
+peers() {
+  local test=$1
+  shift
+  "$venv/bin/python" -c "$test" 2>/dev/null && return
+  echo "installing $* into $venv" >&2
+  [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "$@" >&2
+}
+# OpenBLAS variables that pick old kernels would slow a current NumPy down.
+python() { env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$venv/bin/python" -W ignore "$@"; }
+
+command=${1:-}
+shift || true
+peers 'import torch, torchvision, keras, sklearn, librosa, gammatone, soxr, soundfile, av, safetensors' "${packages[@]}"
+case "$command" in
+  golden)
+    [ $# -gt 0 ] || set -- parity audio
+    for what in "$@"; do
+      case "$what" in
+        parity) python "$here/peers/make_cases.py" "$root/tests/golden/parity" --golden ;;
+        audio)
+          recordings=${AVS_DATA:-$root/../shared/data}/tau_wavs
+          [ -d "$recordings" ] || { echo "golden audio: no recordings in $recordings; set AVS_DATA" >&2; exit 1; }
+          python "$root/tests/golden/audio/make_golden.py" --recordings "$recordings"
+          ;;
+        weights)
+          peers 'import jax, h5py, timm, transformers' jax==0.10.2 h5py==3.16.0 timm==1.0.31 transformers
+          python "$root/tests/weights/make_goldens.py" "$root/tests/weights/golden.zip"
+          ;;
+        *) echo "golden: parity, audio or weights, not '$what'" >&2; exit 2 ;;
+      esac
+    done
+    ;;
+  parity)
+    build=$1
+    shift
+    cases=$(mktemp -d)
+    trap 'rm -rf "$cases"' EXIT
+    python "$here/peers/make_cases.py" "$cases" "$@"
+    "$build/bin/parity_check" "$cases" --mistakes
+    ;;
+  *) echo "parity.sh: parity or golden, not '$command'" >&2; exit 2 ;;
+esac

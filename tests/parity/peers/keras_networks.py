@@ -1,0 +1,197 @@
+"""InceptionV3 and ConvNeXt-Tiny as keras.applications builds them, narrowed, in double precision (torch backend).
+
+Layers are found by graph role: InceptionV3's convolutions in the order of their numbers, ConvNeXt's by their names.
+"""
+
+import re
+
+import keras
+import numpy as np
+import torch
+from keras.src.applications import convnext as keras_convnext
+from keras.src.applications import inception_v3 as keras_inception
+from torch.nn import functional as F
+
+from cases import Case
+from networks import scaled
+from training import draw_input, first_well_posed, is_well_posed, keras_version, options_of, rule_of
+
+
+def number_of(layer):
+    found = re.search(r"_(\d+)$", layer.name)
+    return int(found[1]) if found else 0
+
+
+def of_kind(model, kind):
+    return sorted((l for l in model.layers if isinstance(l, kind)), key=number_of)
+
+
+def inception_names():
+    """This engine's layers in the order of construction."""
+    counts = {
+        "35": {"branch1x1": 1, "branch5x5": 2, "branch3x3dbl": 3, "branch_pool": 1},
+        "17": {"branch1x1": 1, "branch7x7": 3, "branch7x7dbl": 5, "branch_pool": 1},
+    }
+    blocks = [counts["35"]] * 3 + [{"branch3x3": 1, "branch3x3dbl": 3}] + [counts["17"]] * 4
+    blocks += [{"branch3x3": 2, "branch7x7x3": 4}]
+    names = [f"stem.{i}" for i in (0, 1, 2, 4, 5)]
+    for index, block in enumerate(blocks):
+        names += [f"mixed{index}.{branch}.{i}" for branch, count in block.items() for i in range(count)]
+    for index in (9, 10):
+        for branch, layers in (
+            ("branch1x1", "0"),
+            ("branch3x3", "0 1x3 3x1"),
+            ("branch3x3dbl", "0 1 1x3 3x1"),
+            ("branch_pool", "0"),
+        ):
+            names += [f"mixed{index}.{branch}.{layer}" for layer in layers.split()]
+    return names
+
+
+HWIO_TO_KRSC, HWIO_TO_RSC, IO_TO_OI = (3, 0, 1, 2), (0, 1, 3, 2), (1, 0)
+
+
+def inception(options, size):
+    plain = keras_inception.conv2d_bn
+    keras_inception.conv2d_bn = lambda x, filters, *a, **k: plain(x, scaled(filters, options["width"], 8), *a, **k)
+    try:
+        model = keras.applications.InceptionV3(weights=None, include_top=False, pooling="avg", input_shape=(*size, 3))
+    finally:
+        keras_inception.conv2d_bn = plain
+    parameters, buffers = {}, {}
+    names = inception_names()
+    convolutions, norms = of_kind(model, keras.layers.Conv2D), of_kind(model, keras.layers.BatchNormalization)
+    assert len(names) == len(convolutions) == len(norms) == 94
+    for name, convolution, norm in zip(names, convolutions, norms):
+        parameters[f"{name}.conv.weight"] = (convolution.kernel, HWIO_TO_KRSC)
+        parameters[f"{name}.bn.beta"] = (norm.beta, None)
+        buffers[f"{name}.bn.running_mean"] = (norm.moving_mean, None)
+        buffers[f"{name}.bn.running_variance"] = (norm.moving_variance, None)
+    stages = {"stem": of_kind(model, keras.layers.MaxPooling2D)[1].output}
+    stages |= {f"mixed{i}": model.get_layer(f"mixed{i}").output for i in range(11)}
+    return keras.Model(model.inputs, stages | {"pool": model.output}), parameters, buffers, lambda x: x / 127.5 - 1
+
+
+def convnext_name(path):
+    """This engine's name of a Keras weight, and how its axes stand."""
+    layer, leaf = path.split("/")[-2:]
+    layer = layer.removeprefix("convnext_tiny_")
+    norm_leaf = {"gamma": "gain", "beta": "bias"}
+    kind = {"kernel": "weight", "bias": "bias"}
+    if layer.startswith("layer_normalization"):
+        return f"norm.{norm_leaf[leaf]}", None
+    if layer == "stem_conv":
+        return f"stem.conv.{kind[leaf]}", HWIO_TO_KRSC
+    if layer == "stem_layernorm":
+        return f"stem.norm.{norm_leaf[leaf]}", None
+    if found := re.fullmatch(r"downsampling_(layernorm|conv)_(\d)", layer):
+        down = f"down{int(found[2]) + 1}"
+        return (
+            (f"{down}.norm.{norm_leaf[leaf]}", None)
+            if found[1] == "layernorm"
+            else (f"{down}.conv.{kind[leaf]}", HWIO_TO_KRSC)
+        )
+    stage, block, role = re.fullmatch(r"stage_(\d)_block_(\d)_(.*)", layer).groups()
+    ours = f"stage{stage}.{block}"
+    if role == "layer_scale":
+        return f"{ours}.layer_scale", None
+    if role == "layernorm":
+        return f"{ours}.norm.{norm_leaf[leaf]}", None
+    if role == "depthwise_conv":
+        return f"{ours}.depthwise.{kind[leaf]}", HWIO_TO_RSC
+    return f"{ours}.{'expand' if role == 'pointwise_conv_1' else 'project'}.{kind[leaf]}", IO_TO_OI
+
+
+def convnext(options, size):
+    widths = [scaled(c, options["width"], 8) for c in (96, 192, 384, 768)]
+    model = keras_convnext.ConvNeXt(
+        depths=[3, 3, 9, 3],
+        projection_dims=widths,
+        name="convnext_tiny",
+        weights=None,
+        include_top=False,
+        pooling="avg",
+        input_shape=(*size, 3),
+    )
+    parameters = {}
+    for weight in model.trainable_weights:
+        name, axes = convnext_name(weight.path)
+        parameters[name] = (weight, axes if len(weight.shape) > 1 else None)
+    assert len(parameters) == 180
+    after = [model.get_layer(f"convnext_tiny_downsampling_block_{s}") for s in range(3)]
+    after += of_kind(model, keras.layers.GlobalAveragePooling2D)
+    stages = {"stem": model.get_layer("convnext_tiny_stem").output}
+    stages |= {f"stage{s}": layer.input for s, layer in enumerate(after)}
+    return keras.Model(model.inputs, stages | {"pool": model.output}), parameters, {}, lambda x: x
+
+
+def to_ours(values, axes):
+    array = np.asarray(values)
+    if axes is not None:
+        array = array.transpose(axes)
+    return array.reshape(array.shape[:3]) if axes == HWIO_TO_RSC else array
+
+
+def draw_weights(case, parameters, buffers):
+    for prefix, weights in (("param/", parameters), ("buffer/", buffers)):
+        for name, (weight, axes) in weights.items():
+            shape = to_ours(np.zeros(weight.shape), axes).shape
+            values = case.draw(prefix + name, shape, *rule_of(name, shape))
+            if axes is not None:
+                wide = tuple(weight.shape[a] for a in axes)
+                values = values.reshape(wide).transpose(np.argsort(axes))
+            weight.assign(np.ascontiguousarray(values))
+
+
+def draw_head(case, features, classes):
+    head = {}
+    for name, shape in (
+        ("fc1024.weight", (1024, features)),
+        ("fc1024.bias", (1024,)),
+        ("classes.weight", (classes, 1024)),
+        ("classes.bias", (classes,)),
+    ):
+        values = case.draw(f"param/head.{name}", shape, *rule_of(name, shape))
+        head[f"head.{name}"] = torch.tensor(values, requires_grad=True)
+    return head
+
+
+def run(net, head, x, training):
+    stages = net(x, training=training)
+    hidden = F.relu(F.linear(stages["pool"], head["head.fc1024.weight"], head["head.fc1024.bias"]))
+    return stages | {
+        "fc1024": hidden,
+        "logits": F.linear(hidden, head["head.classes.weight"], head["head.classes.bias"]),
+    }
+
+
+def network_case(model, width, n, size, most, attempt):
+    keras.config.set_floatx("float64")
+    keras.utils.clear_session()
+    options = options_of(model, width, dropout=0.0)
+    spec = {"backbone": options, "seed": 11, "step": 0}
+    case = Case(f"network/{model}, Keras", "networks", "network", keras_version(), spec, attempt)
+    net, parameters, buffers, preprocess = (inception if model == "vis-inc" else convnext)(options, size)
+    draw_weights(case, parameters, buffers)
+    x = draw_input(case, model, n, size)
+    head = draw_head(case, net.output["pool"].shape[-1], options["classes"])
+    with torch.no_grad():
+        for stage, y in run(net, head, preprocess(x), False).items():
+            case.expect(f"infer/{stage}", y.numpy(), 1e-4, most)
+    stages = run(net, head, preprocess(x), True)
+    for stage, y in stages.items():
+        case.expect(f"train/{stage}", y.detach().numpy(), 1e-4, most)
+    dlogits = torch.tensor(case.draw("dlogits", (n, options["classes"])))
+    stages["logits"].backward(dlogits)
+    for name, (weight, axes) in parameters.items():
+        case.expect(f"grad/{name}", to_ours(weight.value.grad.numpy(), axes), 1e-4, most)
+    for name, tensor in head.items():
+        case.expect(f"grad/{name}", tensor.grad.numpy(), 1e-4, most)
+    leaves = [weight.value for weight, _ in parameters.values()] + list(head.values())
+    return case, is_well_posed(leaves, x, lambda x: run(net, head, preprocess(x), True)["logits"].backward(dlogits))
+
+
+def cases(golden, _folder):
+    most, width = (48, 0.125) if golden else (None, 0.25)
+    for model, size in (("vis-inc", (107, 107)), ("vis-conv", (40, 48))):
+        yield first_well_posed(lambda attempt: network_case(model, width, 4, size, most, attempt))
