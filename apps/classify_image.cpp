@@ -102,9 +102,8 @@ std::unique_ptr<Backbone> classifier_of(const Options& options) {
   std::unique_ptr<Backbone> network =
       make_backbone_from_weights({.model = options.model, .width = options.width}, options.weights, {}, &report);
   if (is_sound(network->input_kind())) throw DataError(options.weights + ": is a network for sound");
-  for (const std::string& line : report.defaults)
-    if (line.starts_with("head:"))
-      throw DataError(options.weights + ": has no classifier (it is a file without top); take the one with top");
+  require<DataError>(report.head_taken, options.weights,
+                     ": has no classifier (it is a file without top); take the one with top");
   return network;
 }
 

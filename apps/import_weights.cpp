@@ -147,9 +147,7 @@ void run(const Options& options) {
                          {"imported_from", report.layout},
                          {"imported_sha256", digests.sha256},
                          {"versions", library_versions()}};
-  const bool head_is_new = std::any_of(report.defaults.begin(), report.defaults.end(),
-                                       [](const std::string& line) { return line.starts_with("head:"); });
-  if (head_is_new) checkpoint.metadata[kUntrainedHeadKey] = "the file has no classifier";
+  if (!report.head_taken) checkpoint.metadata[kUntrainedHeadKey] = "the file has no classifier";
   checkpoint.save(options.out);
   if (options.json)
     std::cout << to_json(report, digests, options) << "\n";

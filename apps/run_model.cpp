@@ -17,7 +17,7 @@ namespace avs {
 namespace {
 
 struct Options {
-  std::string model, weights, input, output, at = "fc10";
+  std::string model, weights, input, output, at = "logits";
   std::optional<double> width;
   int64_t batch = 16;
   ComputeOptions compute;
@@ -68,7 +68,7 @@ Tensor input_of(const Options& options) {
 
 Tensor output_at(const BackboneOutput& output, const Options& options) {
   if (options.at == "pool") return output.pool.value();
-  if (options.at == "fc10") return output.logits.value();
+  if (options.at == "logits" || options.at == "fc10") return output.logits.value();
   AVS_CHECK(UsageError, output.fc1024.defined(), options.weights,
             " has its classes directly on the pool: there is no fc1024");
   return output.fc1024.value();
@@ -119,8 +119,8 @@ int main(int argc, char** argv) {
                  "a safetensors file with the tensor x: [n, h, w, 3] RGB 0..255 (f32 or u8) or [n, 128, 704, 6]")
       ->required();
   app.add_option("--output", options.output, "where to write the tensor y, [n, values]")->required();
-  app.add_option("--at", options.at, "pool, fc1024 (after its ReLU) or fc10 (the logits)")
-      ->check(CLI::IsMember({"pool", "fc1024", "fc10"}))
+  app.add_option("--at", options.at, "pool, fc1024 (after its ReLU) or logits (also called fc10, as in Phase II)")
+      ->check(CLI::IsMember({"pool", "fc1024", "logits", "fc10"}))
       ->capture_default_str();
   app.add_option("--width", options.width,
                  "the width multiplier: of a checkpoint, to be sure; of other files, 1 unless given");

@@ -9,6 +9,7 @@
 #include "apps/data/prepare.h"
 #include "apps/report/reports.h"
 #include "apps/train/backbone_training.h"
+#include "models/weights/import.h"
 
 namespace avs {
 namespace {
@@ -16,6 +17,8 @@ namespace {
 constexpr const char* kExamples =
     "train_backbone --model aud-mel --cache tau.cache --out runs/aud-mel --epochs 30\n"
     "train_backbone --model vis-inc --data my_videos --out runs/vis-inc --width 0.25 --schedule one-cycle --lr 2e-3\n"
+    "train_backbone --model vis-inc --cache my.cache --out runs/vis-inc --epochs 6 --batch 16 --weights "
+    "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5 --freeze mixed2\n"
     "train_backbone --out runs/aud-mel --resume        # continues where it was stopped or killed\n"
     "train_backbone --config runs/aud-mel/config.toml --seed 2 --out runs/aud-mel-2";
 
@@ -26,10 +29,14 @@ BackboneTraining settle(const BackboneTraining& given, const CLI::App& app, cons
   BackboneTraining options = given;
   if (given.resume && std::filesystem::exists(run.config())) {
     options = resumed_options(given, app, run.config().string());
-  } else if (given.resume) {
-    spdlog::info("nothing to continue in {}: the run begins", given.out);
+  } else {
+    if (given.resume) spdlog::info("nothing to continue in {}: the run begins", given.out);
+    apply_fine_tuning_defaults(options, app);
   }
   check(options);
+  // A wrong file is told before a data set is prepared for minutes.
+  if (!run.has_training() && !options.weights.empty())
+    options_for_weights({.model = options.model, .width = options.width}, options.weights);
   return options;
 }
 

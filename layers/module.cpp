@@ -1,5 +1,7 @@
 #include "layers/module.h"
 
+#include <algorithm>
+
 #include "tensor/interrupt.h"
 
 namespace avs {
@@ -56,6 +58,15 @@ void Module::freeze() {
     if (member.module) member.module->freeze();
   }
   mode_changed();
+}
+
+bool Module::freeze_children_through(const std::string& path) {
+  const auto is_last = [&](const Member& member) { return member.module && member.module->path() == path; };
+  const auto last = std::find_if(members_.begin(), members_.end(), is_last);
+  if (last == members_.end()) return false;
+  for (auto member = members_.begin(); member != std::next(last); ++member)
+    if (member->module) member->module->freeze();
+  return true;
 }
 
 void Module::set_mode(Mode mode) {

@@ -21,7 +21,8 @@ struct Parameter {
   std::string path;
   Variable variable;
   Decay decay = Decay::Yes;
-  Init init = {};  // how initialize() draws it
+  Init init = {};                   // how initialize() draws it
+  double learning_rate_factor = 1;  // of the optimizer's rate; read when a ParameterArena is made
 };
 
 struct Buffer {  // running statistics: saved, not trained
@@ -53,6 +54,9 @@ class Module {
   // A frozen subtree: its parameters ask for no gradient and its BatchNorm statistics stand still.
   void freeze();
   bool frozen() const { return frozen_; }
+  // Freezes the children in declaration order, up to and including the one at `path`; false: there is none, and nothing
+  // was frozen.
+  bool freeze_children_through(const std::string& path);
 
  protected:
   // Builds a child in place. Its path is this module's path, a dot, and the name.

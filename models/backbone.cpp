@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "layers/linear.h"
@@ -34,12 +35,16 @@ const std::vector<Entry>& registry() {
   return entries;
 }
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 const Entry& entry_of(const std::string& model) {
   for (const Entry& entry : registry())
     if (entry.name == model) return entry;
-  std::string known;
-  for (const Entry& entry : registry()) known += (known.empty() ? "" : ", ") + entry.name;
-  throw UsageError(str("unknown model '", model, "'; the models are ", known));
+  throw UsageError(str("unknown model '", model, "'; the models are ", joined(backbone_names())));
 }
 
 void check(const BackboneOptions& o) {
@@ -155,6 +160,12 @@ BackboneOutput Backbone::run(const Variable& x) {
     error.add_context(str("in backbone ", options_.model, " with input ", x.shape()));
     throw;
   }
+}
+
+void Backbone::freeze_through(const std::string& stage) {
+  const std::vector<std::string> known = stages();
+  const bool found = std::find(known.begin(), known.end(), stage) != known.end() && freeze_children_through(stage);
+  if (!found) throw UsageError(str(options_.model, " has no stage '", stage, "'; its stages are ", joined(known)));
 }
 
 // ---- making one ----

@@ -78,7 +78,10 @@ class Backbone : public Module {
   Shape input_shape() const;                            // of one sample: [128, 704, 6] or [image_size, image_size, 3]
   virtual int64_t features() const = 0;                 // channels of `pool`
   virtual std::vector<std::string> stages() const = 0;  // names of the body's stages, in order
-  RandomState& random() { return random_; }             // for dropout: set(seed, step) before each training step
+  // Keeps a stage and everything before it as it is: no gradients, BatchNorm at its running statistics. UsageError
+  // naming the stages when `stage` is none of them.
+  void freeze_through(const std::string& stage);
+  RandomState& random() { return random_; }  // for dropout: set(seed, step) before each training step
 
   // Called with each stage's output as it is computed: how tests and curious readers look inside. Empty: nobody.
   using Observer = std::function<void(const std::string& stage, const Variable& y)>;

@@ -17,6 +17,10 @@
 namespace avs {
 namespace {
 
+// In last.safetensors: what came from --weights, so that a run continues at the same learning rates without the file.
+constexpr const char* kImportedKey = "imported";
+constexpr const char* kWholeNetwork = "network";
+
 bool wants(const BackboneTraining& options, const char* augmentation) {
   return std::ranges::find(options.augment, augmentation) != options.augment.end();
 }
@@ -137,10 +141,15 @@ void BackboneTrainer::make_model() {
   }
   model_ = make_backbone(network);
   if (!continues && !options_.weights.empty()) load_weights();
+  if (continues) imported_ = last.metadata[kImportedKey];
   place(*model_, placement_);
+  choose_what_learns();
   model_->recompute_stages(options_.recompute);
+  if (continues) imported_ = last.metadata[kImportedKey];
+  choose_what_learns();
   arena_.emplace(*model_);
   adam_.emplace(*arena_, options_.learning.adam_options());
+  if (placement_.device.is_cuda() && !options_.no_graph) captured_.emplace(*model_, *adam_);
   if (options_.learning.ema > 0) average_.emplace(*arena_, static_cast<float>(options_.learning.ema));
   if (continues) resume(last);
 }
@@ -150,6 +159,26 @@ void BackboneTrainer::load_weights() {
   spdlog::info("{}: {} of {}, {} values", options_.weights, report.layout, report.model, report.parameters);
   for (const std::string& line : report.defaults) spdlog::info("  not from the file: {}", line);
   for (const std::string& line : report.notes) spdlog::info("  {}", line);
+  imported_ = report.head_taken ? kWholeNetwork : "body";
+}
+
+// Before the arena is made, which leaves frozen parameters out and groups the others by learning rate.
+void BackboneTrainer::choose_what_learns() {
+  const auto was_imported = [&](const Parameter& parameter) {
+    return imported_ == kWholeNetwork || (!imported_.empty() && !parameter.path.starts_with("head."));
+  };
+  for (Parameter* parameter : model_->parameters())
+    if (was_imported(*parameter)) parameter->learning_rate_factor = options_.imported_lr;
+  if (!options_.freeze.empty()) model_->freeze_through(options_.freeze);
+  if (imported_.empty()) return;
+  int64_t learning = 0;
+  for (const Parameter* parameter : model_->parameters())
+    if (parameter->variable.requires_grad()) learning += parameter->variable.value().size();
+  const double rate = options_.learning.learning_rate;
+  spdlog::info("{:.1f} M parameters learn{}: imported ones at {}, new ones at {}, schedule {}",
+               static_cast<double>(learning) / 1e6, options_.freeze.empty() ? "" : " (behind " + options_.freeze + ")",
+               rate * options_.imported_lr, imported_ == kWholeNetwork ? "none" : str(rate),
+               options_.learning.schedule);
 }
 
 void BackboneTrainer::resume(Checkpoint& last) {
@@ -202,11 +231,12 @@ void BackboneTrainer::train_epoch() {
     const double learning_rate = schedule_.learning_rate(position_.step);
     remember_buffers();
     stop_if_interrupted();
-    const StepResult result = train_step(*model_, *adam_, batch->inputs, batch->targets,
-                                         {.seed = options_.learning.seed,
-                                          .step = position_.step,
-                                          .learning_rate = learning_rate,
-                                          .mixup = options_.learning.mixup_options()});
+    const StepSettings settings{.seed = options_.learning.seed,
+                                .step = position_.step,
+                                .learning_rate = learning_rate,
+                                .mixup = options_.learning.mixup_options()};
+    const StepResult result = captured_ ? captured_->run(batch->inputs, batch->targets, settings)
+                                        : train_step(*model_, *adam_, batch->inputs, batch->targets, settings);
     after_step(result, learning_rate);
     progress.set_note(fmt::format("loss {:.4f}", position_.epoch_sums.mean_loss()));
     progress.advance();
@@ -308,6 +338,7 @@ void BackboneTrainer::save_last() {
   checkpoint.tensors.merge(adam_->state());
   if (average_) checkpoint.tensors.merge(average_->state());
   checkpoint.metadata["position"] = position_.to_json();
+  if (!imported_.empty()) checkpoint.metadata[kImportedKey] = imported_;
   checkpoint.save(run_.last());
   last_saved_seconds_ = clock_->seconds();
 }

@@ -12,6 +12,7 @@
 #include "apps/cli/progress.h"
 #include "apps/cli/compute_options.h"
 #include "apps/data/loader.h"
+#include "apps/train/captured_step.h"
 #include "apps/train/metrics.h"
 #include "apps/train/options.h"
 #include "apps/train/run_folder.h"
@@ -50,6 +51,7 @@ class BackboneTrainer {
  private:
   void make_model();
   void load_weights();
+  void choose_what_learns();
   void resume(Checkpoint& last);
   void train_epoch();
   void finish_epoch();
@@ -72,11 +74,13 @@ class BackboneTrainer {
   std::unique_ptr<data::Dataset> train_set_, validation_set_;
   std::optional<ParameterArena> arena_;
   std::optional<Adam> adam_;
+  std::optional<CapturedStep> captured_;  // on a GPU
   std::optional<WeightAverage> average_;
   std::optional<data::Loader> loader_;
   std::optional<MetricsLog> log_;
   std::optional<RunClock> clock_;
   Schedule schedule_;
+  std::string imported_;  // what --weights filled: "body", "network" or nothing
   RunPosition position_;
   std::vector<Tensor> buffers_before_;
   double last_saved_seconds_ = 0;

@@ -109,11 +109,28 @@ std::string identity_toml(const FusionTraining& options) {
   return toml_lines(options, [](Role role) { return role == Role::Identity; });
 }
 
+void apply_fine_tuning_defaults(BackboneTraining& options, const CLI::App& app) {
+  if (options.weights.empty()) return;
+  const auto set = [&](const char* flag, auto& field, const auto& value) {
+    if (app.get_option(flag)->count() == 0) field = value;
+  };
+  set("--lr", options.learning.learning_rate, 1e-3);
+  set("--imported-lr", options.imported_lr, 0.1);
+  set("--schedule", options.learning.schedule, "cosine");
+}
+
 void check(const BackboneTraining& o) {
   check_learning(o.learning);
   require<UsageError>(o.learning.epochs >= 1, "--epochs must be at least 1, got ", o.learning.epochs);
   require<UsageError>(!o.model.empty(), "--model is required");
   require<UsageError>(o.cache.empty() != o.data.empty(), "give either --cache or --data");
+  require<UsageError>(o.imported_lr > 0, "--imported-lr must be above 0, got ", o.imported_lr,
+                      "; --freeze keeps layers as they are");
+  require<UsageError>(!o.weights.empty() || o.imported_lr == 1,
+                      "--imported-lr is the rate of what --weights filled, and there is no --weights");
+  require<UsageError>(!o.weights.empty() || o.freeze.empty(),
+                      "--freeze keeps imported layers, and there is no --weights: they would stay random");
+  if (!o.freeze.empty()) make_backbone({.model = o.model, .width = 0.01})->freeze_through(o.freeze);
   require<UsageError>(o.frames_per_clip >= 0, "--frames-per-clip must not be negative, got ", o.frames_per_clip);
   require<UsageError>(o.workers >= 0 && o.workers <= 256, "--workers must lie in 0 .. 256, got ", o.workers);
   require<UsageError>(o.log_steps >= 1, "--log-steps must be at least 1, got ", o.log_steps);
@@ -156,6 +173,8 @@ BackboneTraining resumed_options(const BackboneTraining& given, const CLI::App& 
     if (was_given && !may_change && asked[name] != toml_of(value))
       conflicts += str("\n    --", name, " ", asked[name], " (the run has ", toml_of(value), ")");
   });
+  if (conflicts.find("--epochs ") != std::string::npos)
+    conflicts += "\n  (epochs can be added under --schedule constant: others are planned to their end)";
   if (!conflicts.empty()) throw UsageError("--resume continues the same run; these flags differ:" + conflicts);
 
   // Given values win, which after the check above means: places, and the epochs of a constant schedule.

@@ -39,6 +39,8 @@ struct LearningOptions {
 
 struct BackboneTraining {
   std::string model, cache, data, out, weights;
+  std::string freeze;      // the last stage that stays as it is; empty: all learn
+  double imported_lr = 1;  // learning rate of what `weights` filled, in shares of learning_rate
   double width = 1.0;
   int64_t image_size = 0;  // 0: the cache's
   double dropout = 0.2;
@@ -49,7 +51,7 @@ struct BackboneTraining {
   ComputeOptions compute;
   int64_t workers = 1;
   double checkpoint_minutes = 10;
-  bool recompute = false;
+  bool recompute = false, no_graph = false;
   int64_t checkpoint_steps = 0;  // 0: by the clock only
   int64_t log_steps = 20;
   bool resume = false;
@@ -73,8 +75,10 @@ template <typename Options, typename Visit>
 void visit_learning(Options& o, const Visit& visit) {
   visit("epochs", o.epochs, Role::Identity, "passes over the training split (train_fusion: 0 chooses by the clips)");
   visit("batch", o.batch, Role::Identity, "samples per step, before mixup");
-  visit("lr", o.learning_rate, Role::Identity, "learning rate of Adam (the peak of a schedule)");
-  visit("schedule", o.schedule, Role::Identity, "constant, cosine (with warm-up) or one-cycle");
+  visit("lr", o.learning_rate, Role::Identity,
+        "learning rate of Adam (the peak of a schedule; with --weights: 0.001 unless given)");
+  visit("schedule", o.schedule, Role::Identity,
+        "constant, cosine (with warm-up) or one-cycle (with --weights: cosine unless given)");
   visit("warm-up", o.warm_up, Role::Identity, "share of the steps in which --schedule cosine rises");
   visit("mixup", o.mixup, Role::Identity, "author (two mixes and the originals), beta (one mix) or none");
   visit("mixup-alpha", o.mixup_alpha, Role::Identity, "alpha of mixup's Beta(alpha, alpha)");
@@ -96,6 +100,11 @@ void visit_options(Options& o,
   visit("resume", o.resume, Role::Action, "continue the run in --out, or begin it if there is none");
   visit("width", o.width, Role::Identity, "multiplies every channel count of the network's body");
   visit("weights", o.weights, Role::Place, "begin from a checkpoint, or for frames from a published ImageNet file");
+  visit(
+      "freeze", o.freeze, Role::Identity,
+      "keep this stage of --weights and all before it as they are, BatchNorm's statistics too, such as mixed5, stage1");
+  visit("imported-lr", o.imported_lr, Role::Identity,
+        "learning rate of the layers that --weights filled, in shares of --lr (with --weights: 0.1 unless given)");
   visit("image-size", o.image_size, Role::Identity, "pixels of a frame's side, 75 to 512; 0: the cache's");
   visit("dropout", o.dropout, Role::Identity, "dropout of the network's head");
   visit("batch-norm-momentum", o.batch_norm_momentum, Role::Identity,
@@ -109,6 +118,7 @@ void visit_options(Options& o,
   visit("memory-limit", o.compute.memory_limit_bytes, Role::Place, "most memory for tensors, such as 4GB; 0: no limit");
   visit("recompute", o.recompute, Role::Place,
         "keep only what enters each stage and compute the rest again in backward: less memory, a third more work");
+  visit("no-graph", o.no_graph, Role::Place, "on a GPU: start each kernel by itself instead of the step as one graph");
   visit("workers", o.workers, Role::Place, "threads that prepare batches; results do not depend on them");
   visit("checkpoint-minutes", o.checkpoint_minutes, Role::Place,
         "save last.safetensors this often, besides epoch ends");
@@ -140,6 +150,11 @@ std::string to_toml(const FusionTraining& options);
 // name -> value in TOML, of the Identity options: what a checkpoint says of how it was trained.
 std::string identity_toml(const BackboneTraining& options);
 std::string identity_toml(const FusionTraining& options);
+
+// What fine-tuning wants instead of Phase I's defaults, for the flags that were not given: a warm-up and a cosine, the
+// new head at 0.001, and the layers that --weights filled at a tenth of that, which is Phase I's rate. Nothing without
+// --weights.
+void apply_fine_tuning_defaults(BackboneTraining& options, const CLI::App& app);
 
 // UsageError when a value makes no sense on its own.
 void check(const BackboneTraining& options);

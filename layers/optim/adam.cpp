@@ -23,20 +23,37 @@ void Adam::step(double learning_rate) {
   AVS_CHECK(NumericError, bad < 0, "the gradient of '", parameters_.path_at(std::max<int64_t>(bad, 0)),
             "' is not finite");
   if (options_.max_gradient_norm > 0) limit_gradient_norm();
-  ++steps_;
-  const std::array<float, 2> host = {static_cast<float>(learning_rate), static_cast<float>(steps_)};
-  const Tensor scalars = Tensor::from({2}, std::span<const float>(host), parameters_.values().device());
+  prepare(learning_rate);
+  move();
+}
 
-  const auto update = [&](int64_t first, int64_t count, float l2) {
-    if (count == 0) return;
-    const auto part = [&](const Tensor& arena) { return arena.view(first, {count}); };
+void Adam::prepare(double learning_rate) {
+  ++steps_;
+  const Device device = parameters_.values().device();
+  const auto& ranges = parameters_.ranges();
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const std::array<float, 2> host = {static_cast<float>(learning_rate * ranges[i].learning_rate_factor),
+                                       static_cast<float>(steps_)};
+    if (scalars_.size() == i) scalars_.push_back(Tensor::empty({2}, DType::F32, device));
+    context(device).copy_from_host(scalars_[i].raw(), host.data(), sizeof(host));
+  }
+}
+
+void Adam::apply() {
+  parameters_.gather_gradients();
+  move();
+}
+
+void Adam::move() {
+  const auto& ranges = parameters_.ranges();
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const ParameterArena::Range& range = ranges[i];
+    const auto part = [&](const Tensor& arena) { return arena.view(range.first, {range.count}); };
     Tensor values = part(parameters_.values()), m = part(m_), v = part(v_);
-    ops::adam(values, part(parameters_.gradients()), m, v, scalars,
-              {options_.beta1, options_.beta2, options_.epsilon, options_.placement, l2});
-  };
-  const int64_t decaying = parameters_.decaying_size();
-  update(0, decaying, options_.l2);
-  update(decaying, parameters_.size() - decaying, 0.0f);
+    ops::adam(values, part(parameters_.gradients()), m, v, scalars_[i],
+              {options_.beta1, options_.beta2, options_.epsilon, options_.placement,
+               range.decay == Decay::Yes ? options_.l2 : 0.0f});
+  }
 }
 
 void Adam::limit_gradient_norm() {

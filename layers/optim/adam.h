@@ -19,9 +19,19 @@ class Adam {
  public:
   Adam(ParameterArena& parameters, AdamOptions options);
 
-  // Gathers the gradients that backward() recorded and moves the parameters; t counts from 1. NumericError naming the
-  // parameter, everything as it was, when a gradient is NaN or infinite.
+  // Gathers the gradients that backward() recorded and moves the parameters, each at learning_rate times its own
+  // factor; t counts from 1. NumericError naming the parameter, everything as it was, when a gradient is NaN or
+  // infinite.
   void step(double learning_rate);
+
+  // The same in two parts, for a step that is captured once and replayed (cuda/api.h): prepare() writes what differs from
+  // step to step to the device, apply() does the rest there without a word from the host. Nothing checks the gradients:
+  // sum_squares() of them is finite if and only if all are.
+  void prepare(double learning_rate);
+  void apply();
+  bool can_be_captured() const { return options_.max_gradient_norm == 0; }  // the norm is asked for on the host
+  const Tensor& gradients() { return parameters_.gradients(); }
+  const std::string& parameter_at(int64_t index) const { return parameters_.path_at(index); }
 
   int64_t steps() const { return steps_; }
   double l2_penalty() const;  // (lambda / 2) * sum of the decaying parameters' squares, as of now
@@ -32,10 +42,12 @@ class Adam {
 
  private:
   void limit_gradient_norm();
+  void move();
 
   ParameterArena& parameters_;
   AdamOptions options_;
   Tensor m_, v_;
+  std::vector<Tensor> scalars_;  // for each range of the arena, f32 [2] = learning rate, step
   int64_t steps_ = 0;
 };
 

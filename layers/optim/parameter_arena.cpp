@@ -8,6 +8,7 @@ ParameterArena::ParameterArena(Module& model) {
     for (Parameter* p : model.parameters()) {
       if (p->decay != decay || !p->variable.requires_grad()) continue;
       slots_.push_back({p, size});
+      extend_ranges(*p);
       size += p->variable.value().size();
     }
     if (decay == Decay::Yes) decaying_size_ = size;
@@ -22,6 +23,16 @@ ParameterArena::ParameterArena(Module& model) {
     view.copy_from(variable.value());
     variable.set_value(std::move(view));
   }
+}
+
+void ParameterArena::extend_ranges(const Parameter& parameter) {
+  const int64_t count = parameter.variable.value().size(), first = slots_.back().first;
+  const bool same = !ranges_.empty() && ranges_.back().decay == parameter.decay &&
+                    ranges_.back().learning_rate_factor == parameter.learning_rate_factor;
+  if (same)
+    ranges_.back().count += count;
+  else
+    ranges_.push_back({first, count, parameter.decay, parameter.learning_rate_factor});
 }
 
 void ParameterArena::gather_gradients() {

@@ -1,8 +1,11 @@
-// All trainable parameters of a model in one tensor, so that an optimizer step is two calls over two ranges instead of
-// one per parameter:
+// All trainable parameters of a model in one tensor, so that an optimizer step is a call for each of a few ranges
+// instead of one per parameter:
 //
 //   values     | decaying parameters, in declaration order | the others (biases, norms), in declaration order |
 //   gradients  the same layout
+//
+// Within each of the two, neighbours with one learning_rate_factor form a range, which is what an optimizer's step goes
+// over: two ranges as a rule, four where imported layers learn more slowly than the head behind them.
 //
 // Making the arena moves the parameters into it: each Parameter's variable becomes a view, with the values it had. The
 // arena owns nothing of the model; the model must outlive it, and nobody may set_value() a parameter afterwards.
@@ -26,6 +29,12 @@ class ParameterArena {
   ParameterArena(const ParameterArena&) = delete;
   ParameterArena& operator=(const ParameterArena&) = delete;
 
+  struct Range {
+    int64_t first, count;
+    Decay decay;
+    double learning_rate_factor;
+  };
+  const std::vector<Range>& ranges() const { return ranges_; }  // all of the arena, in order
   int64_t size() const { return values_.size(); }
   int64_t decaying_size() const { return decaying_size_; }
   Tensor& values() { return values_; }        // [size]
@@ -48,7 +57,10 @@ class ParameterArena {
     Parameter* parameter;
     int64_t first;
   };
+  void extend_ranges(const Parameter& parameter);
+
   std::vector<Slot> slots_;
+  std::vector<Range> ranges_;
   int64_t decaying_size_ = 0;
   Tensor values_, gradients_;
 };

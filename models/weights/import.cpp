@@ -97,7 +97,7 @@ class Importer {
       fitting = fitting && slot != nullptr && source != nullptr &&
                 weights::fits(rule.axes, slot->value.shape(), source->shape);
     }
-    head_taken_ = fitting;
+    report_.head_taken = fitting;
     const BackboneOptions& o = network_.options();
     const std::string own_head = str(o.head == HeadKind::Direct ? "" : "FC(1024) and ", "FC(", o.classes, ")");
     if (!fitting) report_.defaults.push_back("head: " + own_head + " keeps its own values");
@@ -133,7 +133,7 @@ class Importer {
     for (const Rule& rule : file_.layout.rules) rules[rule.path] = &rule;
     for (const Rule& rule : file_.layout.head) rules[rule.path] = &rule;
     for (Slot& slot : slots_) {
-      if (slot.path.starts_with("head.") && !head_taken_) continue;
+      if (slot.path.starts_with("head.") && !report_.head_taken) continue;
       const auto rule = rules.find(slot.path);
       slot.rule = rule == rules.end() ? nullptr : rule->second;
       slot.source = slot.rule == nullptr ? nullptr : file_.find(*slot.rule);
@@ -161,9 +161,15 @@ class Importer {
         unexpected.push_back(tensor.name + "  " + text_of(tensor.shape));
     }
     if (missing.empty() && unexpected.empty() && misshapen.empty()) return;
+    if (missing.empty() && unexpected.empty() && 2 * misshapen.size() > slots_.size()) refuse_width(misshapen.front());
     throw DataError(str(file_name_, ": the tensors are not those of ", network_.options().model,
                         "; the nearest known layout is ", file_.layout.title, ", ", report_.layout, ":",
                         group("missing", missing), group("unexpected", unexpected), group("misshapen", misshapen)));
+  }
+  // Every name is there and no shape fits: one line, not hundreds.
+  [[noreturn]] void refuse_width(const std::string& first) const {
+    throw DataError(str(file_name_, ": is ", file_.layout.title, " of another width than the network's, which is ",
+                        network_.options().width, " (published files are of width 1): ", first));
   }
   void fill_default(Slot& slot) {
     const bool gain = slot.path.ends_with("gamma") || slot.path.ends_with("gain");
@@ -269,7 +275,6 @@ class Importer {
   ImportReport report_;
   std::vector<Slot> slots_, folded_gammas_;
   std::vector<std::string> head_keys_;
-  bool head_taken_ = false;
   int64_t default_gammas_ = 0;
 };
 

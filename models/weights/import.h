@@ -53,6 +53,7 @@ struct ImportReport {
   int64_t parameters = 0;             // values taken from the file, running statistics included, as Keras counts
   PoolPadding pool_padding = PoolPadding::Ignored;
   InputScale input_scale = InputScale::MinusOneToOne;
+  bool head_taken = false;   // false: the head keeps its own values
   int64_t file_classes = 0;  // of the file's classifier; 0: without top
 };
 

@@ -44,8 +44,10 @@ TEST_F(RunModel, WritesWhatTheNetworkComputesAtEachPlace) {
     prepare(model);
     const NoGrad no_grad;
     const BackboneOutput expected = net_->run(Variable(x_));
-    for (const auto& [at, value] :
-         {std::pair{"pool", expected.pool}, {"fc1024", expected.fc1024}, {"fc10", expected.logits}}) {
+    for (const auto& [at, value] : {std::pair{"pool", expected.pool},
+                                    {"fc1024", expected.fc1024},
+                                    {"logits", expected.logits},
+                                    {"fc10", expected.logits}}) {
       const ProgramResult result = run(model, str("--at ", at));
       ASSERT_EQ(result.exit_code, 0) << result.err;
       EXPECT_EQ(result.out, "");

@@ -1,5 +1,6 @@
 #include "models/backbone.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -157,6 +158,66 @@ TEST(Backbone, OptionsSurviveJson) {
   EXPECT_EQ(backbone_options_from_json(to_json(options)), options);
   EXPECT_THAT(to_json(options), testing::HasSubstr("\"dropout\":0.35"));
   EXPECT_THAT(error_of<DataError>([] { backbone_options_from_json("{}"); }), testing::HasSubstr("model"));
+}
+
+// What a stage gives in training mode is what it gives at inference once it is frozen, and a step later still.
+TEST(Backbone, FreezingAStageKeepsItAndEverythingBeforeItAsItIs) {
+  for (const std::string& model : backbone_names()) {
+    BackboneOptions options = small_options(model);
+    options.dropout = 0;
+    const auto net = make_backbone(options);
+    const std::vector<std::string> stages = net->stages();
+    const std::string last = stages.at(2);
+    const Variable x(random_input(small_input(model, 2), 5));
+    std::map<std::string, std::vector<float>> outputs;
+    net->observe([&](const std::string& stage, const Variable& y) { outputs[stage] = y.value().to_vector(); });
+    const auto statistics = [&] {
+      std::map<std::string, std::vector<float>> values;
+      for (const Buffer* b : net->buffers()) values[b->path] = b->value.to_vector();
+      return values;
+    };
+    net->train();
+    net->run(x);  // statistics that are neither 0 nor 1
+
+    net->freeze_through(last);
+    net->eval();
+    {
+      const NoGrad no_grad;
+      net->run(x);
+    }
+    const std::vector<float> at_inference = outputs.at(last);
+    const auto before = statistics();
+    net->train();
+    const Variable loss = softmax_kl(net->run(x).logits, Tensor::full({2, options.classes}, 0.1f), 1e-7f);
+    EXPECT_LT(relative_error(to_double(Tensor::from({static_cast<int64_t>(at_inference.size())},
+                                                    std::span<const float>(outputs.at(last)))),
+                             reference::Vector(at_inference.begin(), at_inference.end())),
+              1e-5)
+        << model;
+    loss.backward();
+
+    bool frozen = true;
+    for (const Parameter* p : net->parameters()) {
+      frozen = frozen && !p->path.starts_with(stages.at(3) + ".") && !p->path.starts_with("down2.");
+      EXPECT_EQ(p->variable.grad().defined(), !frozen) << model << " " << p->path;
+    }
+    EXPECT_FALSE(frozen);
+    for (const auto& [path, values] : statistics()) {
+      const bool early = path.starts_with("input_bn.") ||
+                         std::any_of(stages.begin(), stages.begin() + 3,
+                                     [&](const std::string& stage) { return path.starts_with(stage + "."); });
+      EXPECT_EQ(values == before.at(path), early) << model << " " << path;
+    }
+  }
+}
+
+TEST(Backbone, AStageThatIsNoneIsToldTheStages) {
+  const auto net = make_backbone(small_options("vis-conv"));
+  EXPECT_THAT(
+      error_of<UsageError>([&] { net->freeze_through("stage4"); }),
+      testing::HasSubstr("vis-conv has no stage 'stage4'; its stages are stem, stage0, stage1, stage2, stage3"));
+  EXPECT_THAT(error_of<UsageError>([&] { net->freeze_through("head"); }), testing::HasSubstr("no stage 'head'"));
+  for (const Parameter* p : net->parameters()) EXPECT_TRUE(p->variable.requires_grad()) << p->path;
 }
 
 TEST(Backbone, UnknownModelsAndSenselessOptionsAreUsageErrors) {

@@ -1,4 +1,5 @@
 // Schedules against closed forms, Adam and averaged weights against double-precision references.
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -89,6 +90,43 @@ TEST_P(AdamPlacement, MatchesTheReferenceWithL2OnDecayingParametersOnly) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BothPlacements, AdamPlacement, testing::Values(AdamEpsilon::Hat, AdamEpsilon::Corrected));
+
+// The same numbers as if each parameter had an optimizer of its own at its own rate.
+TEST(Adam, AParameterMovesAtItsOwnShareOfTheLearningRate) {
+  Three module;
+  module.a_.learning_rate_factor = module.b_.learning_rate_factor = 0.1;
+  std::map<std::string, reference::AdamState> expected;
+  for (Parameter* p : module.parameters()) {
+    const reference::Vector values = to_double(p->variable.value());
+    expected[p->path] = {values, reference::Vector(values.size(), 0), reference::Vector(values.size(), 0)};
+  }
+  ParameterArena arena(module);
+  Adam adam(arena, {.l2 = 0.1f});
+  for (int t = 1; t <= 20; ++t) {
+    give_gradients(module, static_cast<uint64_t>(100 * t));
+    for (Parameter* p : module.parameters())
+      reference::adam(expected[p->path], to_double(p->variable.grad()), 0.01 * p->learning_rate_factor, t, 0.9, 0.999,
+                      1e-7, p->decay == Decay::Yes ? 0.1 : 0.0, reference::EpsilonPlacement::Hat);
+    adam.step(0.01);
+  }
+  for (Parameter* p : module.parameters())
+    EXPECT_LT(relative_error(to_double(p->variable.value()), expected[p->path].parameters), 1e-6) << p->path;
+}
+
+TEST(Adam, NeighboursWithTheSameRateAndDecayAreOneRangeOfTheArena) {
+  using Ranges = std::vector<std::array<double, 3>>;  // first, count, factor
+  const auto ranges_of = [](Module& module) {
+    const ParameterArena arena(module);
+    Ranges ranges;
+    for (const ParameterArena::Range& r : arena.ranges())
+      ranges.push_back({static_cast<double>(r.first), static_cast<double>(r.count), r.learning_rate_factor});
+    return ranges;
+  };
+  Three plain, slow;
+  EXPECT_EQ(ranges_of(plain), (Ranges{{0, 10, 1}, {10, 3, 1}}));
+  slow.a_.learning_rate_factor = slow.b_.learning_rate_factor = 0.1;
+  EXPECT_EQ(ranges_of(slow), (Ranges{{0, 6, 0.1}, {6, 4, 1}, {10, 3, 0.1}}));
+}
 
 TEST(Adam, TheArenaHoldsDecayingParametersFirstAndTheirValuesStay) {
   Three module;

@@ -75,6 +75,17 @@ TEST(Misfits, AnotherDepthIsNamed) {
   EXPECT_THAT(error, AllOf(HasSubstr("holds ConvNeXt-Small"), HasSubstr("3, 3, 27, 3"), Not(HasSubstr("\n"))));
 }
 
+TEST(Misfits, AnotherWidthIsOneLine) {
+  for (const char* name : {"inception_torch.pth", "convnext_keras3_top.keras"}) {
+    const bool inception = std::string(name).starts_with("inception");
+    const std::string error = error_of<DataError>([&] {
+      make_backbone_from_weights({.model = inception ? "vis-inc" : "vis-conv", .width = 0.3}, golden::file(name));
+    });
+    EXPECT_THAT(error, AllOf(HasSubstr("of another width than the network's, which is 0.3"), HasSubstr("file ["),
+                             Not(HasSubstr("\n"))));
+  }
+}
+
 TEST(Misfits, OneErrorListsEverythingThatDoesNotFit) {
   const std::string error = error_of_changed([](auto& tensors) {
     tensors.erase("stem.0.weight");
