@@ -1,6 +1,7 @@
 #include "cuda/arena.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cuda/runtime.h"
 
@@ -13,11 +14,11 @@ constexpr size_t kLargeGranule = size_t{2} << 20;
 
 #ifdef AVS_EMULATED_CUDA
 constexpr size_t kGap = 512;  // a tensor's overrun must not meet its neighbour
-void mark_live(void* data, size_t bytes) { emulation::mark_live(data, bytes); }
+void mark_live(void* data, size_t bytes, size_t block_bytes) { emulation::mark_live(data, bytes, block_bytes); }
 void mark_dead(void* data, size_t bytes) { emulation::mark_dead(data, bytes); }
 #else
 constexpr size_t kGap = 0;
-void mark_live(void*, size_t) {}
+void mark_live(void*, size_t, size_t) {}
 void mark_dead(void*, size_t) {}
 #endif
 
@@ -39,7 +40,7 @@ void* Arena::allocate(size_t bytes) {
             "; a smaller --batch or --recompute needs less");
   live_ += size;
   peak_ = std::max(peak_, live_);
-  mark_live(data, bytes);
+  mark_live(data, bytes, size);
   return data;
 }
 
@@ -53,15 +54,16 @@ void Arena::deallocate(void* data, size_t bytes) noexcept {
 }
 
 void* Arena::take(size_t bytes) {
-  const auto fit = free_.lower_bound({bytes, nullptr});
-  if (fit == free_.end()) return nullptr;
+  BySize& free = free_[pool_];
+  const auto fit = free.lower_bound({bytes, nullptr});
+  if (fit == free.end()) return nullptr;
   const auto block = blocks_.find(fit->second);
-  free_.erase(fit);
+  free.erase(fit);
   const size_t left = block->second.bytes - bytes;
   if (left >= kGranule) {
     std::byte* const rest = block->first + bytes;
-    blocks_[rest] = {left, block->second.segment, true};
-    free_.insert({left, rest});
+    blocks_[rest] = {left, block->second.segment, pool_, true};
+    free.insert({left, rest});
     block->second.bytes = bytes;
   }
   block->second.free = false;
@@ -87,44 +89,67 @@ bool Arena::add_segment(size_t bytes) {
   auto* const at = static_cast<std::byte*>(data);
   segments_[at] = size;
   held_ += size;
-  blocks_[at] = {size, at, true};
-  free_.insert({size, at});
+  blocks_[at] = {size, at, pool_, true};
+  free_[pool_].insert({size, at});
   return true;
 }
 
 void Arena::insert_free(Blocks::iterator block) {
+  BySize& free = free_[block->second.pool];
+  const auto joins = [&](const Blocks::iterator& other) {
+    return other->second.free && other->second.segment == block->second.segment && other->second.pool == block->second.pool;
+  };
   block->second.free = true;
   const auto next = std::next(block);
-  if (next != blocks_.end() && next->second.free && next->second.segment == block->second.segment) {
-    free_.erase({next->second.bytes, next->first});
+  if (next != blocks_.end() && joins(next)) {
+    free.erase({next->second.bytes, next->first});
     block->second.bytes += next->second.bytes;
     blocks_.erase(next);
   }
   if (block != blocks_.begin()) {
     const auto before = std::prev(block);
-    if (before->second.free && before->second.segment == block->second.segment) {
-      free_.erase({before->second.bytes, before->first});
+    if (joins(before)) {
+      free.erase({before->second.bytes, before->first});
       before->second.bytes += block->second.bytes;
       blocks_.erase(block);
       block = before;
     }
   }
-  free_.insert({block->second.bytes, block->first});
+  free.insert({block->second.bytes, block->first});
 }
 
+// Only everybody's: a graph replays into the free blocks of its pool.
 void Arena::release() noexcept {
   for (auto segment = segments_.begin(); segment != segments_.end();) {
     const auto block = blocks_.find(segment->first);
-    if (!block->second.free || block->second.bytes != segment->second) {
+    if (!block->second.free || block->second.pool != 0 || block->second.bytes != segment->second) {
       ++segment;
       continue;
     }
-    free_.erase({block->second.bytes, block->first});
+    free_[0].erase({block->second.bytes, block->first});
     blocks_.erase(block);
     held_ -= segment->second;
     cudaFree(segment->first);
     segment = segments_.erase(segment);
   }
+}
+
+int Arena::new_pool() {
+  const std::lock_guard lock(mutex_);
+  return pools_++;
+}
+
+int Arena::use_pool(int pool) {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(pool_, pool);
+}
+
+void Arena::release_pool(int pool) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [address, block] : blocks_)
+    if (block.pool == pool) block.pool = 0;
+  free_[0].merge(free_[pool]);
+  free_.erase(pool);
 }
 
 MemoryStats Arena::stats() const {

@@ -24,10 +24,16 @@ class Arena {
   void reset_peak();
   void release_cached() noexcept;  // segments without a live block go back to the driver
 
+  // Pools (cuda/pools.h): 0 is everybody's. use_pool returns the one before.
+  int new_pool();
+  int use_pool(int pool);
+  void release_pool(int pool);
+
  private:
   struct Block {
     size_t bytes;
     std::byte* segment;  // the cudaMalloc that it is part of: neighbours of different segments do not join
+    int pool;            // nor do those of different pools
     bool free;
   };
   using Blocks = std::map<std::byte*, Block>;
@@ -40,7 +46,9 @@ class Arena {
   const Device device_;
   mutable std::mutex mutex_;
   Blocks blocks_;                                  // every block, free or not, by address
-  std::set<std::pair<size_t, std::byte*>> free_;   // free ones by size
+  using BySize = std::set<std::pair<size_t, std::byte*>>;
+  std::map<int, BySize> free_;  // free ones by pool and size
+  int pool_ = 0, pools_ = 1;
   std::map<std::byte*, size_t> segments_;
   size_t live_ = 0, peak_ = 0, held_ = 0, limit_ = 0;
 };

@@ -6,6 +6,7 @@
 
 #include "cuda/api.h"
 #include "cuda/arena.h"
+#include "cuda/pools.h"
 #include "cuda/runtime.h"
 
 namespace avs::cuda {
@@ -48,6 +49,7 @@ class CudaContext final : public Context {
   Device device() const override { return device_; }
   cudaStream_t stream() const { return stream_; }
   const DeviceFacts& facts() const { return facts_; }
+  Arena& arena() { return arena_; }
 
   void* allocate(size_t bytes) override { return arena_.allocate(bytes); }
   void deallocate(void* data, size_t bytes) noexcept override { arena_.deallocate(data, bytes); }
@@ -122,6 +124,11 @@ std::string description(Device device) {
 
 cudaStream_t stream(Device device) { return cuda_context(device).stream(); }
 const DeviceFacts& facts(Device device) { return cuda_context(device).facts(); }
+
+int new_pool(Device device) { return cuda_context(device).arena().new_pool(); }
+void release_pool(Device device, int pool) { cuda_context(device).arena().release_pool(pool); }
+PoolScope::PoolScope(Device device, int pool) : device_(device), before_(cuda_context(device).arena().use_pool(pool)) {}
+PoolScope::~PoolScope() { cuda_context(device_).arena().use_pool(before_); }
 
 void check(cudaError_t result, const char* what) {
   if (result == cudaSuccess) return;

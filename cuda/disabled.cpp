@@ -37,6 +37,7 @@ AVS_WEAK std::string why_unavailable() { return "this build has no CUDA backend"
 AVS_WEAK avs::Context& context(Device) { missing(); }
 AVS_WEAK int compute_capability(Device) { missing(); }
 AVS_WEAK std::string description(Device) { missing(); }
+AVS_WEAK std::unique_ptr<Graph> capture(Device, const std::function<void()>&) { missing(); }
 AVS_WEAK void fill(Tensor&, float) { missing(); }
 
 AVS_WEAK void gelu(const Tensor&, Tensor&) { missing(); }

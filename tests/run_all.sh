@@ -42,7 +42,6 @@ END {
 cd "$root"
 for binary in "$build"/bin/*_tests "$build"/asan/bin/*_tests "$build"/tsan/bin/*_tests; do
   [ -x "$binary" ] || continue
-  case "$binary" in */emulated_ops_tests) continue ;; esac  # until every kernel is there
   program=${binary#"$build"/}
   failed_before=$(grep -c '^failed ' "$results")
   started=$SECONDS

@@ -164,13 +164,17 @@ void Block::complete(size_t w, uint32_t mask) {
     for (unsigned lane = 0; lane < kLanes && w * kLanes + lane < fibers_.size(); ++lane)
       if ((mask >> lane & 1u) != 0) act(lane, fibers_[w * kLanes + lane]);
   };
+  bool orders_memory = true;
   lanes([&](unsigned lane, Fiber& f) {
     std::memcpy(warp.deposits[lane], f.deposit, f.deposit_bytes);
+    orders_memory = f.collective != Collective::Matrix;
     for (unsigned other = 0; other < kLanes; ++other) joined[other] = std::max(joined[other], warp.clock[lane][other]);
   });
   lanes([&](unsigned lane, Fiber& f) {
-    std::copy(joined, joined + kLanes, warp.clock[lane]);
-    ++warp.clock[lane][lane];
+    if (orders_memory) {
+      std::copy(joined, joined + kLanes, warp.clock[lane]);
+      ++warp.clock[lane][lane];
+    }
     f.state = FiberState::Ready;
   });
 }
@@ -316,6 +320,11 @@ void report(const std::string& what, const std::string& place) {
   running->finding = str("kernel ", running->launch().kernel, ", ", place, ", block ", text(f.index.block), ", thread ",
                          text(f.index.thread), ": ", what);
   running->leave();
+}
+
+void broken_rule(const char* what, const char* file, int line) {
+  const Aside aside;
+  report(what, str(file, ":", line));
 }
 
 void block_barrier(const char* file, int line) {

@@ -51,8 +51,8 @@ void set_order(Order order, uint64_t seed = 0);  // else from AVS_EMULATION_ORDE
 
 struct Stream;
 void launch_on(Stream* stream, Launch launch);  // runs, or records while the stream captures
-// A tensor of the arena: only [data, data + bytes) may be touched, and it begins as NaN.
-void mark_live(void* data, size_t bytes);
+// A tensor of the arena in a block of block_bytes: only [data, data + bytes) may be touched, and it begins as NaN.
+void mark_live(void* data, size_t bytes, size_t block_bytes);
 void mark_dead(void* data, size_t bytes);
 
 // ---- called by kernels, through include/cuda_runtime.h ----
@@ -67,6 +67,7 @@ uint32_t ballot(uint32_t mask, bool predicate, const char* file, int line);
 // All lanes of the warp deposit `bytes` at `data`; returns the 32 deposits, lane by lane, until the next collective.
 const std::byte* gather(const void* data, size_t bytes, const char* file, int line);
 void atomic_access(const void* at, size_t bytes);
+void broken_rule(const char* what, const char* file, int line);  // a finding: does not return
 
 template <typename T>
 T shuffle(uint32_t mask, T value, Shuffle kind, int argument, int width, const char* file, int line) {

@@ -46,13 +46,8 @@ cudaError_t fail(cudaError_t error) {
 
 // Every API call passes here: the place where a test makes the n-th call of a function fail.
 cudaError_t enter(const char* function) {
-  Machine& m = machine();
-  if (m.fault.function == function && m.fault.after-- == 0) {
-    if (!m.fault.sticky) m.fault.function.clear();
-    else m.fault.after = 0;
-    return fail(static_cast<cudaError_t>(m.fault.error));
-  }
-  return cudaSuccess;
+  const int error = fault_in(function);
+  return error == 0 ? cudaSuccess : fail(static_cast<cudaError_t>(error));
 }
 
 // Calls that a capturing device refuses.
@@ -72,6 +67,28 @@ Stream* default_stream() {
 }  // namespace
 
 void set_fault(const Fault& fault) { machine().fault = fault; }
+
+// What a captured step takes and gives back while it is recorded, it takes and gives back again whenever it is replayed.
+namespace {
+void record_mark(const Work& mark) {
+  mark();
+  for (Stream* stream : machine().streams)
+    if (stream->status == cudaStreamCaptureStatusActive) stream->captured->work.push_back(mark);
+}
+}  // namespace
+void mark_live(void* data, size_t bytes, size_t block_bytes) {
+  record_mark([=] { heap::mark_live(data, bytes, block_bytes); });
+}
+void mark_dead(void* data, size_t bytes) {
+  record_mark([=] { heap::mark_dead(data, bytes); });
+}
+int fault_in(const char* function) {
+  Fault& fault = machine().fault;
+  if (fault.function != function || fault.after-- != 0) return 0;
+  if (fault.sticky) fault.after = 0;
+  else fault.function.clear();
+  return fault.error;
+}
 
 int submit(Stream* stream, Work work) {
   if (stream == nullptr) stream = default_stream();

@@ -22,5 +22,6 @@ struct Fault {
   bool sticky = false;
 };
 void set_fault(const Fault& fault);
+int fault_in(const char* function);  // for the libraries' calls, whose errors are theirs; 0: none
 
 }  // namespace avs::emulation

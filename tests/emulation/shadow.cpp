@@ -49,16 +49,21 @@ size_t rounded(size_t bytes) { return (bytes + 255) / 256 * 256; }
 
 // ---- shared memory ----
 
+// What earlier blocks left is told from this block's by a number of its own: beginning a block costs nothing.
 struct SharedSpace {
   std::byte* begin = nullptr;
   size_t bytes = 0;
-  std::vector<Cell> cells;
-  std::vector<bool> written;
+  uint32_t block_number = 0;
+  std::vector<Cell> cells;        // their stamps hold the block's number where device memory's hold the launch's
+  std::vector<uint32_t> written;  // by which block, a byte each
   void attach(std::byte* at, size_t size) {
     begin = at;
     bytes = size;
-    cells.assign((size + 1) / kCellBytes + 1, Cell{});
-    written.assign(size, false);
+    ++block_number;
+    if (written.size() < size) {
+      cells.resize((size + 1) / kCellBytes + 1);
+      written.resize(size, 0);
+    }
   }
   bool contains(const void* address) const {
     const auto* p = static_cast<const std::byte*>(address);
@@ -167,10 +172,13 @@ std::optional<std::string> check_shared(SharedSpace& space, const std::byte* add
   const auto offset = static_cast<size_t>(address - space.begin);
   if (offset + bytes > space.bytes) return str(bytes, " bytes past the end of shared memory");
   for (size_t i = offset; i < offset + bytes; ++i) {
-    if (access == Access::Read && !space.written[i]) return std::string("uninitialised shared memory");
-    if (access != Access::Read) space.written[i] = true;
+    if (access == Access::Read && space.written[i] != space.block_number)
+      return std::string("uninitialised shared memory");
+    if (access != Access::Read) space.written[i] = space.block_number;
   }
-  return races(space.cells.data(), offset, bytes, access, now);
+  Stamp in_block = now;
+  in_block.launch = space.block_number;
+  return races(space.cells.data(), offset, bytes, access, in_block);
 }
 
 }  // namespace
@@ -198,7 +206,7 @@ bool release(void* data) {
   Heap& heap = the_heap();
   const auto block = heap.taken.find(static_cast<size_t>(static_cast<std::byte*>(data) - heap.base));
   if (block == heap.taken.end()) return false;
-  avs::emulation::mark_dead(data, block->second);
+  mark_dead(data, block->second);
   heap.used -= block->second;
   heap.taken.erase(block);
   return true;
@@ -212,6 +220,19 @@ bool contains(const void* address) {
 size_t total_bytes() { return kHeapBytes; }
 size_t free_bytes() { return kHeapBytes - the_heap().used; }
 
+void mark_live(void* data, size_t bytes, size_t block_bytes) {
+  Heap& heap = the_heap();
+  const auto offset = static_cast<size_t>(static_cast<std::byte*>(data) - heap.base);
+  std::memset(heap.state + offset, static_cast<int>(State::Live), bytes);
+  std::memset(heap.state + offset + bytes, static_cast<int>(State::Nothing), block_bytes - bytes);
+  std::memset(data, 0xff, bytes);  // NaN in every floating type
+}
+
+void mark_dead(void* data, size_t bytes) {
+  Heap& heap = the_heap();
+  std::memset(heap.state + (static_cast<std::byte*>(data) - heap.base), static_cast<int>(State::Dead), bytes);
+}
+
 bool is_live(const void* data, size_t bytes) {
   const Heap& heap = the_heap();
   const auto offset = static_cast<size_t>(static_cast<const std::byte*>(data) - heap.base);
@@ -220,18 +241,6 @@ bool is_live(const void* data, size_t bytes) {
 }
 
 }  // namespace heap
-
-void mark_live(void* data, size_t bytes) {
-  Heap& heap = the_heap();
-  const auto offset = static_cast<size_t>(static_cast<std::byte*>(data) - heap.base);
-  std::memset(heap.state + offset, static_cast<int>(State::Live), bytes);
-  std::memset(data, 0xff, bytes);  // NaN in every floating type
-}
-
-void mark_dead(void* data, size_t bytes) {
-  Heap& heap = the_heap();
-  std::memset(heap.state + (static_cast<std::byte*>(data) - heap.base), static_cast<int>(State::Dead), bytes);
-}
 
 namespace shared {
 

@@ -33,6 +33,8 @@ bool contains(const void* address);
 size_t total_bytes();
 size_t free_bytes();
 bool is_live(const void* data, size_t bytes);
+void mark_live(void* data, size_t bytes, size_t block_bytes);  // only these bytes of a block may be touched; they begin as NaN
+void mark_dead(void* data, size_t bytes);
 }  // namespace heap
 
 // ---- shared memory: a block's static variables and its dynamic buffer ----
