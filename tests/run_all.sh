@@ -66,6 +66,10 @@ compile_cuda() {
     printf 'skipped %s\tno nvcc on this machine\n' "$name" >>"$results"
     return
   fi
+  if ! "$nvcc" --version | grep -qE 'release (1[3-9]|[2-9][0-9])\.'; then
+    printf 'skipped %s\t%s is older than CUDA 13\n' "$name" "$nvcc" >>"$results"
+    return
+  fi
   mkdir -p "$tree"
   if cmake -S "$root" -B "$tree" -G Ninja -DCMAKE_BUILD_TYPE=Release -DAVS_CUDA=ON -DAVS_TESTS=OFF -DAVS_BENCH=OFF \
     -DCMAKE_CUDA_COMPILER="$nvcc" '-DAVS_CUDA_ARCHITECTURES=75-real;90-real' >"$tree/build.log" 2>&1 &&

@@ -63,7 +63,8 @@ std::string help_of(const std::string& program) {
   static std::map<std::string, std::string> known;
   if (const auto found = known.find(program); found != known.end()) return found->second;
   std::string text;
-  if (program == "demo" || program == "test" || program == "bench") {
+  if (program == "demo" || program == "test" || program == "bench" || program == "emulate" || program == "parity" ||
+      program == "golden" || program == "cudnn_check" || program == "fuzz") {
     for (const std::string& line : lines_of(kRoot / "run")) text += line + "\n";
   } else if (fs::exists(kRoot / "apps" / (program + ".cpp"))) {
     const ProgramResult result = run_program(program, "--help");
