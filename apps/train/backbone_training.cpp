@@ -145,8 +145,6 @@ void BackboneTrainer::make_model() {
   place(*model_, placement_);
   choose_what_learns();
   model_->recompute_stages(options_.recompute);
-  if (continues) imported_ = last.metadata[kImportedKey];
-  choose_what_learns();
   arena_.emplace(*model_);
   adam_.emplace(*arena_, options_.learning.adam_options());
   if (placement_.device.is_cuda() && !options_.no_graph) captured_.emplace(*model_, *adam_);
