@@ -15,12 +15,14 @@ __global__ void __launch_bounds__(kBlock)
     float* const to = y + r * sample;
     for (int64_t i = first_item(); i * N < sample; i += item_stride()) {
       const Pack<T, N> left = load_pack<N>(a + i * N);
-      const Pack<T, N> right = weight == 1.0f ? left : load_pack<N>(b + i * N);
       Pack<float, N> out;
 #pragma unroll
-      for (int k = 0; k < N; ++k)
-        out.at[k] = weight == 1.0f ? to_float(left.at[k])  // whatever the other sample holds, NaN included
-                                   : weight * to_float(left.at[k]) + rest * to_float(right.at[k]);
+      for (int k = 0; k < N; ++k) out.at[k] = to_float(left.at[k]);
+      if (weight != 1.0f) {  // else a copy, whatever the other sample holds, NaN included
+        const Pack<T, N> right = load_pack<N>(b + i * N);
+#pragma unroll
+        for (int k = 0; k < N; ++k) out.at[k] = weight * out.at[k] + rest * to_float(right.at[k]);
+      }
       store_pack(to + i * N, out);
     }
   }

@@ -12,8 +12,17 @@ namespace {
 
 TEST(Reduce, SumRowsMatchesTheOracleForEveryWidth) {
   for (const Device device : devices())
-    for (const auto& [rows, c] :
-         {std::pair{1, 1}, {7, 3}, {1000, 6}, {333, 17}, {65, 64}, {129, 100}, {3, 2048}, {70000, 5}, {3001, 192}}) {
+    for (const auto& [rows, c] : {std::pair{1, 1},
+                                  {7, 3},
+                                  {1000, 6},
+                                  {333, 17},
+                                  {65, 64},
+                                  {129, 100},
+                                  {3, 2048},
+                                  {70000, 5},
+                                  {3001, 192},
+                                  {90, 67},
+                                  {50, 260}}) {
       const Vector x = reference::random_vector(int64_t{rows} * c, 5);
       EXPECT_LT(relative_error(to_double(ops::sum_rows(to_tensor(x, {rows, c}, device))),
                                reference::sum_rows(x, static_cast<size_t>(c))),
