@@ -37,8 +37,4 @@ void product(const MatMul& product, const Tensor& a, const Tensor& b, const Tens
   if (own_pass) activate(product.activation, target, c);
 }
 
-#ifdef AVS_NO_CUBLAS
-bool library_product(const MatMul&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { return false; }
-#endif
-
 }  // namespace avs::cuda

@@ -1,5 +1,6 @@
-// Matrix products for the ops: cuBLASLt where the build has it (CMake option AVS_CUBLAS), else our own (matmul.h). Also ours
-// when it is asked for (AVS_CUBLAS=0 in the environment, use_products) and when the library has no algorithm for a product.
+// Matrix products for the ops: cuBLASLt where the build has it (CMake option AVS_CUBLAS), else our own (matmul.h). Also
+// ours when it is asked for (AVS_CUBLAS=0 in the environment, use_products) and when the library has no algorithm for a
+// product.
 #pragma once
 
 #include "cuda/matmul.h"
@@ -16,9 +17,10 @@ Tf32 tf32();
 void set_tf32(Tf32 mode);
 
 // c = activation(op(a) op(b) + bias), as described at matmul() in matmul.h, which it falls back to.
-void product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c, Tensor* pre = nullptr);
+void product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c,
+             Tensor* pre = nullptr);
 
-// cublaslt.cpp; activation None or Relu. False, and nothing done: the library has no algorithm for this product.
+// cublaslt.cpp; activation None or Relu. False, and nothing done: there is no library, or it has no algorithm for this.
 bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c);
 
 }  // namespace avs::cuda

@@ -1,6 +1,7 @@
 // Matrix products by cuBLASLt. Its matrices are column-major, ours row-major: our C is its C transposed, so that
 // C^T [n, m] = op(B)^T op(A)^T, with our B first. An algorithm is chosen once per shape and kind by the library's own
-// heuristic and kept with its descriptors; its workspace is a tensor, given back at once (stream order is program order).
+// heuristic and kept with its descriptors; its workspace is a tensor, given back at once (stream order is program
+// order).
 #include <cublasLt.h>
 
 #include <algorithm>
@@ -16,8 +17,9 @@
 namespace avs::cuda {
 namespace {
 
-constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what NVIDIA recommends for Hopper; older GPUs are content with less
-constexpr uint32_t kWidestAlignment = 256;            // what cudaMalloc gives, and the library's default assumption
+constexpr size_t kWorkspaceBytes = size_t{32}
+                                   << 20;   // what NVIDIA recommends for Hopper; older GPUs are content with less
+constexpr uint32_t kWidestAlignment = 256;  // what cudaMalloc gives, and the library's default assumption
 
 void check_blas(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
@@ -61,10 +63,14 @@ struct Plan {
 
 cudaDataType_t type_of(DType dtype) {
   switch (dtype) {
-    case DType::F32: return CUDA_R_32F;
-    case DType::F16: return CUDA_R_16F;
-    case DType::BF16: return CUDA_R_16BF;
-    default: throw ShapeError(str("matrix product: expected f32, bf16 or f16, got ", dtype));
+    case DType::F32:
+      return CUDA_R_32F;
+    case DType::F16:
+      return CUDA_R_16F;
+    case DType::BF16:
+      return CUDA_R_16BF;
+    default:
+      throw ShapeError(str("matrix product: expected f32, bf16 or f16, got ", dtype));
   }
 }
 
@@ -87,8 +93,8 @@ void set(const Preference& preference, cublasLtMatmulPreferenceAttributes_t attr
 // [rows, columns] of ours in memory, which the library calls columns by rows.
 Layout layout(DType dtype, int64_t rows, int64_t columns) {
   cublasLtMatrixLayout_t made = nullptr;
-  check_blas(cublasLtMatrixLayoutCreate(&made, type_of(dtype), static_cast<uint64_t>(columns), static_cast<uint64_t>(rows),
-                                        columns),
+  check_blas(cublasLtMatrixLayoutCreate(&made, type_of(dtype), static_cast<uint64_t>(columns),
+                                        static_cast<uint64_t>(rows), columns),
              "describing a matrix");
   return Layout(made);
 }
@@ -118,8 +124,8 @@ void choose_algorithm(cublasLtHandle_t handle, const Key& key, Plan& plan) {
   cublasLtMatmulHeuristicResult_t best{};
   int found = 0;
   const cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(handle, plan.operation.get(), plan.b.get(), plan.a.get(), plan.c.get(), plan.c.get(),
-                                     preference.get(), 1, &best, &found);
+      cublasLtMatmulAlgoGetHeuristic(handle, plan.operation.get(), plan.b.get(), plan.a.get(), plan.c.get(),
+                                     plan.c.get(), preference.get(), 1, &best, &found);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return;
   check_blas(status, "choosing an algorithm");
   plan.found = found > 0 && best.state == CUBLAS_STATUS_SUCCESS;
@@ -197,8 +203,8 @@ bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, co
   if (plan.workspace_bytes != 0)
     workspace = Tensor::empty({static_cast<int64_t>(plan.workspace_bytes)}, DType::U8, device);
   const float one = 1.0f, zero = 0.0f;
-  check_blas(cublasLtMatmul(lt.handle(), plan.operation.get(), &one, b.raw(), plan.b.get(), a.raw(), plan.a.get(), &zero,
-                            c.raw(), plan.c.get(), c.raw(), plan.c.get(), &plan.algorithm,
+  check_blas(cublasLtMatmul(lt.handle(), plan.operation.get(), &one, b.raw(), plan.b.get(), a.raw(), plan.a.get(),
+                            &zero, c.raw(), plan.c.get(), c.raw(), plan.c.get(), &plan.algorithm,
                             workspace.defined() ? workspace.raw() : nullptr, plan.workspace_bytes, stream(device)),
              "matrix product");
   return true;

@@ -1,10 +1,9 @@
-// The matrix product: which cores, which tile, and whether k is split; then the sum of the parts (memory bound, 4 bytes per
-// part and element of C) and activations on their own (memory bound, one element read and written).
-#include "cuda/matmul.h"
-
+// The matrix product: which cores, which tile, and whether k is split; then the sum of the parts (memory bound, 4 bytes
+// per part and element of C) and activations on their own (memory bound, one element read and written).
 #include <algorithm>
 
 #include "cuda/elementwise.cuh"
+#include "cuda/matmul.h"
 #include "cuda/matmul_tile.cuh"
 #include "cuda/types.h"
 
@@ -57,7 +56,8 @@ Choice choose(const MatMul& product, int64_t multiprocessors) {
   const bool fits = 4 * area(kLargeTile) <= 5 * area(kSmallTile);
   const bool large = fits && tiles(kLargeTile) * most >= multiprocessors;
   const int64_t there = tiles(large ? kLargeTile : kSmallTile);
-  const int64_t wanted = there < multiprocessors ? std::min(most, blocks_for(2 * multiprocessors, there)) : 1;
+  int64_t wanted = there < multiprocessors ? std::min(most, blocks_for(2 * multiprocessors, there)) : 1;
+  wanted = std::max(wanted, blocks_for(product.k, int64_t{1} << 30));  // kernels count depth in 32 bits
   const int64_t depth = std::max(kDeepestTile, blocks_for(blocks_for(product.k, wanted), kDeepestTile) * kDeepestTile);
   return {large, std::max<int64_t>(1, blocks_for(product.k, depth)), depth};
 }
@@ -72,7 +72,8 @@ template <typename T>
 Operand<T> operand(const Tensor& x, Along along, int64_t lines, int64_t depth, bool on_tensor_cores) {
   const int64_t row = along == Along::Depth ? depth : lines;
   const T* const data = x.data<T>();
-  return {data, lines, depth, on_tensor_cores ? packs<8>(row, data) : packs<4>(row, data)};
+  const bool vector = on_tensor_cores ? packs<8>(row, data) : packs<4>(row, data);
+  return {.data = data, .lines = lines, .stride = row, .step = 0, .vector = vector};
 }
 
 template <typename T>
@@ -84,13 +85,20 @@ void run(const MatMul& product, const Tensor& a, const Tensor& b, const Output& 
   Product<T> launched{.a = operand<T>(a, along_a, product.m, product.k, on_tensor_cores),
                       .b = operand<T>(b, along_b, product.n, product.k, on_tensor_cores),
                       .out = out,
-                      .depth_per_split = choice.depth_per_split,
-                      .tiles_b = static_cast<unsigned>(blocks_for(product.n, choice.large ? kLargeTile : kSmallTile))};
+                      .depth = product.k,
+                      .depth_per_split = static_cast<int>(choice.depth_per_split),
+                      .tiles_b = 0};  // this and the steps: by who knows the tile
   Tensor parts;
   if (choice.splits > 1) {
     parts = Tensor::empty({choice.splits, product.m, product.n}, DType::F32, device);
-    launched.out = {.c = parts.data<float>(), .pre = nullptr, .bias = nullptr, .m = product.m, .n = product.n,
-                    .activation = Activation::None, .narrow = false, .vector = product.n % 4 == 0};
+    launched.out = {.c = parts.data<float>(),
+                    .pre = nullptr,
+                    .bias = nullptr,
+                    .m = product.m,
+                    .n = product.n,
+                    .activation = Activation::None,
+                    .narrow = false,
+                    .vector = product.n % 4 == 0};
   }
   const Launching how{device, choice.large, choice.splits};
   if constexpr (sizeof(T) == 2)
@@ -110,9 +118,11 @@ bool writes_fours(int64_t n, const Tensor& x) {
 }  // namespace
 
 void matmul(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c, Tensor* pre) {
-  AVS_CHECK(ShapeError, a.dtype() == b.dtype() && (c.dtype() == a.dtype() || c.dtype() == DType::F32) &&
-                            (pre == nullptr || pre->dtype() == c.dtype()),
-            "matmul: ", a.dtype(), " times ", b.dtype(), " into ", c.dtype(), "; expected two of one type, into it or f32");
+  AVS_CHECK(ShapeError,
+            a.dtype() == b.dtype() && (c.dtype() == a.dtype() || c.dtype() == DType::F32) &&
+                (pre == nullptr || pre->dtype() == c.dtype()),
+            "matmul: ", a.dtype(), " times ", b.dtype(), " into ", c.dtype(),
+            "; expected two of one type, into it or f32");
   const Output out{.c = c.raw(),
                    .pre = pre == nullptr ? nullptr : pre->raw(),
                    .bias = bias.defined() ? bias.data<float>() : nullptr,
@@ -126,8 +136,10 @@ void matmul(const MatMul& product, const Tensor& a, const Tensor& b, const Tenso
 
 void activate(Activation activation, const Tensor& x, Tensor& y) {
   for_floating("activate", x.dtype(), [&]<typename T>() {
-    if (activation == Activation::Gelu) map_elements("activate", x.size(), x.device(), Gelu{}, y.data<T>(), x.data<T>());
-    if (activation == Activation::Relu) map_elements("activate", x.size(), x.device(), Relu{}, y.data<T>(), x.data<T>());
+    if (activation == Activation::Gelu)
+      map_elements("activate", x.size(), x.device(), Gelu{}, y.data<T>(), x.data<T>());
+    if (activation == Activation::Relu)
+      map_elements("activate", x.size(), x.device(), Relu{}, y.data<T>(), x.data<T>());
   });
 }
 

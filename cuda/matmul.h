@@ -20,9 +20,10 @@ struct MatMul {
   Cores cores = Cores::Best;
 };
 
-// a and b are of one type (f32, bf16, f16), c of the same or f32; bias is f32 or undefined. `pre`, where given, is of c's type
-// and receives what the activation is applied to.
-void matmul(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c, Tensor* pre = nullptr);
+// a and b are of one type (f32, bf16, f16), c of the same or f32; bias is f32 or undefined. `pre`, where given, is of
+// c's type and receives what the activation is applied to.
+void matmul(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c,
+            Tensor* pre = nullptr);
 
 // y = activation(x) (Relu, Gelu) for products of a library that has no such epilogue. y may be x.
 void activate(Activation activation, const Tensor& x, Tensor& y);

@@ -1,18 +1,18 @@
-// The matrix product on CUDA cores. Compute bound: 2 m n k flops; a block of the large tile reads (128 + 128) * k elements
-// for 128 * 128 * k multiply-adds, 64 per element. Each of 256 threads keeps 8 x 8 sums (4 x 4 in the small tile) in
-// registers; shared memory holds two tiles, so that the next one arrives while this one is computed with.
+// The matrix product on CUDA cores. Compute bound: 2 m n k flops; a block of the large tile reads (128 + 128) * k
+// elements for 128 * 128 * k multiply-adds, 64 per element. Each of 256 threads keeps 8 x 8 sums (4 x 4 in the small
+// tile) in registers; shared memory holds two tiles, so that the next one arrives while this one is computed with.
 #include "cuda/matmul_tile.cuh"
 
 namespace avs::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-
+// A thread's sums are kEach x kEach. Unrolled further, the large tile would not fit 128 registers, half of a
+// multiprocessor.
 struct Large {
-  static constexpr int kLines = kLargeTile, kDepth = 8, kEach = 8;  // a thread's sums are kEach x kEach
+  static constexpr int kLines = kLargeTile, kDepth = 8, kThreads = 256, kEach = 8, kUnroll = 2;
 };
 struct Small {
-  static constexpr int kLines = kSmallTile, kDepth = 16, kEach = 4;
+  static constexpr int kLines = kSmallTile, kDepth = 16, kThreads = 256, kEach = 4, kUnroll = 8;
 };
 
 // Lines of one depth beside each other, as floats: compute reads them four at a time. The padding keeps the transposing
@@ -21,8 +21,8 @@ template <typename Tile>
 using Floats = float[Tile::kDepth][Tile::kLines + 4];
 
 template <typename T, Along along, typename Tile>
-struct FloatShare : Share<T, along, Tile::kLines, Tile::kDepth, kThreads, 4> {
-  using Share<T, along, Tile::kLines, Tile::kDepth, kThreads, 4>::Share;
+struct FloatShare : Share<T, along, Tile::kLines, Tile::kDepth, Tile::kThreads, 4> {
+  using Share<T, along, Tile::kLines, Tile::kDepth, Tile::kThreads, 4>::Share;
   __device__ void store(Floats<Tile>& tile) const {
 #pragma unroll
     for (int i = 0; i < this->kPacks; ++i) {
@@ -56,7 +56,7 @@ struct Place {
 template <typename Tile>
 __device__ inline void multiply(const Floats<Tile>& a, const Floats<Tile>& b, const Place<Tile>& at,
                                 float (&sums)[Tile::kEach][Tile::kEach]) {
-#pragma unroll
+#pragma unroll Tile::kUnroll
   for (int d = 0; d < Tile::kDepth; ++d) {
     Pack<float, 4> x[Tile::kEach / 4], y[Tile::kEach / 4];
 #pragma unroll
@@ -86,7 +86,7 @@ __device__ inline void write(const Product<T>& product, const Part& part, const 
 }
 
 template <typename T, typename Tile, Along along_a, Along along_b>
-__global__ void __launch_bounds__(kThreads, 2) matmul_kernel(Product<T> product) {
+__global__ void __launch_bounds__(Tile::kThreads, 2) matmul_kernel(Product<T> product) {
   alignas(16) __shared__ Floats<Tile> a[2];
   alignas(16) __shared__ Floats<Tile> b[2];
   const Part part(product);
@@ -100,7 +100,7 @@ __global__ void __launch_bounds__(kThreads, 2) matmul_kernel(Product<T> product)
   share_b.store(b[0]);
   __syncthreads();
   int now = 0;
-  for (int64_t left = part.depth - Tile::kDepth; left > -Tile::kDepth; left -= Tile::kDepth) {
+  for (int left = part.depth - Tile::kDepth; left > -Tile::kDepth; left -= Tile::kDepth) {
     if (left > 0) {
       share_a.load(product.a, left);
       share_b.load(product.b, left);
@@ -118,10 +118,10 @@ __global__ void __launch_bounds__(kThreads, 2) matmul_kernel(Product<T> product)
 
 template <typename T, typename Tile>
 void launch_tile(const Product<T>& product, Along a, Along b, const Launching& how) {
-  const int64_t tiles = blocks_for(product.out.m, Tile::kLines) * product.tiles_b;
-  const Grid grid{.blocks = dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(how.splits)), .threads = dim3(kThreads)};
+  const Product<T> tiled = with_tile<Tile>(product, a, b);
   for_layouts(a, b, [&]<Along along_a, Along along_b>() {
-    launch("matmul_kernel", matmul_kernel<T, Tile, along_a, along_b>, grid, how.device, product);
+    launch("matmul_kernel", matmul_kernel<T, Tile, along_a, along_b>, grid_of<Tile>(product, how.splits), how.device,
+           tiled);
   });
 }
 

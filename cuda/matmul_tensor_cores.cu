@@ -1,7 +1,7 @@
-// The matrix product of bf16 and f16 on tensor cores (WMMA, 16 x 16 x 16, sums in f32). Compute bound for large products,
-// else by 2 bytes per element of A, B and C. A block of the large tile is 2 x 4 warps of 64 x 32 sums each; shared memory
-// holds two tiles in the order of global memory (WMMA reads either), so that the next one arrives while this one is
-// computed with. The general path of every GPU from sm_75 (f16) and sm_80 (bf16) on.
+// The matrix product of bf16 and f16 on tensor cores (WMMA, 16 x 16 x 16, sums in f32). Compute bound for large
+// products, else by 2 bytes per element of A, B and C. A block of the large tile is 2 x 4 warps of 64 x 32 sums each;
+// shared memory holds two tiles in the order of global memory (WMMA reads either), so that the next one arrives while
+// this one is computed with. The general path of every GPU from sm_75 (f16) and sm_80 (bf16) on.
 #include <mma.h>
 
 #include <algorithm>
@@ -16,21 +16,25 @@ namespace wmma = nvcuda::wmma;
 
 // Compiled for an older GPU, the kernel is empty: cuda/matmul.cu does not launch it there.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
-template <typename T> constexpr bool kHasTensorCores = std::is_same_v<T, f16>;
+template <typename T>
+constexpr bool kHasTensorCores = std::is_same_v<T, f16>;
 #else
-template <typename T> constexpr bool kHasTensorCores = true;
+template <typename T>
+constexpr bool kHasTensorCores = true;
 #endif
 
-template <typename T> using Native = std::conditional_t<std::is_same_v<T, f16>, __half, __nv_bfloat16>;
+template <typename T>
+using Native = std::conditional_t<std::is_same_v<T, f16>, __half, __nv_bfloat16>;
 
-constexpr int kSide = 16;               // of a fragment
-constexpr int kWide = 8;                // elements in 16 bytes
-constexpr int kPadding = 8;             // elements; rows begin on different banks and stay 16-byte aligned
-constexpr int kStageRow = kSide + 4;    // floats
+constexpr int kSide = 16;             // of a fragment
+constexpr int kWide = 8;              // elements in 16 bytes
+constexpr int kPadding = 8;           // elements; rows begin on different banks and stay 16-byte aligned
+constexpr int kStageRow = kSide + 4;  // floats
 
 template <int kLinesOfTile, int kDepthOfTile, int kWarpsA, int kWarpsB>
 struct TileOf {
-  static constexpr int kLines = kLinesOfTile, kDepth = kDepthOfTile, kAcross = kWarpsB, kWarps = kWarpsA * kWarpsB, kThreads = 32 * kWarps;
+  static constexpr int kLines = kLinesOfTile, kDepth = kDepthOfTile, kAcross = kWarpsB, kWarps = kWarpsA * kWarpsB,
+                       kThreads = 32 * kWarps;
   static constexpr int kWarpA = kLines / kWarpsA, kWarpB = kLines / kWarpsB;  // lines of one warp
   static constexpr int kFragmentsA = kWarpA / kSide, kFragmentsB = kWarpB / kSide;
 };
@@ -50,7 +54,8 @@ struct Staged {
       store_pack(tile + (share.row() + i * Lines::kStep) * kRow + share.column(), share.packs[i]);
   }
   __device__ static const Native<T>* at(const T* tile, int line, int depth) {
-    return reinterpret_cast<const Native<T>*>(tile + (along == Along::Depth ? line * kRow + depth : depth * kRow + line));
+    return reinterpret_cast<const Native<T>*>(tile +
+                                              (along == Along::Depth ? line * kRow + depth : depth * kRow + line));
   }
 };
 
@@ -80,7 +85,8 @@ struct Block {
     for (int d = 0; d < Tile::kDepth; d += kSide) {
       FragmentB<T, along_b> y[Tile::kFragmentsB];
 #pragma unroll
-      for (int j = 0; j < Tile::kFragmentsB; ++j) wmma::load_matrix_sync(y[j], B::at(b, first_b + j * kSide, d), B::kRow);
+      for (int j = 0; j < Tile::kFragmentsB; ++j)
+        wmma::load_matrix_sync(y[j], B::at(b, first_b + j * kSide, d), B::kRow);
 #pragma unroll
       for (int i = 0; i < Tile::kFragmentsA; ++i) {
         FragmentA<T, along_a> x;
@@ -92,7 +98,8 @@ struct Block {
   }
 
   // Which lane holds which sum is the hardware's secret: through shared memory, 16 x 16 at a time.
-  __device__ static void write(const Product<T>& product, const Part& part, int warp, float* stage, const AllSums& sums) {
+  __device__ static void write(const Product<T>& product, const Part& part, int warp, float* stage,
+                               const AllSums& sums) {
     const Output out = output_of_block(product);
     const int lane = static_cast<int>(threadIdx.x) % 32, row = lane / 2, column = lane % 2 * 8;
     const int64_t line_a = int64_t{part.tile_a} * Tile::kLines + warp / Tile::kAcross * Tile::kWarpA + row;
@@ -130,7 +137,7 @@ struct Block {
     B::store(share_b, b);
     __syncthreads();
     int now = 0;
-    for (int64_t left = part.depth - Tile::kDepth; left > -Tile::kDepth; left -= Tile::kDepth) {
+    for (int left = part.depth - Tile::kDepth; left > -Tile::kDepth; left -= Tile::kDepth) {
       if (left > 0) {
         share_a.load(product.a, left);
         share_b.load(product.b, left);
@@ -158,11 +165,10 @@ __global__ void __launch_bounds__(Tile::kThreads, 2) matmul_tensor_kernel(Produc
 
 template <typename T, typename Tile>
 void launch_tile(const Product<T>& product, Along a, Along b, const Launching& how) {
-  const int64_t tiles = blocks_for(product.out.m, Tile::kLines) * product.tiles_b;
-  const Grid grid{.blocks = dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(how.splits)),
-                  .threads = dim3(Tile::kThreads)};
+  const Product<T> tiled = with_tile<Tile>(product, a, b);
   for_layouts(a, b, [&]<Along along_a, Along along_b>() {
-    launch("matmul_tensor_kernel", matmul_tensor_kernel<T, Tile, along_a, along_b>, grid, how.device, product);
+    launch("matmul_tensor_kernel", matmul_tensor_kernel<T, Tile, along_a, along_b>, grid_of<Tile>(product, how.splits),
+           how.device, tiled);
   });
 }
 

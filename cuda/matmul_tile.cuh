@@ -1,6 +1,6 @@
-// What the two matrix product kernels share: how a tile of an operand comes from global memory, and what happens to a sum on
-// its way to C. Both operands are seen alike, as `lines` (rows of op(A), columns of op(B)) by `depth` (k): what differs is
-// only along which of the two their memory is contiguous.
+// What the two matrix product kernels share: how a tile of an operand comes from global memory, and what happens to a
+// sum on its way to C. Both operands are seen alike, as `lines` (rows of op(A), columns of op(B)) by `depth` (k): what
+// differs is only along which of the two their memory is contiguous.
 #pragma once
 
 #include "cuda/device.cuh"
@@ -13,8 +13,10 @@ enum class Along : uint8_t { Depth, Lines };  // memory is contiguous along it
 template <typename T>
 struct Operand {
   const T* data;
-  int64_t lines, depth;
-  bool vector;  // whole packs may be read: the contiguous extent and the address are multiples of a pack
+  int64_t lines;
+  int64_t stride;  // elements from one row of memory to the next: depth or lines
+  int64_t step;    // elements from one tile to the next in depth; a parameter, or it would cost registers
+  bool vector;     // whole packs may be read: the contiguous extent and the address are multiples of a pack
 };
 
 // Where a sum goes. c and pre are T's or, where narrow is false, floats.
@@ -32,14 +34,15 @@ template <typename T>
 struct Product {
   Operand<T> a, b;
   Output out;
-  int64_t depth_per_split;  // blockIdx.y: which part of k; a multiple of every tile's depth
-  unsigned tiles_b;         // blockIdx.x: tiles of C in row-major order, so that neighbours share their lines of A
+  int64_t depth;
+  int depth_per_split;  // blockIdx.y: which part of k; a multiple of every tile's depth
+  unsigned tiles_b;     // blockIdx.x: tiles of C in row-major order, so that neighbours share their lines of A
 };
 
 // ---- from global memory ----
 
-// One thread's share of a tile of kLines x kDepth, kept in registers while the tile before is computed with: one column of
-// packs, every kStep rows.
+// One thread's share of a tile of kLines x kDepth, kept in registers while the tile before is computed with: one column
+// of packs, every kStep rows.
 template <typename T, Along along, int kLines, int kDepth, int kThreads, int kWide>
 struct Share {
   static constexpr int kRows = along == Along::Depth ? kLines : kDepth;  // of the tile in memory order
@@ -49,27 +52,25 @@ struct Share {
 
   Pack<T, kWide> packs[kPacks];
   const T* at;  // this thread's first element of the tile to be loaded next
-  int lines;    // of the matrix in this tile: beyond them reads as zero
+  int lines;    // from this thread's first line to the matrix' last: what is beyond reads as zero
 
   __device__ static int row() { return static_cast<int>(threadIdx.x / kPacksPerRow); }  // of the first pack
   __device__ static int column() { return static_cast<int>(threadIdx.x % kPacksPerRow * kWide); }
-  __device__ static int64_t stride(const Operand<T>& from) { return along == Along::Depth ? from.depth : from.lines; }
 
   __device__ Share(const Operand<T>& from, int64_t line, int64_t depth)
-      : at(from.data + (along == Along::Depth ? line * stride(from) + depth : depth * stride(from) + line) +
-           row() * stride(from) + column()),
-        lines(static_cast<int>(min(from.lines - line, int64_t{kLines}))) {}
+      : at(from.data + (along == Along::Depth ? line * from.stride + depth : depth * from.stride + line) +
+           row() * from.stride + column()),
+        lines(static_cast<int>(min(from.lines - line, int64_t{kLines})) - (along == Along::Depth ? row() : column())) {}
 
-  // The next tile, of which `left` are left in depth; what is not reads as zero. Within the tile, 32-bit numbers do.
-  __device__ void load(const Operand<T>& from, int64_t left) {
-    const int depths = static_cast<int>(min(left, int64_t{kDepth}));
-    const int rows = (along == Along::Depth ? lines : depths) - row();
-    const int columns = (along == Along::Depth ? depths : lines) - column();
+  // The next tile; `left` is what is left in depth, and beyond that reads as zero, too.
+  __device__ void load(const Operand<T>& from, int left) {
+    const int rows = along == Along::Depth ? lines : left - row();
+    const int columns = along == Along::Depth ? left - column() : lines;
 #pragma unroll
     for (int i = 0; i < kPacks; ++i) {
       packs[i] = Pack<T, kWide>{};
       if (i * kStep >= rows || columns <= 0) continue;
-      const T* const pack = at + i * kStep * stride(from);
+      const T* const pack = at + i * kStep * from.stride;
       if (from.vector) {
         packs[i] = load_pack<kWide>(pack);
       } else {
@@ -78,20 +79,36 @@ struct Share {
           if (j < columns) packs[i].at[j] = pack[j];
       }
     }
-    at += along == Along::Depth ? int64_t{kDepth} : kDepth * stride(from);
+    at += from.step;
   }
 };
 
 // A block's part of the product.
 struct Part {
   unsigned tile_a, tile_b;
-  int64_t begin, depth;  // of k
+  int64_t begin;  // of k
+  int depth;
   template <typename T>
   __device__ explicit Part(const Product<T>& product)
-      : tile_a(blockIdx.x / product.tiles_b), tile_b(blockIdx.x % product.tiles_b),
+      : tile_a(blockIdx.x / product.tiles_b),
+        tile_b(blockIdx.x % product.tiles_b),
         begin(int64_t{blockIdx.y} * product.depth_per_split),
-        depth(min(product.depth_per_split, product.a.depth - begin)) {}
+        depth(static_cast<int>(min(int64_t{product.depth_per_split}, product.depth - begin))) {}
 };
+
+// What a launch needs to know of the tile.
+template <typename Tile, typename T>
+Product<T> with_tile(Product<T> product, Along a, Along b) {
+  product.tiles_b = static_cast<unsigned>(blocks_for(product.out.n, Tile::kLines));
+  product.a.step = a == Along::Depth ? Tile::kDepth : Tile::kDepth * product.a.stride;
+  product.b.step = b == Along::Depth ? Tile::kDepth : Tile::kDepth * product.b.stride;
+  return product;
+}
+template <typename Tile, typename T>
+Grid grid_of(const Product<T>& product, int64_t splits) {
+  const int64_t tiles = blocks_for(product.out.m, Tile::kLines) * blocks_for(product.out.n, Tile::kLines);
+  return {.blocks = dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(splits)), .threads = dim3(Tile::kThreads)};
+}
 
 // ---- to C ----
 
@@ -122,7 +139,8 @@ __device__ inline void store_four(T* to, const Pack<float, 4>& values, int64_t c
 }
 
 template <typename T>
-__device__ inline void store_four(const Output& out, void* to, int64_t at, const Pack<float, 4>& values, int64_t count) {
+__device__ inline void store_four(const Output& out, void* to, int64_t at, const Pack<float, 4>& values,
+                                  int64_t count) {
   if constexpr (sizeof(T) == 2) {
     if (out.narrow) return store_four(static_cast<T*>(to) + at, values, count, out.vector);
   }
@@ -162,8 +180,10 @@ struct Launching {
   bool large;  // of the two tiles
   int64_t splits;
 };
-template <typename T> void launch_on_cuda_cores(const Product<T>& product, Along a, Along b, const Launching& how);
-template <typename T> void launch_on_tensor_cores(const Product<T>& product, Along a, Along b, const Launching& how);
+template <typename T>
+void launch_on_cuda_cores(const Product<T>& product, Along a, Along b, const Launching& how);
+template <typename T>
+void launch_on_tensor_cores(const Product<T>& product, Along a, Along b, const Launching& how);
 
 // body.template operator()<Along of A, Along of B>()
 template <typename Body>

@@ -1,0 +1,8 @@
+// A build without cuBLASLt (AVS_CUBLAS=OFF): every product is our own kernels'.
+#include "cuda/blas.h"
+
+namespace avs::cuda {
+
+bool library_product(const MatMul&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { return false; }
+
+}  // namespace avs::cuda
