@@ -1,5 +1,5 @@
-// Products through cuBLASLt's stand-in: that our row-major products become its column-major ones, that the library is asked
-// for nothing it does not have, and what happens when it fails.
+// Products through cuBLASLt's stand-in: that our row-major products become its column-major ones, that the library is
+// asked for nothing it does not have, and what happens when it fails.
 #include "cuda/blas.h"
 
 #include "cuda/api.h"
@@ -44,31 +44,36 @@ Result run(Products which, const MatMul& p, DType in, DType out, bool keeps_pre)
 }
 
 TEST_F(Blas, TheLibraryAndOurOwnProductAgree) {
-  for (const auto& [in, out] : {std::pair{DType::F32, DType::F32}, {DType::BF16, DType::BF16}, {DType::F16, DType::F32}})
+  for (const auto& [in, out] :
+       {std::pair{DType::F32, DType::F32}, {DType::BF16, DType::BF16}, {DType::F16, DType::F32}})
     for (const Order order_a : {Order::Plain, Order::Transposed})
       for (const Order order_b : {Order::Plain, Order::Transposed})
         for (const Activation activation : {Activation::None, Activation::Relu, Activation::Gelu})
           for (const bool keeps_pre : {false, true}) {
             if (keeps_pre && activation == Activation::None) continue;  // there is nothing before nothing
             const MatMul p{.m = 13, .n = 10, .k = 19, .a = order_a, .b = order_b, .activation = activation};
-            const Result own = run(Products::Own, p, in, out, keeps_pre), library = run(Products::Library, p, in, out, keeps_pre);
+            const Result own = run(Products::Own, p, in, out, keeps_pre),
+                         library = run(Products::Library, p, in, out, keeps_pre);
             const double tolerance = out == DType::F32 ? 1e-6 : 1e-2;  // bf16: GELU here reads what was rounded
-            EXPECT_LT(relative_error(library.c, own.c), tolerance) << in << ", activation " << static_cast<int>(activation);
+            EXPECT_LT(relative_error(library.c, own.c), tolerance)
+                << in << ", activation " << static_cast<int>(activation);
             EXPECT_LT(relative_error(library.pre, own.pre), tolerance);
           }
 }
 
-// The heuristic may choose algorithms that need aligned addresses, so it is told which they are.
+// The heuristic may choose algorithms that need aligned addresses, so it is told which they are, of each matrix.
 TEST_F(Blas, ViewsThatBeginAnywhereGetAnAlgorithmOfTheirOwn) {
-  const Tensor all = random_on_device({8 * 8 + 2}, 1), w = random_on_device({8, 8}, 2);
-  Tensor y = Tensor::empty({8, 8}, DType::F32, kGpu);
-  for (const int64_t first : {int64_t{0}, int64_t{2}, int64_t{1}}) {
-    const Tensor x = all.view(first, {8, 8});
-    product({.m = 8, .n = 8, .k = 8}, x, w, {}, y);
-    Tensor expected = Tensor::empty({8, 8}, DType::F32, kGpu);
-    matmul({.m = 8, .n = 8, .k = 8}, x, w, {}, expected);
-    EXPECT_LT(relative_error(to_double(y), to_double(expected)), 1e-6) << first;
-  }
+  const auto at = [](int64_t first, uint64_t seed) { return random_on_device({8 * 8 + 2}, seed).view(first, {8, 8}); };
+  const MatMul p{.m = 8, .n = 8, .k = 8, .activation = Activation::Relu};
+  for (int which = 0; which < 4; ++which)
+    for (const int64_t first : {int64_t{0}, int64_t{2}, int64_t{1}}) {
+      const auto first_of = [&](int matrix) { return matrix == which ? first : 0; };
+      const Tensor a = at(first_of(0), 1), b = at(first_of(1), 2), bias = at(first_of(3), 3).view(0, {8});
+      Tensor c = at(first_of(2), 4), expected = Tensor::empty({8, 8}, DType::F32, kGpu);
+      product(p, a, b, bias, c);
+      matmul(p, a, b, bias, expected);
+      EXPECT_LT(relative_error(to_double(c), to_double(expected)), 1e-6) << "matrix " << which << " from " << first;
+    }
 }
 
 TEST_F(Blas, AnAlgorithmIsChosenOncePerShape) {
@@ -89,9 +94,10 @@ TEST_F(Blas, WithoutAnAlgorithmOurOwnProductStepsIn) {
 
 TEST_F(Blas, AFailureOfAnyCallIsAnErrorThatNamesIt) {
   int64_t k = 20;  // a new shape each time, so that every call is made again
-  for (const char* function : {"cublasLtMatmulDescCreate", "cublasLtMatmulDescSetAttribute", "cublasLtMatrixLayoutCreate",
-                               "cublasLtMatmulPreferenceCreate", "cublasLtMatmulPreferenceSetAttribute",
-                               "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmul"}) {
+  for (const char* function :
+       {"cublasLtMatmulDescCreate", "cublasLtMatmulDescSetAttribute", "cublasLtMatrixLayoutCreate",
+        "cublasLtMatmulPreferenceCreate", "cublasLtMatmulPreferenceSetAttribute", "cublasLtMatmulAlgoGetHeuristic",
+        "cublasLtMatmul"}) {
     const MatMul p{.m = 3, .n = 5, .k = ++k, .activation = Activation::Relu};
     emulation::set_fault({function, 0, CUBLAS_STATUS_EXECUTION_FAILED});
     EXPECT_THAT(error_of<DeviceError>([&] { run(Products::Library, p, DType::F32, DType::F32, false); }),
@@ -100,7 +106,8 @@ TEST_F(Blas, AFailureOfAnyCallIsAnErrorThatNamesIt) {
     run(Products::Library, p, DType::F32, DType::F32, false);  // and the next attempt works
     emulation::set_fault({function, 0, CUBLAS_STATUS_ALLOC_FAILED});
     EXPECT_THAT(error_of<OutOfMemory>([&] {
-                  run(Products::Library, {.m = 3, .n = 5, .k = ++k, .activation = Activation::Relu}, DType::F32, DType::F32, false);
+                  run(Products::Library, {.m = 3, .n = 5, .k = ++k, .activation = Activation::Relu}, DType::F32,
+                      DType::F32, false);
                 }),
                 testing::HasSubstr("a smaller --batch needs less"))
         << function;

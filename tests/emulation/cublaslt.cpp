@@ -1,13 +1,15 @@
-// cuBLASLt on the host: column-major products as plain loops, run or recorded on the stream like a kernel. What the library
-// answers with a status is answered with that status; what it would not notice before the device does (memory that is not
-// the device's, an address less aligned than the algorithm was chosen for, too small a workspace) is a finding.
+// cuBLASLt on the host: column-major products as plain loops, run or recorded on the stream like a kernel. What the
+// library answers with a status is answered with that status; what it would not notice before the device does (memory
+// that is not the device's, an address less aligned than the algorithm was chosen for, too small a workspace) is a
+// finding.
+#include "tests/emulation/include/cublasLt.h"
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <vector>
 
 #include "tensor/dtype.h"
-#include "tests/emulation/include/cublasLt.h"
 #include "tests/emulation/include/cuda_runtime.h"
 #include "tests/emulation/runtime.h"
 #include "tests/emulation/shadow.h"
@@ -93,8 +95,8 @@ cublasStatus_t describe(const cublasLtMatmulDescOpaque_t* operation, const cubla
   described.m = plain_a ? a->rows : a->columns;
   described.n = plain_b ? b->columns : b->rows;
   described.k = plain_a ? a->columns : a->rows;
-  const bool fit = described.k == (plain_b ? b->rows : b->columns) && d->rows == described.m && d->columns == described.n &&
-                   c->rows == d->rows && c->columns == d->columns;
+  const bool fit = described.k == (plain_b ? b->rows : b->columns) && d->rows == described.m &&
+                   d->columns == described.n && c->rows == d->rows && c->columns == d->columns;
   if (!fit || described.m == 0 || described.n == 0 || described.k == 0) return CUBLAS_STATUS_INVALID_VALUE;
   const bool tf32 = operation->compute == CUBLAS_COMPUTE_32F_FAST_TF32;
   if (a->type != b->type || c->type != d->type || (d->type != a->type && d->type != CUDA_R_32F) ||
@@ -145,7 +147,8 @@ struct Multiplication {
     for (int64_t j = 0; j < columns; ++j)
       for (int64_t i = 0; i < rows; ++i) {
         float sum = 0;
-        for (int64_t k = 0; k < depth; ++k) sum += x[static_cast<size_t>(i * depth + k)] * y[static_cast<size_t>(j * depth + k)];
+        for (int64_t k = 0; k < depth; ++k)
+          sum += x[static_cast<size_t>(i * depth + k)] * y[static_cast<size_t>(j * depth + k)];
         if ((operation.epilogue & CUBLASLT_EPILOGUE_BIAS) != 0) sum += read(operation.bias, d.type, i);
         if ((operation.epilogue & CUBLASLT_EPILOGUE_RELU) != 0) sum = std::max(sum, 0.0f);
         write(data_d, d.type, i + j * d.leading, sum);
@@ -177,14 +180,22 @@ cublasStatus_t set(Field& field, const void* value, size_t bytes) {
 
 const char* cublasLtGetStatusName(cublasStatus_t status) {
   switch (status) {
-    case CUBLAS_STATUS_SUCCESS: return "CUBLAS_STATUS_SUCCESS";
-    case CUBLAS_STATUS_NOT_INITIALIZED: return "CUBLAS_STATUS_NOT_INITIALIZED";
-    case CUBLAS_STATUS_ALLOC_FAILED: return "CUBLAS_STATUS_ALLOC_FAILED";
-    case CUBLAS_STATUS_INVALID_VALUE: return "CUBLAS_STATUS_INVALID_VALUE";
-    case CUBLAS_STATUS_ARCH_MISMATCH: return "CUBLAS_STATUS_ARCH_MISMATCH";
-    case CUBLAS_STATUS_EXECUTION_FAILED: return "CUBLAS_STATUS_EXECUTION_FAILED";
-    case CUBLAS_STATUS_INTERNAL_ERROR: return "CUBLAS_STATUS_INTERNAL_ERROR";
-    case CUBLAS_STATUS_NOT_SUPPORTED: return "CUBLAS_STATUS_NOT_SUPPORTED";
+    case CUBLAS_STATUS_SUCCESS:
+      return "CUBLAS_STATUS_SUCCESS";
+    case CUBLAS_STATUS_NOT_INITIALIZED:
+      return "CUBLAS_STATUS_NOT_INITIALIZED";
+    case CUBLAS_STATUS_ALLOC_FAILED:
+      return "CUBLAS_STATUS_ALLOC_FAILED";
+    case CUBLAS_STATUS_INVALID_VALUE:
+      return "CUBLAS_STATUS_INVALID_VALUE";
+    case CUBLAS_STATUS_ARCH_MISMATCH:
+      return "CUBLAS_STATUS_ARCH_MISMATCH";
+    case CUBLAS_STATUS_EXECUTION_FAILED:
+      return "CUBLAS_STATUS_EXECUTION_FAILED";
+    case CUBLAS_STATUS_INTERNAL_ERROR:
+      return "CUBLAS_STATUS_INTERNAL_ERROR";
+    case CUBLAS_STATUS_NOT_SUPPORTED:
+      return "CUBLAS_STATUS_NOT_SUPPORTED";
   }
   return "unknown status";
 }
@@ -205,24 +216,30 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
   cudaFree(handle->memory);
   return destroy(handle);
 }
-cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* operation, cublasComputeType_t compute, cudaDataType_t scale) {
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* operation, cublasComputeType_t compute,
+                                        cudaDataType_t scale) {
   if (scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
   return create("cublasLtMatmulDescCreate", operation, compute);
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t operation) { return destroy(operation); }
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute,
                                               const void* value, size_t bytes) {
-  if (const cublasStatus_t status = enter("cublasLtMatmulDescSetAttribute"); status != CUBLAS_STATUS_SUCCESS) return status;
+  if (const cublasStatus_t status = enter("cublasLtMatmulDescSetAttribute"); status != CUBLAS_STATUS_SUCCESS)
+    return status;
   switch (attribute) {
-    case CUBLASLT_MATMUL_DESC_TRANSA: return set(operation->transpose_a, value, bytes);
-    case CUBLASLT_MATMUL_DESC_TRANSB: return set(operation->transpose_b, value, bytes);
-    case CUBLASLT_MATMUL_DESC_EPILOGUE: return set(operation->epilogue, value, bytes);
-    case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return set(operation->bias, value, bytes);
+    case CUBLASLT_MATMUL_DESC_TRANSA:
+      return set(operation->transpose_a, value, bytes);
+    case CUBLASLT_MATMUL_DESC_TRANSB:
+      return set(operation->transpose_b, value, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE:
+      return set(operation->epilogue, value, bytes);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
+      return set(operation->bias, value, bytes);
   }
   return CUBLAS_STATUS_INVALID_VALUE;
 }
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType_t type, uint64_t rows, uint64_t columns,
-                                          int64_t leading) {
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType_t type, uint64_t rows,
+                                          uint64_t columns, int64_t leading) {
   return create("cublasLtMatrixLayoutCreate", layout, type, rows, columns, leading);
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) { return destroy(layout); }
@@ -239,16 +256,19 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
   return set(preference->alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value, bytes);
 }
 
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, cublasLtMatrixLayout_t a,
-                                              cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation,
+                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
                                               cublasLtMatmulPreference_t preference, int most,
                                               cublasLtMatmulHeuristicResult_t results[], int* found) {
   *found = 0;
-  if (const cublasStatus_t status = enter("cublasLtMatmulAlgoGetHeuristic"); status != CUBLAS_STATUS_SUCCESS) return status;
+  if (const cublasStatus_t status = enter("cublasLtMatmulAlgoGetHeuristic"); status != CUBLAS_STATUS_SUCCESS)
+    return status;
   if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (most < 1 || preference == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
   Algorithm algorithm{};
-  if (const cublasStatus_t status = describe(operation, a, b, c, d, algorithm); status != CUBLAS_STATUS_SUCCESS) return status;
+  if (const cublasStatus_t status = describe(operation, a, b, c, d, algorithm); status != CUBLAS_STATUS_SUCCESS)
+    return status;
   // Long products are split and so need a workspace, as the library's do.
   algorithm.workspace_bytes = algorithm.k >= 256 ? std::min<uint64_t>(preference->workspace_bytes, 4096) : 0;
   std::ranges::copy(preference->alignment, algorithm.alignment);
@@ -272,7 +292,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
   const cublasStatus_t status = describe(operation, layout_a, layout_b, layout_c, layout_d, asked);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   // Only what the engine asks for: d = a b + bias, algorithm given.
-  if (algorithm == nullptr || *static_cast<const float*>(alpha) != 1.0f || *static_cast<const float*>(beta) != 0.0f || c != d)
+  if (algorithm == nullptr || *static_cast<const float*>(alpha) != 1.0f || *static_cast<const float*>(beta) != 0.0f ||
+      c != d)
     return CUBLAS_STATUS_INVALID_VALUE;
   std::memcpy(&chosen, algorithm, sizeof(chosen));
   if (!is_for(chosen, asked)) return CUBLAS_STATUS_INVALID_VALUE;
@@ -282,8 +303,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
   if ((operation->epilogue & CUBLASLT_EPILOGUE_BIAS) != 0)
     check_memory("the bias", operation->bias, layout_d->rows * bytes_of(layout_d->type), chosen.bias_alignment);
   if (workspace_bytes < chosen.workspace_bytes)
-    throw Finding(str("cublasLtMatmul: a workspace of ", workspace_bytes, " bytes; the algorithm needs ", chosen.workspace_bytes));
+    throw Finding(str("cublasLtMatmul: a workspace of ", workspace_bytes, " bytes; the algorithm needs ",
+                      chosen.workspace_bytes));
   if (workspace_bytes != 0) check_memory("the workspace", workspace, workspace_bytes, 256);
-  const int submitted = avs::emulation::submit(stream, Multiplication{*operation, *layout_a, *layout_b, *layout_d, a, b, d});
+  const int submitted =
+      avs::emulation::submit(stream, Multiplication{*operation, *layout_a, *layout_b, *layout_d, a, b, d});
   return submitted == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }

@@ -1,5 +1,5 @@
-// Our own matrix product on the emulated device, against the definition in double precision: every order of its inputs, both
-// tiles, whole packs and single elements, CUDA and tensor cores, whole and split k.
+// Our own matrix product on the emulated device, against the definition in double precision: every order of its inputs,
+// both tiles, whole packs and single elements, CUDA and tensor cores, whole and split k.
 #include <algorithm>
 #include <cmath>
 
@@ -58,8 +58,8 @@ Vector by_definition(const MatMul& p, const Inputs& in) {
 double tolerance_of(DType out) { return out == DType::F32 ? 1e-6 : out == DType::F16 ? 1e-3 : 6e-3; }  // half an ulp
 
 void check(const MatMul& p, DType in_type, DType out_type) {
-  SCOPED_TRACE(str(p.m, " x ", p.n, " x ", p.k, p.a == Order::Plain ? ", a" : ", a^T", p.b == Order::Plain ? " b, " : " b^T, ",
-                   in_type, " into ", out_type));
+  SCOPED_TRACE(str(p.m, " x ", p.n, " x ", p.k, p.a == Order::Plain ? ", a" : ", a^T",
+                   p.b == Order::Plain ? " b, " : " b^T, ", in_type, " into ", out_type));
   const Inputs in = inputs_of(p, in_type);
   Tensor c = Tensor::empty({p.m, p.n}, out_type, kGpu);
   matmul(p, in.device_a, in.device_b, in.device_bias, c);
@@ -68,11 +68,12 @@ void check(const MatMul& p, DType in_type, DType out_type) {
 
 TEST(MatMul, IsRightForEveryOrderOfItsInputs) {
   for (const auto& [a, b] : kOrders)
-    for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {5, 7, 3}, {33, 17, 65}, {64, 64, 32}, {68, 132, 40}})
+    for (const auto& [m, n, k] :
+         {std::array<int64_t, 3>{1, 1, 1}, {5, 7, 3}, {33, 17, 65}, {64, 64, 32}, {68, 132, 40}})
       check({.m = m, .n = n, .k = k, .a = a, .b = b}, DType::F32, DType::F32);
 }
 
-// 250 lines are two large tiles of 128, with fewer idle sums than in four small ones; 67 rows are not.
+// 250 lines are two large tiles of 128 just as they are four small ones of 64, so the large tile is taken.
 TEST(MatMul, IsRightInTheLargeTile) {
   for (const auto& [a, b] : kOrders) {
     check({.m = 252, .n = 248, .k = 20, .a = a, .b = b}, DType::F32, DType::F32);
@@ -103,8 +104,8 @@ TEST(MatMul, IsRightIn16BitsOnCudaCores) {
       check({.m = 36, .n = 70, .k = 21, .a = a, .b = b, .cores = Cores::Cuda}, dtype, dtype);
 }
 
-// What a weight's gradient looks like: a small output, a long k. In parts it needs memory for them, and blocks in any order
-// give the same bits.
+// What a weight's gradient looks like: a small output, a long k. In parts it needs memory for them, and blocks in any
+// order give the same bits.
 TEST(MatMul, SplitsALongKAndAddsThePartsInOrder) {
   for (const DType dtype : {DType::F32, DType::BF16})
     for (const int64_t n : {int64_t{36}, int64_t{37}}) {
@@ -167,7 +168,8 @@ TEST(MatMul, AppliesTheActivationAndKeepsWhatItWasAppliedTo) {
 TEST(MatMul, IsTheBiasWhereKIsEmpty) {
   const Tensor bias = to_tensor({1, 2, 3}, {3}, kGpu);
   Tensor c = Tensor::empty({2, 3}, DType::F32, kGpu);
-  matmul({.m = 2, .n = 3, .k = 0}, Tensor::empty({2, 0}, DType::F32, kGpu), Tensor::empty({0, 3}, DType::F32, kGpu), bias, c);
+  matmul({.m = 2, .n = 3, .k = 0}, Tensor::empty({2, 0}, DType::F32, kGpu), Tensor::empty({0, 3}, DType::F32, kGpu),
+         bias, c);
   EXPECT_EQ(to_double(c), (Vector{1, 2, 3, 1, 2, 3}));
 }
 

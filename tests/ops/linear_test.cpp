@@ -65,8 +65,8 @@ TEST(LinearGelu, IsTheSameFunctionInInference) {
   }
 }
 
-// 16-bit activations, f32 masters, on the devices that compute so: against the oracle of the rounded inputs. 70 rows and
-// odd widths leave a tail in every direction.
+// 16-bit activations, f32 masters, on the devices that compute so: against the oracle of the rounded inputs. 70 rows
+// and odd widths leave a tail in every direction.
 TEST(Linear, ComputesIn16BitsWithinTheirRounding) {
   for (const Device device : devices())
     for (const auto& [dtype, tolerance] : {std::pair{DType::BF16, 1e-2}, {DType::F16, 2e-3}})
@@ -85,12 +85,16 @@ TEST(Linear, ComputesIn16BitsWithinTheirRounding) {
         EXPECT_EQ(trained.y.dtype(), dtype);
         EXPECT_LT(relative_error(to_double(trained.pre), before), tolerance);
         EXPECT_LT(relative_error(to_double(trained.y), reference::gelu(before)), tolerance);
-        EXPECT_LT(relative_error(to_double(ops::linear(x, w, tb, Activation::Gelu)), reference::gelu(before)), tolerance);
-        EXPECT_LT(relative_error(to_double(ops::linear(x, w, {})), reference::linear(to_double(x), to_double(w), {}, in, out)),
+        EXPECT_LT(relative_error(to_double(ops::linear(x, w, tb, Activation::Gelu)), reference::gelu(before)),
+                  tolerance);
+        EXPECT_LT(relative_error(to_double(ops::linear(x, w, {})),
+                                 reference::linear(to_double(x), to_double(w), {}, in, out)),
                   tolerance);
         // dx = dy w is a layer with the transposed weight; dw = dy^T x likewise.
-        const Tensor dx = ops::linear_backward_input({rows, in}, w, dy), dw = ops::linear_backward_weight(x, {out, in}, dy);
-        const Vector w_t = transposed(to_double(w), in), x_t = transposed(to_double(x), in), dy_t = transposed(to_double(dy), out);
+        const Tensor dx = ops::linear_backward_input({rows, in}, w, dy),
+                     dw = ops::linear_backward_weight(x, {out, in}, dy);
+        const Vector w_t = transposed(to_double(w), in), x_t = transposed(to_double(x), in),
+                     dy_t = transposed(to_double(dy), out);
         EXPECT_EQ(dx.dtype(), dtype);
         EXPECT_LT(relative_error(to_double(dx), reference::linear(to_double(dy), w_t, {}, out, in)), tolerance);
         EXPECT_EQ(dw.dtype(), DType::F32);

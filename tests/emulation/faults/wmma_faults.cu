@@ -1,8 +1,7 @@
-#include "tests/emulation/faults/wmma_faults.h"
-
 #include <mma.h>
 
 #include "cuda/device.cuh"
+#include "tests/emulation/faults/wmma_faults.h"
 
 namespace avs::faults {
 namespace {
@@ -48,9 +47,11 @@ void run(const Tensor& a, const Tensor& b, Tensor& y) {
 }
 
 const WmmaFault kFaults[] = {
-    {"no barrier between a store and the lanes that read it", run<Broken::Barrier>, "reads uninitialised shared memory"},
+    {"no barrier between a store and the lanes that read it", run<Broken::Barrier>,
+     "reads uninitialised shared memory"},
     {"an address that is no multiple of 32 bytes", run<Broken::Alignment>, "does not begin at a multiple of 32 bytes"},
-    {"a leading dimension that is no multiple of 8 halves", run<Broken::Leading>, "leading dimension that is no multiple of 16"},
+    {"a leading dimension that is no multiple of 8 halves", run<Broken::Leading>,
+     "leading dimension that is no multiple of 16"},
     {"lanes with different addresses", run<Broken::Agreement>, "lanes of a warp that disagree"},
     {"sums that nobody set to zero", run<Broken::Filling>, "a WMMA fragment of which nothing was loaded"},
 };

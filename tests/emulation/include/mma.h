@@ -1,8 +1,9 @@
 // WMMA by definition, for the emulated warp: a fragment is 8 elements in each of 32 lanes, the product of two is
-// d[i][j] = c[i][j] + sum over k of a[i][k] * b[k][j]. Which lane holds which element is unspecified in CUDA too; here
-// lane l holds elements 8 l to 8 l + 7 of the 16 x 16. Broken rules of the documentation are findings: addresses that are no
-// multiple of 32 bytes, leading dimensions that are no multiple of 16 bytes, lanes that disagree, a warp with missing lanes,
-// a fragment of which nothing was loaded. A warp's matrix operations do not order its memory accesses: __syncwarp() does.
+// d[i][j] = c[i][j] + sum over k of a[i][k] * b[k][j]. Which lane holds which element is unspecified in CUDA; here each
+// has eight that lie scattered, so that no kernel meets its own by chance. Broken rules of the documentation are
+// findings: addresses that are no multiple of 32 bytes, leading dimensions that are no multiple of 16 bytes, lanes that
+// disagree, a warp with missing lanes, a fragment of which nothing was loaded. A warp's matrix operations do not order
+// its memory accesses: __syncwarp() does.
 #pragma once
 
 #include <source_location>
@@ -67,7 +68,8 @@ void check_call(const T* matrix, unsigned leading, int layout, const Where& at) 
   rule(reinterpret_cast<uintptr_t>(matrix) % 32 == 0, "a WMMA matrix that does not begin at a multiple of 32 bytes");
   rule(leading * sizeof(T) % 16 == 0, "a WMMA leading dimension that is no multiple of 16 bytes");
   rule(leading >= kSide, "a WMMA leading dimension below 16");
-  rule(avs::emulation::index().block_extent.count() % 32 == 0, "a WMMA operation in a block that is not of whole warps");
+  rule(avs::emulation::index().block_extent.count() % 32 == 0,
+       "a WMMA operation in a block that is not of whole warps");
   rule(lanes_agree({matrix, leading, layout}, at), "lanes of a warp that disagree about a WMMA operation");
 }
 
@@ -77,8 +79,11 @@ inline int lane() {
   return static_cast<int>(linear % 32);
 }
 
-inline int64_t offset_of(int element, unsigned leading, bool rows) {
-  const int row = element / kSide, column = element % kSide;
+// Which of the 16 x 16 is a lane's i-th element: 37 is odd, so that each is somebody's.
+constexpr int element_of(int lane, int i) { return (i * 32 + lane) * 37 % (kSide * kSide); }
+
+inline int64_t offset_of(int lane, int i, unsigned leading, bool rows) {
+  const int element = element_of(lane, i), row = element / kSide, column = element % kSide;
   return rows ? int64_t{row} * leading + column : int64_t{column} * leading + row;
 }
 
@@ -89,11 +94,16 @@ struct Matrices {
 struct Deposit {
   float a[kEach], b[kEach];
 };
-[[gnu::no_sanitize("thread"), gnu::noinline]] inline void exchange(const Deposit& mine, Matrices& all, const Where& at) {
+[[gnu::no_sanitize("thread"), gnu::noinline]] inline void exchange(const Deposit& mine, Matrices& all,
+                                                                   const Where& at) {
   const std::byte* const deposits = gather(&mine, sizeof(mine), at.file_name(), static_cast<int>(at.line()));
   for (int l = 0; l < 32; ++l) {
-    __builtin_memcpy(all.a + l * kEach, deposits + l * kStride, sizeof(mine.a));
-    __builtin_memcpy(all.b + l * kEach, deposits + l * kStride + sizeof(mine.a), sizeof(mine.b));
+    Deposit deposit;
+    __builtin_memcpy(&deposit, deposits + l * kStride, sizeof(deposit));
+    for (int i = 0; i < kEach; ++i) {
+      all.a[element_of(l, i)] = deposit.a[i];
+      all.b[element_of(l, i)] = deposit.b[i];
+    }
   }
 }
 
@@ -104,8 +114,8 @@ void load_matrix_sync(fragment<Use, 16, 16, 16, T, Layout>& to, const std::type_
                       Where at = Where::current()) {
   constexpr bool rows = std::is_same_v<Layout, row_major>;
   emulated::check_call(matrix, leading, rows, at);
-  const int first = emulated::lane() * 8;
-  for (int i = 0; i < 8; ++i) to.x[i] = matrix[emulated::offset_of(first + i, leading, rows)];
+  const int lane = emulated::lane();
+  for (int i = 0; i < 8; ++i) to.x[i] = matrix[emulated::offset_of(lane, i, leading, rows)];
   to.filled = true;
 }
 
@@ -113,9 +123,10 @@ template <typename T>
 void store_matrix_sync(T* matrix, const fragment<accumulator, 16, 16, 16, T>& from, unsigned leading, layout_t layout,
                        Where at = Where::current()) {
   emulated::check_call(matrix, leading, layout, at);
-  if (!from.filled) emulated::broken_rule("a WMMA fragment of which nothing was loaded", at.file_name(), static_cast<int>(at.line()));
-  const int first = emulated::lane() * 8;
-  for (int i = 0; i < 8; ++i) matrix[emulated::offset_of(first + i, leading, layout == mem_row_major)] = from.x[i];
+  if (!from.filled)
+    emulated::broken_rule("a WMMA fragment of which nothing was loaded", at.file_name(), static_cast<int>(at.line()));
+  const int lane = emulated::lane();
+  for (int i = 0; i < 8; ++i) matrix[emulated::offset_of(lane, i, leading, layout == mem_row_major)] = from.x[i];
 }
 
 template <typename Use, typename T, typename Layout>
@@ -137,10 +148,11 @@ void mma_sync(fragment<accumulator, 16, 16, 16, float>& d, const fragment<matrix
   }
   emulated::Matrices all;
   emulated::exchange(mine, all, at);
-  const int row = emulated::lane() * 8 / 16, first = emulated::lane() * 8 % 16;
+  const int lane = emulated::lane();
   for (int i = 0; i < 8; ++i) {
+    const int element = emulated::element_of(lane, i), row = element / 16, column = element % 16;
     float sum = c.x[i];
-    for (int k = 0; k < 16; ++k) sum += all.a[row * 16 + k] * all.b[k * 16 + first + i];
+    for (int k = 0; k < 16; ++k) sum += all.a[row * 16 + k] * all.b[k * 16 + column];
     d.x[i] = sum;
   }
   d.filled = true;
