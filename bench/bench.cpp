@@ -6,9 +6,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "cuda/api.h"
+#include "tensor/ops/cast.h"
 #include "tensor/ops/linear.h"
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
@@ -87,23 +89,30 @@ double DeviceTimer::stop_seconds() {
 }
 
 double copy_gb_per_second(Device device) {
-  static const double of_cpu = [] {
-    const Tensor from = Tensor::zeros({128 << 20}, DType::U8);
-    Tensor to = Tensor::zeros(from.shape(), DType::U8);
-    return 2e-9 * static_cast<double>(from.bytes()) / best_seconds(7, kCpu, [&] { copy_in_parallel(from, to); });
-  }();
-  return device.is_cuda() ? 0.0 : of_cpu;
+  const auto measured = [](Device on) {
+    const Tensor from = Tensor::zeros({128 << 20}, DType::U8, on);
+    Tensor to = Tensor::zeros(from.shape(), DType::U8, on);
+    context(on).synchronize();
+    return 2e-9 * static_cast<double>(from.bytes()) /
+           best_seconds(7, on, [&] { on.is_cuda() ? to.copy_from(from) : copy_in_parallel(from, to); });
+  };
+  static const double of_cpu = measured(kCpu);
+  if (!device.is_cuda()) return of_cpu;
+  static const double of_gpu = measured(device);
+  return of_gpu;
 }
 
-double gflop_per_second(Device device) {
-  static const double of_cpu = [] {
-    const int64_t n = 1536;
-    const Tensor a = random_tensor({n, n}), b = random_tensor({n, n});
+double gflop_per_second(Device device, DType dtype) {
+  static std::map<std::pair<bool, DType>, double> measured;
+  const auto [at, is_new] = measured.try_emplace({device.is_cuda(), dtype}, 0.0);
+  if (is_new) {
+    const int64_t n = device.is_cuda() ? 4096 : 1536;
+    const Tensor a = ops::cast(random_tensor({n, n}, device), dtype), b = random_tensor({n, n}, device);
     ops::linear(a, b, {});
-    const double seconds = best_seconds(7, kCpu, [&] { ops::linear(a, b, {}); });
-    return 2e-9 * static_cast<double>(n * n * n) / seconds;
-  }();
-  return device.is_cuda() ? 0.0 : of_cpu;
+    const double seconds = best_seconds(7, device, [&] { ops::linear(a, b, {}); });
+    at->second = 2e-9 * static_cast<double>(n * n * n) / seconds;
+  }
+  return at->second;
 }
 
 void report_bandwidth(benchmark::State& state, size_t bytes_per_iteration, Device device) {
@@ -114,10 +123,10 @@ void report_bandwidth(benchmark::State& state, size_t bytes_per_iteration, Devic
   if (bound > 0) state.counters["%copy"] = Counter(1e-7 * bytes / bound, flags);
 }
 
-void report_flops(benchmark::State& state, double flops_per_iteration, Device device) {
+void report_flops(benchmark::State& state, double flops_per_iteration, Device device, DType dtype) {
   using benchmark::Counter;
   const auto flags = Counter::kIsIterationInvariantRate;
-  const double bound = gflop_per_second(device);
+  const double bound = gflop_per_second(device, dtype);
   state.counters["GFLOP/s"] = Counter(1e-9 * flops_per_iteration, flags);
   if (bound > 0) state.counters["%matmul"] = Counter(1e-7 * flops_per_iteration / bound, flags);
 }

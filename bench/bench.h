@@ -33,11 +33,11 @@ class DeviceTimer {
 };
 
 double copy_gb_per_second(Device device);  // bytes read plus bytes written
-double gflop_per_second(Device device);    // f32 matrix product
+double gflop_per_second(Device device, DType dtype = DType::F32);  // matrix product
 
 // Counters of one benchmark, from its mean time: "GB/s" and "%copy", "GFLOP/s" and "%matmul".
 void report_bandwidth(benchmark::State& state, size_t bytes_per_iteration, Device device);
-void report_flops(benchmark::State& state, double flops_per_iteration, Device device);
+void report_flops(benchmark::State& state, double flops_per_iteration, Device device, DType dtype = DType::F32);
 
 // The loop that nearly every op benchmark is: cold caches, manual time. Use with ->UseManualTime().
 template <typename Work>

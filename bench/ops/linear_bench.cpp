@@ -1,31 +1,41 @@
-// ConvNeXt-Tiny's pointwise layers at 16 images of 224x224 and the heads' first layer.
+// ConvNeXt-Tiny's pointwise layers at 16 images of 224x224 and the heads' first layer; on a GPU in f32 and bf16,
+// through cuBLASLt or, with AVS_CUBLAS=0 in the environment, our own kernels.
 #include "bench/bench.h"
+#include "tensor/ops/cast.h"
 #include "tensor/ops/linear.h"
 
 namespace avs {
 namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "in", "out"});
-  for (const int64_t device : bench::devices()) {
-    for (const auto& [side, c] : {std::pair{56, 96}, {28, 192}, {14, 384}, {7, 768}}) {
-      bench->Args({device, 16 * side * side, c, 4 * c});
-      bench->Args({device, 16 * side * side, 4 * c, c});
-    }
-    bench->Args({device, 16, 2048, 1024});
+  bench->ArgNames({"device", "rows", "in", "out", "dtype"});
+  const auto add = [&](int64_t rows, int64_t in, int64_t out) {
+    for (const int64_t device : bench::devices())
+      for (const DType dtype : {DType::F32, DType::BF16})
+        if (dtype == DType::F32 || device != 0) bench->Args({device, rows, in, out, static_cast<int64_t>(dtype)});
+  };
+  for (const auto& [side, c] : {std::pair{56, 96}, {28, 192}, {14, 384}, {7, 768}}) {
+    add(16 * side * side, c, 4 * c);
+    add(16 * side * side, 4 * c, c);
   }
+  add(16, 2048, 1024);
 }
 
 struct Layer {
   Tensor x, w, bias, dy;
 };
 
+DType dtype_of(const benchmark::State& state) { return static_cast<DType>(state.range(4)); }
+
 Layer layer_of(const benchmark::State& state) {
   const Device device = bench::device_of(state.range(0));
   if (!bench::usable(device)) return {};
   const int64_t rows = state.range(1), in = state.range(2), out = state.range(3);
-  return {bench::random_tensor({rows, in}, device), bench::random_tensor({out, in}, device),
-          bench::random_tensor({out}, device), bench::random_tensor({rows, out}, device)};
+  const auto activations = [&](int64_t columns) {
+    return ops::cast(bench::random_tensor({rows, columns}, device), dtype_of(state));
+  };
+  return {activations(in), bench::random_tensor({out, in}, device), bench::random_tensor({out}, device),
+          activations(out)};
 }
 
 template <typename Work>
@@ -33,7 +43,8 @@ void bench_layer(benchmark::State& state, Work&& work) {
   const Device device = bench::device_of(state.range(0));
   const Layer layer = layer_of(state);
   bench::run(state, device, [&] { return work(layer); });
-  bench::report_flops(state, 2.0 * static_cast<double>(state.range(1) * state.range(2) * state.range(3)), device);
+  bench::report_flops(state, 2.0 * static_cast<double>(state.range(1) * state.range(2) * state.range(3)), device,
+                      dtype_of(state));
 }
 
 void linear_forward(benchmark::State& state) {

@@ -13,7 +13,7 @@ template <typename Function>
 struct Step {
   const char* name;  // of the file too
   Function run;
-  double loaded;  // modelled: bytes that loads ask of L1, per element of the output
+  double loaded;  // modelled: bytes that loads ask of L1, per element of the output where nothing else is said
   double moved;   // modelled: bytes that must come from and go to memory, per element of the output
 };
 
@@ -43,6 +43,20 @@ inline constexpr Step<Depthwise> kDepthwise[] = {
     {"depthwise_2_channels_side_by_side", depthwise_2_channels_side_by_side, 392, 8},
     {"depthwise_3_seven_outputs", depthwise_3_seven_outputs, 80, 8},
     {"depthwise_4_shared_tile", depthwise_4_shared_tile, 35.6, 8},
+};
+
+// ---- matrix product: a [m, k], b [k, n], c [m, n]. `loaded` and `moved` are per multiply-add; `loaded` counts 128 bytes for
+// each clock in which L1 or shared memory serves a warp, `moved` what comes from behind L1 ----
+
+using MatMul = void (*)(const Tensor& a, const Tensor& b, Tensor& c);
+void matmul_1_thread_per_output(const Tensor& a, const Tensor& b, Tensor& c);
+void matmul_2_shared_tile(const Tensor& a, const Tensor& b, Tensor& c);
+void matmul_3_register_tile(const Tensor& a, const Tensor& b, Tensor& c);
+
+inline constexpr Step<MatMul> kMatMul[] = {
+    {"matmul_1_thread_per_output", matmul_1_thread_per_output, 8, 4.1},
+    {"matmul_2_shared_tile", matmul_2_shared_tile, 8, 0.25},
+    {"matmul_3_register_tile", matmul_3_register_tile, 0.75, 0.125},
 };
 
 }  // namespace avs::variants

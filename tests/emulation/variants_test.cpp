@@ -5,6 +5,7 @@
 #include "tests/op_case.h"
 #include "tests/reference/depthwise_conv2d.h"
 #include "tests/reference/layer_norm.h"
+#include "tests/reference/linear.h"
 
 namespace avs {
 namespace {
@@ -40,6 +41,21 @@ TEST(Variants, OfDepthwiseAgreeWithTheDefinition) {
       Tensor y = Tensor::empty(shape, DType::F32, kGpu);
       step.run(to_tensor(x, shape, kGpu), to_tensor(filter, w, kGpu), y);
       EXPECT_LT(relative_error(to_double(y), expected), 1e-6) << step.name << " " << shape;
+    }
+  }
+}
+
+TEST(Variants, OfTheMatrixProductAgreeWithTheDefinition) {
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {33, 65, 17}, {64, 64, 32}}) {
+    const Vector a = reference::random_vector(m * k, 1), b = reference::random_vector(n * k, 2);
+    const Vector expected = reference::linear(a, b, {}, k, n);  // b as [n, k]: the steps get it transposed
+    Vector turned;
+    for (int64_t d = 0; d < k; ++d)
+      for (int64_t j = 0; j < n; ++j) turned.push_back(b[static_cast<size_t>(j * k + d)]);
+    for (const auto& step : variants::kMatMul) {
+      Tensor c = Tensor::empty({m, n}, DType::F32, kGpu);
+      step.run(to_tensor(a, {m, k}, kGpu), to_tensor(turned, {k, n}, kGpu), c);
+      EXPECT_LT(relative_error(to_double(c), expected), 1e-6) << step.name << " " << m << " x " << n << " x " << k;
     }
   }
 }
