@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# tests/parity/parity.sh parity BUILD [--only GROUPS]  this engine beside its peers; prints the tables of docs/parity.md
-# tests/parity/parity.sh golden [WHAT…]                makes golden files anew: parity, audio (both by default), weights
+# tests/parity/parity.sh parity BUILD [--full] [--only GROUPS]
+#                                           this engine beside its peers; prints the tables of docs/parity.md
+# tests/parity/parity.sh golden [WHAT…]     makes golden files anew: parity, audio, weights (all by default)
+# --full: networks at full width on inputs of full size, without the planted mistakes.
 # GROUPS, joined by commas: ops, training, keras_networks, rules, fusion, media.
 # The peers live in an environment of their own, build/peers, which ./run bench peers shares. PyPI has no PyTorch for
 # x86-64 Linux that works without NVIDIA's libraries, hence about 5 GB.
@@ -8,7 +10,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 venv=${AVS_PEERS_DIR:-$root/build/peers}
-packages=(torch==2.11.0 torchvision==0.26.0 keras==3.15.1 scikit-learn==1.9.1 librosa==0.11.0 Gammatone==1.0.3
+packages=(torch==2.11.0 torchvision==0.26.0 timm==1.0.31 keras==3.15.1 scikit-learn==1.9.1 librosa==0.11.0 Gammatone==1.0.3
   soxr==1.1.0 soundfile==0.14.0 av==18.1.0 safetensors==0.8.0)
 export KERAS_BACKEND=torch
 
@@ -26,20 +28,23 @@ python() { env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$venv/bin/python" -W ig
 
 command=${1:-}
 shift || true
-peers 'import torch, torchvision, keras, sklearn, librosa, gammatone, soxr, soundfile, av, safetensors' "${packages[@]}"
+peers 'import torch, torchvision, timm, keras, sklearn, librosa, gammatone, soxr, soundfile, av, safetensors' "${packages[@]}"
 case "$command" in
   golden)
-    [ $# -gt 0 ] || set -- parity audio
+    recordings=${AVS_DATA:-$root/../shared/data}/tau_wavs
+    if [ $# -eq 0 ]; then
+      set -- parity weights
+      if [ -d "$recordings" ]; then set -- "$@" audio; else echo "golden: no $recordings: audio stays as it is" >&2; fi
+    fi
     for what in "$@"; do
       case "$what" in
         parity) python "$here/peers/make_cases.py" "$root/tests/golden/parity" --golden ;;
         audio)
-          recordings=${AVS_DATA:-$root/../shared/data}/tau_wavs
           [ -d "$recordings" ] || { echo "golden audio: no recordings in $recordings; set AVS_DATA" >&2; exit 1; }
           python "$root/tests/golden/audio/make_golden.py" --recordings "$recordings"
           ;;
         weights)
-          peers 'import jax, h5py, timm, transformers' jax==0.10.2 h5py==3.16.0 timm==1.0.31 transformers
+          peers 'import jax, h5py, transformers' jax==0.10.2 h5py==3.16.0 transformers
           python "$root/tests/weights/make_goldens.py" "$root/tests/weights/golden.zip"
           ;;
         *) echo "golden: parity, audio or weights, not '$what'" >&2; exit 2 ;;
@@ -52,7 +57,12 @@ case "$command" in
     cases=$(mktemp -d)
     trap 'rm -rf "$cases"' EXIT
     python "$here/peers/make_cases.py" "$cases" "$@"
-    "$build/bin/parity_check" "$cases" --mistakes
+    case " $* " in *" --full "*) mistakes=() ;; *) mistakes=(--mistakes) ;; esac
+    status=0
+    mkdir "$cases/written"
+    "$build/bin/parity_check" "$cases" "${mistakes[@]}" --write "$cases/written" || status=1
+    [ -z "$(ls "$cases/written")" ] || { echo && python "$here/peers/read_back.py" "$cases/written"; } || status=1
+    exit "$status"
     ;;
   *) echo "parity.sh: parity or golden, not '$command'" >&2; exit 2 ;;
 esac

@@ -1,12 +1,15 @@
-// parity_check FOLDER [--mistakes]: holds this engine against the cases of FOLDER (tests/parity/peers made them) and
-// prints the table of docs/parity.md, a line a row with its worst case; exit 1 if one is over its tolerance. With
-// --mistakes also plants every mistake and prints what caught it; exit 1 if one goes unnoticed.
+// parity_check FOLDER [--mistakes] [--write FOLDER]: holds this engine against the cases of FOLDER, which
+// tests/parity/peers made, and prints the table of docs/parity.md, a line a row with its worst case; exit 1 if one is
+// over its tolerance. With --mistakes also plants every mistake and prints what caught it; exit 1 if one goes
+// unnoticed. With --write leaves each network as a checkpoint beside what it answers, for peers/read_back.py.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
 
+#include "tests/parity/check/kinds.h"
 #include "tests/parity/check/planted.h"
 
 namespace avs::parity {
@@ -77,10 +80,35 @@ bool print_mistakes(const std::vector<Case>& cases) {
   return all_caught;
 }
 
-int run(const std::string& folder, bool with_mistakes) {
-  const std::vector<Case> cases = load_all_cases(folder);
+// network-N.safetensors, as train_backbone writes one, and answers-N.safetensors.
+void write_networks(const std::vector<Case>& cases, const std::filesystem::path& folder) {
+  int number = 0;
+  for (const Case& c : cases) {
+    if (c.kind != "network") continue;
+    const std::unique_ptr<Backbone> net = network_of(c);
+    Checkpoint checkpoint, answers;
+    store_parameters(*net, checkpoint);
+    checkpoint.metadata[kBackboneKey] = to_json(net->options());
+    net->eval();
+    const NoGrad inference;
+    const BackboneOutput output = net->run(Variable(c.input("x")));
+    answers.tensors = {{"x", c.input("x")}, {"pool", output.pool.value()}, {"logits", output.logits.value()}};
+    answers.metadata = {{"case", c.name}, {"peer", c.peer}};
+    checkpoint.save(folder / fmt::format("network-{}.safetensors", number));
+    answers.save(folder / fmt::format("answers-{}.safetensors", number++));
+  }
+}
+
+struct Arguments {
+  std::string folder, write_to;
+  bool with_mistakes = false;
+};
+
+int run(const Arguments& arguments) {
+  const std::vector<Case> cases = load_all_cases(arguments.folder);
   bool good = print_rows(measure(cases));
-  if (with_mistakes && !print_mistakes(cases)) {
+  if (!arguments.write_to.empty()) write_networks(cases, arguments.write_to);
+  if (arguments.with_mistakes && !print_mistakes(cases)) {
     std::cerr << "a planted mistake went unnoticed\n";
     good = false;
   }
@@ -91,14 +119,14 @@ int run(const std::string& folder, bool with_mistakes) {
 }  // namespace avs::parity
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  const bool with_mistakes = arguments.size() == 2 && arguments[1] == "--mistakes";
-  if (arguments.empty() || arguments.size() > 2 || (arguments.size() == 2 && !with_mistakes)) {
-    std::cerr << "usage: parity_check FOLDER [--mistakes]\n";
-    return 2;
-  }
+  CLI::App app("Holds this engine against cases that its peers made");
+  avs::parity::Arguments arguments;
+  app.add_option("folder", arguments.folder, "of the cases")->required();
+  app.add_flag("--mistakes", arguments.with_mistakes, "plant every mistake and see that it is caught");
+  app.add_option("--write", arguments.write_to, "a folder for the networks and their answers");
+  CLI11_PARSE(app, argc, argv);
   try {
-    return avs::parity::run(arguments[0], with_mistakes);
+    return avs::parity::run(arguments);
   } catch (const std::exception& error) {
     std::cerr << "parity_check: " << error.what() << "\n";
     return 1;

@@ -138,8 +138,8 @@ def fusion_case(method, most):
     return case
 
 
-def cases(golden, _folder):
+def cases(form, _folder):
     torch.set_num_threads(1)  # the steps are too small to share
     yield from metrics_cases()
     for method in ("f1", "f2", "f3", "f4", "f5", "f6"):
-        yield fusion_case(method, 96 if golden else None)
+        yield fusion_case(method, 96 if form == "golden" else None)

@@ -12,9 +12,22 @@ from keras.src.applications import convnext as keras_convnext
 from keras.src.applications import inception_v3 as keras_inception
 from torch.nn import functional as F
 
+import networks
 from cases import Case
 from networks import scaled
-from training import draw_input, first_well_posed, is_well_posed, keras_version, options_of, rule_of
+from training import (
+    Extent,
+    decays,
+    draw_batches,
+    draw_input,
+    first_well_posed,
+    is_well_posed,
+    keras_version,
+    mixed_batch,
+    options_of,
+    rule_of,
+    steps_spec,
+)
 
 
 def number_of(layer):
@@ -132,15 +145,19 @@ def to_ours(values, axes):
     return array.reshape(array.shape[:3]) if axes == HWIO_TO_RSC else array
 
 
+def assign(weight, axes, values):
+    """Writes values, in our order of axes, into a Keras weight."""
+    if axes is not None:
+        wide = tuple(weight.shape[a] for a in axes)
+        values = values.reshape(wide).transpose(np.argsort(axes))
+    weight.assign(np.ascontiguousarray(values))
+
+
 def draw_weights(case, parameters, buffers):
     for prefix, weights in (("param/", parameters), ("buffer/", buffers)):
         for name, (weight, axes) in weights.items():
             shape = to_ours(np.zeros(weight.shape), axes).shape
-            values = case.draw(prefix + name, shape, *rule_of(name, shape))
-            if axes is not None:
-                wide = tuple(weight.shape[a] for a in axes)
-                values = values.reshape(wide).transpose(np.argsort(axes))
-            weight.assign(np.ascontiguousarray(values))
+            assign(weight, axes, case.draw(prefix + name, shape, *rule_of(name, shape)))
 
 
 def draw_head(case, features, classes):
@@ -152,46 +169,101 @@ def draw_head(case, features, classes):
         ("classes.bias", (classes,)),
     ):
         values = case.draw(f"param/head.{name}", shape, *rule_of(name, shape))
-        head[f"head.{name}"] = torch.tensor(values, requires_grad=True)
+        head[f"head.{name}"] = (keras.Variable(values, dtype="float64"), None)
     return head
 
 
-def run(net, head, x, training):
+def run(net, head, x, training, dropout=lambda hidden: hidden):
     stages = net(x, training=training)
-    hidden = F.relu(F.linear(stages["pool"], head["head.fc1024.weight"], head["head.fc1024.bias"]))
-    return stages | {
-        "fc1024": hidden,
-        "logits": F.linear(hidden, head["head.classes.weight"], head["head.classes.bias"]),
-    }
+    value = lambda name: head[f"head.{name}"][0].value
+    hidden = F.relu(F.linear(stages["pool"], value("fc1024.weight"), value("fc1024.bias")))
+    logits = F.linear(dropout(hidden), value("classes.weight"), value("classes.bias"))
+    return stages | {"fc1024": hidden, "logits": logits}
 
 
-def network_case(model, width, n, size, most, attempt):
+def build(options, size):
+    """The network, its parameters and statistics by this engine's names, and what stands before it."""
     keras.config.set_floatx("float64")
     keras.utils.clear_session()
-    options = options_of(model, width, dropout=0.0)
+    return (inception if options["model"] == "vis-inc" else convnext)(options, size)
+
+
+def network_case(model, extent, attempt):
+    options = options_of(model, extent.width, dropout=0.0)
     spec = {"backbone": options, "seed": 11, "step": 0}
     case = Case(f"network/{model}, Keras", "networks", "network", keras_version(), spec, attempt)
-    net, parameters, buffers, preprocess = (inception if model == "vis-inc" else convnext)(options, size)
+    net, parameters, buffers, preprocess = build(options, extent.sizes[model])
     draw_weights(case, parameters, buffers)
-    x = draw_input(case, model, n, size)
+    x = draw_input(case, model, extent.pass_batch, extent.sizes[model])
     head = draw_head(case, net.output["pool"].shape[-1], options["classes"])
     with torch.no_grad():
         for stage, y in run(net, head, preprocess(x), False).items():
-            case.expect(f"infer/{stage}", y.numpy(), 1e-4, most)
+            case.expect(f"infer/{stage}", y.numpy(), 1e-4, extent.most)
     stages = run(net, head, preprocess(x), True)
     for stage, y in stages.items():
-        case.expect(f"train/{stage}", y.detach().numpy(), 1e-4, most)
-    dlogits = torch.tensor(case.draw("dlogits", (n, options["classes"])))
+        case.expect(f"train/{stage}", y.detach().numpy(), 1e-4, extent.most)
+    dlogits = torch.tensor(case.draw("dlogits", (extent.pass_batch, options["classes"])))
     stages["logits"].backward(dlogits)
+    parameters |= head
     for name, (weight, axes) in parameters.items():
-        case.expect(f"grad/{name}", to_ours(weight.value.grad.numpy(), axes), 1e-4, most)
-    for name, tensor in head.items():
-        case.expect(f"grad/{name}", tensor.grad.numpy(), 1e-4, most)
-    leaves = [weight.value for weight, _ in parameters.values()] + list(head.values())
+        case.expect(f"grad/{name}", to_ours(weight.value.grad.numpy(), axes), 1e-4, extent.most)
+    leaves = [weight.value for weight, _ in parameters.values()]
     return case, is_well_posed(leaves, x, lambda x: run(net, head, preprocess(x), True)["logits"].backward(dlogits))
 
 
-def cases(golden, _folder):
-    most, width = (48, 0.125) if golden else (None, 0.25)
-    for model, size in (("vis-inc", (107, 107)), ("vis-conv", (40, 48))):
-        yield first_well_posed(lambda attempt: network_case(model, width, 4, size, most, attempt))
+def expect_statistics(case, net, buffers, start, rows, momentum, most):
+    """Keras keeps the biased variance; this engine, like TensorFlow and PyTorch, the unbiased one: n / (n - 1) times
+    what the steps put in, beside what is left of the start."""
+    pixels = {}
+    for layer in of_kind(net, keras.layers.BatchNormalization):
+        pixels[layer.moving_variance.path] = rows * layer.output.shape[1] * layer.output.shape[2]
+    kept = momentum ** case.spec["steps"]
+    for name, (weight, _) in buffers.items():
+        values = np.asarray(weight.value.detach())
+        if name.endswith("running_variance"):
+            n = pixels[weight.path]
+            values = kept * start[name] + (values - kept * start[name]) * n / (n - 1)
+        case.expect(f"stat/{name}", values, 1e-3, most)
+
+
+def steps_case(model, extent):
+    """Ten steps by Keras throughout: its network, its loss, its L2, its Adam. Dropout's masks are drawn as everywhere."""
+    options = options_of(model, extent.width)
+    spec = steps_spec(options, "hat", "author")
+    case = Case(f"ten steps/{model}, Keras", "ten steps", "steps", keras_version(), spec)
+    net, parameters, buffers, preprocess = build(options, extent.sizes[model])
+    draw_weights(case, parameters, buffers)
+    start = {name: np.array(weight.value) for name, (weight, _) in buffers.items()}
+    head = draw_head(case, net.output["pool"].shape[-1], options["classes"])
+    parameters |= head
+    x, targets = draw_batches(case, extent)
+    clock = {"seed": spec["seed"]}
+    dropout = networks.Dropout(options["dropout"], 0, clock)
+    l2 = keras.regularizers.L2(spec["adam"]["l2"] / 2)
+    adam = keras.optimizers.Adam(learning_rate=spec["learning_rate"], epsilon=spec["adam"]["epsilon"])
+    variables = [weight for weight, _ in parameters.values()]
+    adam.build(variables)
+    losses = []
+    for step in range(spec["steps"]):
+        clock["step"] = step
+        inputs, wanted = mixed_batch(spec, step, x, targets)
+        logits = run(net, head, preprocess(inputs), True, dropout)["logits"]
+        loss = keras.losses.kl_divergence(wanted, torch.softmax(logits, dim=-1)).mean()
+        (loss + sum(l2(weight.value) for name, (weight, _) in parameters.items() if decays(name))).backward()
+        with torch.no_grad():
+            adam.apply([weight.value.grad for weight in variables], variables)
+        for weight in variables:
+            weight.value.grad = None
+        losses.append(loss.item())
+    case.expect("loss", losses, 1e-4)
+    for name, (weight, axes) in parameters.items():
+        case.expect(f"param/{name}", to_ours(weight.value.detach(), axes), 1e-3, extent.most)
+    expect_statistics(case, net, buffers, start, len(inputs), 1 - options["batch_norm_new_value_weight"], extent.most)
+    return case
+
+
+def cases(form, _folder):
+    extent = Extent(form)
+    for model in ("vis-inc", "vis-conv"):
+        yield first_well_posed(lambda attempt: network_case(model, extent, attempt))
+        yield steps_case(model, extent)

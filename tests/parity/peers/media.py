@@ -154,7 +154,8 @@ def frames_case(name, path, spec_path, most, size=224):
 REAL_CLIPS = ("example.mp4", "chaplin.mp4", "big_buck_bunny_432_433.webm")
 
 
-def cases(golden, folder):
+def cases(form, folder):
+    golden = form == "golden"
     most = 1500 if golden else None
     data = None if golden else data_folder()
     yield from sound_cases(most, data)

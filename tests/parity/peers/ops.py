@@ -238,7 +238,7 @@ def losses_and_sums(most):
         yield o.done(o.fixed("x", (1001,), 300).float().to(kind).double())
 
 
-def cases(golden, _folder):
-    most = 192 if golden else None
+def cases(form, _folder):
+    most = 192 if form == "golden" else None
     for group in (convolutions, products, norms, element_wise, pools_and_shapes, losses_and_sums):
         yield from group(most)

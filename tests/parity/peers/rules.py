@@ -1,8 +1,11 @@
-"""Learning-rate schedules, averaged weights, mixup and one step of Adam, by PyTorch, NumPy and Keras."""
+"""Learning-rate schedules, averaged weights, mixup and one step of Adam, by PyTorch, timm, NumPy and Keras."""
 
 import math
 
 import numpy as np
+import timm
+import timm.scheduler
+import timm.utils
 import torch
 
 from cases import Case
@@ -10,6 +13,7 @@ from random_numbers import Rng, mixup_plan
 from training import KerasAdam, keras_version
 
 PEER = f"PyTorch {torch.__version__.split('+')[0]}"
+TIMM = f"timm {timm.__version__}"
 TOLERANCE = 1e-6
 
 
@@ -43,24 +47,60 @@ def schedule_cases():
         rates = [1e-3 * (t + 1) / first for t in range(first)] + rates_of(cosine, sgd, total - first)
         case.expect("rate", rates, TOLERANCE)
         yield case
+        case = Case(f"schedule/cosine over {total}, warm-up {warm}, timm", "schedules", "schedule", TIMM, spec)
+        case.expect("rate", timm_rates(optimizer(1e-3), total, first), TOLERANCE)
+        yield case
+
+
+def timm_rates(sgd, total, first):
+    """timm counts updates made, so that its warm-up begins at 0: here the first step already moves."""
+    scheduler = timm.scheduler.CosineLRScheduler(
+        sgd, t_initial=total - first, warmup_t=first, warmup_lr_init=0, warmup_prefix=True, t_in_epochs=False
+    )
+    rates = []
+    for t in range(total):
+        scheduler.step_update(t + 1 if t < first else t)
+        rates.append(sgd.param_groups[0]["lr"])
+    return rates
+
+
+def torch_average(module):
+    average = torch.optim.swa_utils.AveragedModel(module)
+    average.update_parameters(module)  # the first call copies
+
+    def update(decay):
+        average.multi_avg_fn = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+        average.update_parameters(module)
+
+    return average.module, update
+
+
+def timm_average(module):
+    average = timm.utils.ModelEmaV3(module)
+
+    def update(decay):
+        average.decay = decay
+        average.update(module)
+
+    return average.module, update
 
 
 def average_cases():
     for steps, decay in ((12, 0.999), (60, 0.5)):
-        case = Case(f"average/decay {decay}", "moving average", "average", PEER, {"decay": decay})
-        w = torch.tensor(case.draw("w", (1 + steps, 33)))
-        module = torch.nn.Linear(33, 1, bias=False).double()
-        with torch.no_grad():
-            module.weight.copy_(w[:1])
-        average = torch.optim.swa_utils.AveragedModel(module)
-        average.update_parameters(module)  # the first call copies
-        for t in range(1, steps + 1):
+        for peer, start in ((PEER, torch_average), (TIMM, timm_average)):
+            name = f"average/decay {decay}" + (", timm" if peer == TIMM else "")
+            case = Case(name, "moving average", "average", peer, {"decay": decay})
+            w = torch.tensor(case.draw("w", (1 + steps, 33)))
+            module = torch.nn.Linear(33, 1, bias=False).double()
             with torch.no_grad():
-                module.weight.copy_(w[t : t + 1])
-            average.multi_avg_fn = torch.optim.swa_utils.get_ema_multi_avg_fn(min(decay, (1 + t) / (10 + t)))
-            average.update_parameters(module)
-        case.expect("average", average.module.weight.detach().numpy(), TOLERANCE)
-        yield case
+                module.weight.copy_(w[:1])
+            average, update = start(module)
+            for t in range(1, steps + 1):
+                with torch.no_grad():
+                    module.weight.copy_(w[t : t + 1])
+                update(min(decay, (1 + t) / (10 + t)))
+            case.expect("average", average.weight.detach().numpy(), TOLERANCE)
+            yield case
 
 
 def mixup_cases():
@@ -105,6 +145,6 @@ def adam_cases():
         yield case
 
 
-def cases(_golden, _folder):
+def cases(_form, _folder):
     for group in (schedule_cases, average_cases, mixup_cases, adam_cases):
         yield from group()

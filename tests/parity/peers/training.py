@@ -12,6 +12,21 @@ from random_numbers import Rng, mixup_plan
 PEER = f"PyTorch {torch.__version__.split('+')[0]}"
 KL_CLIP = 1e-7
 MODELS = ("aud-mel", "aud-gam", "aud-cqt", "vis-inc", "vis-conv")
+SMALL = {"aud-mel": (48, 40), "aud-gam": (33, 65), "aud-cqt": (64, 44), "vis-inc": (107, 107), "vis-conv": (40, 48)}
+WHOLE = {model: (128, 704) if model.startswith("aud") else (224, 224) for model in MODELS}
+
+
+class Extent:
+    """How large networks and batches are in a form of the cases, and how many values of an answer are kept."""
+
+    def __init__(self, form):
+        full = form == "full"
+        self.most = {"golden": 48, "usual": None, "full": 20000}[form]
+        self.width = {"golden": 0.125, "usual": 0.25, "full": 1.0}[form]
+        self.sizes = WHOLE if full else SMALL
+        self.pass_batch = 2 if full else 4
+        # Odd batches leave a row of the author's scheme unmixed.
+        self.step_batch = {"author": 3 if full else 5, "beta": 2 if full else 8}
 
 
 def options_of(model, width, **others):
@@ -90,7 +105,8 @@ def first_well_posed(make):
     raise RuntimeError(f"{case.name}: 50 draws, and none is well posed")
 
 
-def network_case(name, options, n, size, most, attempt):
+def network_case(name, options, extent, attempt):
+    n, size, most = extent.pass_batch, extent.sizes[options["model"]], extent.most
     spec = {"backbone": options, "seed": 11, "step": 2}
     case = Case(f"network/{name}", "networks", "network", PEER, spec, attempt)
     net, _, parameters, buffers = draw_network(case, options)
@@ -165,36 +181,53 @@ def keras_version():
     return f"Keras {keras.__version__}"
 
 
-def steps_case(options, n, size, placement, scheme, most, steps=10):
+def steps_spec(options, placement, scheme):
     # The paper's learning rate: at ten times that, ten steps of InceptionV3 over few values turn rounding into 0.3 % of
     # the loss. Epsilon and L2 are large, so that where they enter is seen.
-    spec = {
+    return {
         "backbone": options,
-        "steps": steps,
+        "steps": 10,
         "seed": 21,
         "learning_rate": 1e-4,
         "mixup": scheme,
         "mixup_alpha": 0.4,
         "adam": {"epsilon": 1e-3, "placement": placement, "l2": 0.05},
     }
+
+
+def draw_batches(case, extent):
+    """All steps' pictures or spectrograms, and their targets."""
+    model, classes = case.spec["backbone"]["model"], case.spec["backbone"]["classes"]
+    rows = extent.step_batch[case.spec["mixup"]] * case.spec["steps"]
+    x = draw_input(case, model, rows, extent.sizes[model])
+    labels = np.random.default_rng(3).integers(0, classes, rows)
+    return x, torch.tensor(case.store("targets", np.eye(classes)[labels]))
+
+
+def mixed_batch(spec, step, x, targets):
+    n = len(x) // spec["steps"]
+    rows = mixup_plan(n, spec["mixup"], spec["mixup_alpha"], Rng(spec["seed"]).fork("mixup", step))
+    first, second = [r[0] for r in rows], [r[1] for r in rows]
+    lam = torch.tensor([float(r[2]) for r in rows])
+    mix = lambda t, lam: lam * t[first] + (1 - lam) * t[second]
+    batch = slice(step * n, (step + 1) * n)
+    return mix(x[batch], lam[:, None, None, None]), mix(targets[batch], lam[:, None])
+
+
+def steps_case(options, placement, scheme, extent):
+    spec, most = steps_spec(options, placement, scheme), extent.most
     peer = PEER if placement == "corrected" else f"{PEER}, Adam of {keras_version()}"
     case = Case(f"ten steps/{options['model']}, {placement}", "ten steps", "steps", peer, spec)
     net, clock, parameters, buffers = draw_network(case, options)
-    x = draw_input(case, options["model"], n * steps, size)
-    labels = np.random.default_rng(3).integers(0, options["classes"], n * steps)
-    targets = torch.tensor(case.store("targets", np.eye(options["classes"])[labels]))
+    x, targets = draw_batches(case, extent)
     kind = TorchAdam if placement == "corrected" else KerasAdam
     adam = kind(parameters, spec["learning_rate"], spec["adam"]["epsilon"], spec["adam"]["l2"])
     net.train()
     losses = []
-    for step in range(steps):
+    for step in range(spec["steps"]):
         clock["step"] = step
-        rows = mixup_plan(n, scheme, spec["mixup_alpha"], Rng(spec["seed"]).fork("mixup", step))
-        first, second = [r[0] for r in rows], [r[1] for r in rows]
-        lam = torch.tensor([float(r[2]) for r in rows])
-        mix = lambda t, lam: lam * t[first] + (1 - lam) * t[second]
-        batch = slice(step * n, (step + 1) * n)
-        loss = kl_loss(net(mix(x[batch], lam[:, None, None, None]))["logits"], mix(targets[batch], lam[:, None]))
+        inputs, wanted = mixed_batch(spec, step, x, targets)
+        loss = kl_loss(net(inputs)["logits"], wanted)
         loss.backward()
         adam.step()
         losses.append(loss.item())
@@ -206,20 +239,16 @@ def steps_case(options, n, size, placement, scheme, most, steps=10):
     return case
 
 
-def cases(golden, _folder):
-    most, width = (48, 0.125) if golden else (None, 0.25)
-    sizes = {"aud-mel": (48, 40), "aud-gam": (33, 65), "aud-cqt": (64, 44), "vis-inc": (107, 107), "vis-conv": (40, 48)}
+def cases(form, _folder):
+    extent = Extent(form)
     for model in MODELS:
-        yield first_well_posed(lambda a: network_case(model, options_of(model, width), 4, sizes[model], most, a))
-    torchvision_form = options_of("vis-inc", width, pool_padding="counted", batch_norm_gamma="learned")
-    yield first_well_posed(
-        lambda a: network_case("vis-inc, torchvision's form", torchvision_form, 4, sizes["vis-inc"], most, a)
-    )
+        yield first_well_posed(lambda a: network_case(model, options_of(model, extent.width), extent, a))
+    torchvision_form = options_of("vis-inc", extent.width, pool_padding="counted", batch_norm_gamma="learned")
+    yield first_well_posed(lambda a: network_case("vis-inc, torchvision's form", torchvision_form, extent, a))
     for i, model in enumerate(MODELS):
-        # Odd batches leave a row of the author's scheme unmixed; both schemes and both forms of epsilon take turns.
+        # Both schemes and both forms of epsilon take turns.
         for placement in (
-            ("hat", "corrected") if not golden or model == "vis-conv" else (("hat", "corrected")[i % 2],)
+            ("hat", "corrected") if form != "golden" or model == "vis-conv" else (("hat", "corrected")[i % 2],)
         ):
             scheme = "author" if placement == "hat" else "beta"
-            n = 5 if scheme == "author" else 8
-            yield steps_case(options_of(model, width), n, sizes[model], placement, scheme, most)
+            yield steps_case(options_of(model, extent.width), placement, scheme, extent)
