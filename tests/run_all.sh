@@ -81,7 +81,26 @@ compile_cuda() {
   fi
   echo "cuda for sm_75 and sm_90: $((SECONDS - started)) s" >&2
 }
-[ "$filter" = '*' ] && compile_cuda
+
+# The readers of weight files under clang's fuzzer, half a minute each, side by side.
+fuzz_readers() {
+  local name='fuzz: the readers of weight files, 30 s each, without a finding' log="$build/fuzz.log" started=$SECONDS
+  if ! command -v clang++ >/dev/null || ! ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1; then
+    printf 'skipped %s\tno clang with its fuzzer on this machine\n' "$name" >>"$results"
+    return
+  fi
+  if "$root/tests/fuzz/fuzz.sh" all 30 >"$log" 2>&1; then
+    printf 'passed %s\t\n' "$name" >>"$results"
+  else
+    cat "$log"
+    printf 'failed %s\t(log: %s)\n' "$name" "$log" >>"$results"
+  fi
+  echo "fuzzing the readers: $((SECONDS - started)) s" >&2
+}
+if [ "$filter" = '*' ]; then
+  compile_cuda
+  fuzz_readers
+fi
 
 count() { grep -c "^$1 " "$results" || true; }
 if [ "$(count skipped)" -gt 0 ]; then

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# tests/fuzz/fuzz.sh READER SECONDS   (READER: hdf5, torch, safetensors)
+# tests/fuzz/fuzz.sh READER SECONDS   (READER: hdf5, torch, safetensors; all: the three side by side)
 # Builds the reader with clang's libFuzzer under build/fuzz and lets it try inputs for so long, from a corpus cut out of
 # tests/weights/golden.zip and from what earlier runs found. Exit 1 on a finding, which is left in build/fuzz/findings.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 reader=${1:-} seconds=${2:-}
 case "$reader" in
-  hdf5 | torch | safetensors) ;;
-  *) echo "fuzz: the readers are hdf5, torch and safetensors, not '$reader'" >&2; exit 2 ;;
+  hdf5 | torch | safetensors) readers=("$reader") ;;
+  all) readers=(hdf5 torch safetensors) ;;
+  *) echo "fuzz: the readers are hdf5, torch and safetensors (or all), not '$reader'" >&2; exit 2 ;;
 esac
 [[ "$seconds" =~ ^[1-9][0-9]*$ ]] || { echo "fuzz: seconds must be a number above 0, not '$seconds'" >&2; exit 2; }
 
@@ -18,32 +19,52 @@ if ! command -v clang++ >/dev/null || ! ls /usr/lib/llvm-*/lib/clang/*/lib/linux
 fi
 
 build="$root/build/fuzz"
-CXX=clang++ cmake -S "$root/tests/fuzz" -B "$build" -G Ninja >/dev/null
-cmake --build "$build" --target "fuzz_$reader" make_hdf5_seeds >&2
+launcher=$(command -v ccache || true)
+CXX=clang++ cmake -S "$root/tests/fuzz" -B "$build" -G Ninja ${launcher:+-DCMAKE_CXX_COMPILER_LAUNCHER=$launcher} >/dev/null
+cmake --build "$build" --target "${readers[@]/#/fuzz_}" make_hdf5_seeds >&2
 
-corpus="$build/corpus/$reader" seeds="$build/seeds/$reader"
-mkdir -p "$corpus" "$seeds" "$build/findings"
-case "$reader" in
-  hdf5) "$build/make_hdf5_seeds" "$seeds" ;;
-  torch) unzip -q -o -j "$root/tests/weights/golden.zip" '*.p*t*' -d "$seeds" ;;
-  safetensors) unzip -q -o -j "$root/tests/weights/golden.zip" '*.safetensors' -d "$seeds" ;;
-esac
-[ "$reader" = hdf5 ] || python3 "$root/tests/fuzz/small_seeds.py" "$reader" "$seeds"
-regressions=("$root/tests/fuzz/regressions/$reader"/*)
-[ -e "${regressions[0]}" ] && cp "${regressions[@]}" "$seeds"
+# seeds READER: small files, and those that once broke it
+seeds() {
+  local folder="$build/seeds/$1"
+  mkdir -p "$build/corpus/$1" "$folder"
+  case "$1" in
+    hdf5) "$build/make_hdf5_seeds" "$folder" ;;
+    torch) unzip -q -o -j "$root/tests/weights/golden.zip" '*.p*t*' -d "$folder" ;;
+    safetensors) unzip -q -o -j "$root/tests/weights/golden.zip" '*.safetensors' -d "$folder" ;;
+  esac
+  [ "$1" = hdf5 ] || python3 "$root/tests/fuzz/small_seeds.py" "$1" "$folder"
+  local regressions=("$root/tests/fuzz/regressions/$1"/*)
+  [ ! -e "${regressions[0]}" ] || cp "${regressions[@]}" "$folder"
+}
 
-# Ten seconds and 2 GB for one input: more is a finding.
-before=$(ls "$build/findings")
-status=0
-"$build/fuzz_$reader" "$corpus" "$seeds" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=262144 \
-  -artifact_prefix="$build/findings/$reader-" -print_final_stats=1 -verbosity=1 >"$build/$reader.log" 2>&1 || status=$?
-tail -n 12 "$build/$reader.log"
-if [ "$(ls "$build/findings")" != "$before" ]; then
-  echo "fuzz: a finding; the input is in $build/findings, the report in $build/$reader.log" >&2
-  exit 1
-fi
-if [ "$status" -ne 0 ]; then
-  echo "fuzz: the run ended early, without a finding; its log is $build/$reader.log" >&2
-  exit 1
-fi
-echo "fuzz: $reader, $seconds s, no finding"
+# fuzz READER: ten seconds and 2 GB for one input; more is a finding.
+fuzz() {
+  local findings="$build/findings/$1" before status=0 used
+  mkdir -p "$findings"
+  before=$(ls "$findings")
+  "$build/fuzz_$1" "$build/corpus/$1" "$build/seeds/$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+    -max_len=262144 -artifact_prefix="$findings/" -print_final_stats=1 -verbosity=1 >"$build/$1.log" 2>&1 || status=$?
+  grep -E '^(#[0-9]+.*(INITED|DONE)|Done|stat::(number_of_executed_units|slowest_unit|peak_rss))' "$build/$1.log" || true
+  used=$(ls "$build/corpus/$1" | wc -l)
+  if [ "$(ls "$findings")" != "$before" ]; then
+    tail -n 40 "$build/$1.log"
+    echo "fuzz: $1: a finding; the input is in $findings, the report in $build/$1.log" >&2
+    return 1
+  fi
+  if [ "$status" -ne 0 ]; then
+    tail -n 40 "$build/$1.log"
+    echo "fuzz: $1: the run ended early, without a finding; its log is $build/$1.log" >&2
+    return 1
+  fi
+  echo "fuzz: $1, $seconds s, $used inputs kept, no finding"
+}
+
+for reader in "${readers[@]}"; do seeds "$reader"; done
+running=()
+for reader in "${readers[@]}"; do
+  fuzz "$reader" &
+  running+=($!)
+done
+failed=0
+for job in "${running[@]}"; do wait "$job" || failed=1; done
+exit "$failed"
