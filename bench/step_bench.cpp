@@ -2,14 +2,13 @@
 //
 //   train/MODEL/BATCH   forward, softmax + KL, backward, Adam      infer/MODEL/BATCH   no graph, BatchNorm folded
 //
-//   step_bench [--threads 2] [--benchmark_filter=train/vis-inc]    two threads unless said otherwise
+//   step_bench [--threads 2] [--width 1] [--benchmark_filter=train/vis-inc]    two threads unless said otherwise
 //   AVS_PROFILE=ops step_bench …                                   adds a table of time per function on stderr
 //
 // Counters: samples/s, and the most memory the arena had handed out at once during the steps (peak_MB).
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 
 #include "autograd/profile.h"
@@ -20,6 +19,8 @@
 
 namespace avs {
 namespace {
+
+double width = 1.0;
 
 // Spectrograms are standard normal, frames spread over 0..255: never zeros.
 Tensor random_batch(const Backbone& backbone, int64_t batch) {
@@ -48,7 +49,7 @@ void report(benchmark::State& state, int64_t batch, double seconds) {
 }
 
 void train(benchmark::State& state, const std::string& model, int64_t batch) {
-  const auto backbone = make_backbone({.model = model});
+  const auto backbone = make_backbone({.model = model, .width = width});
   ParameterArena arena(*backbone);
   Adam adam(arena, {});
   const Tensor x = random_batch(*backbone, batch), targets = random_targets(batch, 10);
@@ -72,7 +73,7 @@ void train(benchmark::State& state, const std::string& model, int64_t batch) {
 }
 
 void infer(benchmark::State& state, const std::string& model, int64_t batch) {
-  const auto backbone = make_backbone({.model = model});
+  const auto backbone = make_backbone({.model = model, .width = width});
   const Tensor x = random_batch(*backbone, batch);
   backbone->eval();
   const NoGrad no_grad;
@@ -98,19 +99,21 @@ void register_all() {
   }
 }
 
-// Takes "--threads N" or "--threads=N" out of the arguments.
-int take_threads(int& argc, char** argv) {
-  int threads = std::getenv("OMP_NUM_THREADS") != nullptr ? thread_count() : 2, kept = 1;
+// Takes "--NAME VALUE" or "--NAME=VALUE" out of the arguments.
+std::string take(const std::string& name, std::string value, int& argc, char** argv) {
+  const std::string flag = "--" + name;
+  int kept = 1;
   for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
-      threads = std::atoi(argv[++i]);
-    else if (std::strncmp(argv[i], "--threads=", 10) == 0)
-      threads = std::atoi(argv[i] + 10);
+    const std::string argument = argv[i];
+    if (argument == flag && i + 1 < argc)
+      value = argv[++i];
+    else if (argument.starts_with(flag + "="))
+      value = argument.substr(flag.size() + 1);
     else
       argv[kept++] = argv[i];
   }
   argc = kept;
-  return threads;
+  return value;
 }
 
 }  // namespace
@@ -118,7 +121,9 @@ int take_threads(int& argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    avs::set_thread_count(avs::take_threads(argc, argv));
+    const int threads = std::getenv("OMP_NUM_THREADS") != nullptr ? avs::thread_count() : 2;
+    avs::set_thread_count(std::stoi(avs::take("threads", std::to_string(threads), argc, argv)));
+    avs::width = std::stod(avs::take("width", "1", argc, argv));
     avs::register_all();
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -1,8 +1,9 @@
-// Code in a README that is not compiled rots. Every ```cpp block must stand, line for line, in a source file of the
-// project.
+// What a page says about the code rots. Every ```cpp block must stand, line for line, in a source file of the project, and
+// every `folder/file.h` must exist.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <regex>
 
 #include "tests/structure/source_tree.h"
 
@@ -59,6 +60,27 @@ TEST(Readme, SnippetsAreCodeThatIsCompiled) {
   for (const Snippet& snippet : snippets())
     if (!stands_in_the_project(without_blanks(snippet.lines))) adrift.push_back(snippet.place);
   EXPECT_TRUE(adrift.empty()) << listed(adrift) << "these blocks stand in no .h or .cpp; quote code that is compiled";
+}
+
+// Paths are from the root or from the page's folder; NAME stands for any name.
+TEST(Readme, FilesThatPagesNameExist) {
+  const std::regex path("`((?:[\\w.-]+/)+[\\w.-]+\\.(?:h|cpp|cu|cuh|md|sh|py|cmake))`");
+  int named = 0;
+  std::vector<std::string> missing;
+  for (const SourceFile& file : source_files()) {
+    if (file.extension() != ".md" || file.path == "THIRD_PARTY.md") continue;  // which names other projects' files
+    const std::filesystem::path folder = std::filesystem::path(file.path).parent_path();
+    for (size_t i = 0; i < file.lines.size(); ++i)
+      for (std::sregex_iterator it(file.lines[i].begin(), file.lines[i].end(), path), end; it != end; ++it) {
+        const std::string name = (*it)[1];
+        if (name.find("NAME") != std::string::npos) continue;
+        ++named;
+        if (!exists(name) && !exists((folder / name).generic_string()))
+          missing.push_back(file.path + ":" + std::to_string(i + 1) + ": " + name);
+      }
+  }
+  EXPECT_GT(named, 100);
+  EXPECT_TRUE(missing.empty()) << listed(missing);
 }
 
 }  // namespace
