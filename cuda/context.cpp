@@ -33,7 +33,6 @@ std::string look_for_devices() {
 class CudaContext final : public Context {
  public:
   explicit CudaContext(Device device) : device_(device), arena_(device) {
-    check(cudaSetDevice(device.index), "cudaSetDevice");
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     const auto attribute = [&](cudaDeviceAttr which) {
       int value = 0;
@@ -92,6 +91,10 @@ CudaContext& cuda_context(Device device) {
   check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
   AVS_CHECK(DeviceError, device.index >= 0 && device.index < count && count <= kMostDevices, device, ": this machine has ",
             count, count == 1 ? " GPU, cuda:0" : str(" GPUs, cuda:0 to cuda:", count - 1));
+  // CUDA's current device is each host thread's own.
+  thread_local int current = -1;
+  if (current != device.index) check(cudaSetDevice(device.index), "cudaSetDevice");
+  current = device.index;
   const std::lock_guard lock(mutex);
   std::unique_ptr<CudaContext>& context = (*contexts)[static_cast<size_t>(device.index)];
   if (context == nullptr) context = std::make_unique<CudaContext>(device);
