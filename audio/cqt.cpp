@@ -166,6 +166,12 @@ void Cqt::add_octave(std::span<const double> frequencies_hz, int64_t first_band,
   level->bins = last_bin - first_bin;
 }
 
+std::vector<Cqt::LevelView> Cqt::levels() const {
+  std::vector<LevelView> views;
+  for (const Level& level : levels_) views.push_back({level.halvings, level.stft.spec(), level.filters});
+  return views;
+}
+
 void Cqt::magnitudes(std::span<const StereoSample> signal, int64_t first_frame, int64_t frames, float* out) {
   halved_.resize(static_cast<size_t>(levels_.back().halvings));
   int64_t done = 0;

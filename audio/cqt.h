@@ -35,15 +35,25 @@ class Cqt {
   explicit Cqt(CqtSpec spec = {});  // UsageError: the highest band passes half the sample rate
 
   const CqtSpec& spec() const { return spec_; }
-  // Magnitudes of frames first_frame .. first_frame + frames - 1 of both channels: out [bands, frames, 2].
-  void magnitudes(std::span<const StereoSample> signal, int64_t first_frame, int64_t frames, float* out);
-
- private:
+  // How it is computed, for whoever computes it elsewhere: the bands that share a sample rate and a transform size, in
+  // order of falling sample rate. A level's signal is the one before, halved (halver()) until it has `halvings`.
   struct Filter {  // one band in the frequency domain, nonzero on a span of bins
     int64_t band;
     int64_t first_bin;
     std::vector<Complex<float>> weights;
   };
+  struct LevelView {
+    int64_t halvings;
+    StftSpec stft;
+    std::span<const Filter> filters;
+  };
+  std::vector<LevelView> levels() const;
+  const RateHalver& halver() const { return halver_; }
+
+  // Magnitudes of frames first_frame .. first_frame + frames - 1 of both channels: out [bands, frames, 2].
+  void magnitudes(std::span<const StereoSample> signal, int64_t first_frame, int64_t frames, float* out);
+
+ private:
   struct Level {  // the bands that share a sample rate and a transform size
     int64_t halvings;
     int64_t first_bin = 0, bins = 0;  // what the filters need of a spectrum

@@ -37,6 +37,11 @@ Taps taps_of_soxr() {
   return taps;
 }
 
+const Taps& the_taps() {
+  static const Taps taps = taps_of_soxr();
+  return taps;
+}
+
 // Bins k and k + n/2 become one when every second sample is dropped.
 AVS_SIMD void filter_and_fold(const Complex<float>* x, const float* response, int64_t half, Complex<float>* y) {
   for (int64_t k = 0; k < half; ++k) {
@@ -48,20 +53,27 @@ AVS_SIMD void filter_and_fold(const Complex<float>* x, const float* response, in
 }  // namespace
 
 RateHalver::RateHalver(double gain)
-    : forward_(kBlock, FftDirection::Forward),
+    : gain_(gain),
+      forward_(kBlock, FftDirection::Forward),
       inverse_(kBlock / 2, FftDirection::Inverse),
       response_(kBlock),
       block_(kBlock),
       spectrum_(kBlock),
       folded_(kBlock / 2),
       result_(kBlock / 2) {
-  static const Taps taps = taps_of_soxr();
+  const Taps& taps = the_taps();
   const Fft<double> fft(kBlock, FftDirection::Forward);
   AlignedVector<Complex<double>> impulse(kBlock), response(kBlock);
   for (int64_t d = -kReach; d <= kReach; ++d)
     impulse[static_cast<size_t>((d + kBlock) % kBlock)].re = taps[static_cast<size_t>(kReach + d)];
   fft(impulse.data(), response.data());
   for (size_t k = 0; k < kBlock; ++k) response_[k] = static_cast<float>(gain * response[k].re / kBlock);
+}
+
+std::vector<float> RateHalver::taps() const {
+  std::vector<float> taps;
+  for (const double tap : the_taps()) taps.push_back(static_cast<float>(gain_ * tap));
+  return taps;
 }
 
 void RateHalver::operator()(std::span<const StereoSample> x, std::vector<StereoSample>& y) {

@@ -16,10 +16,13 @@ namespace avs::audio {
 class RateHalver {
  public:
   explicit RateHalver(double gain = 1);
+  // The filter times the gain: taps d = -n/2 .. n/2 of an odd number n.
+  std::vector<float> taps() const;
   // ceil(x.size() / 2) samples.
   void operator()(std::span<const StereoSample> x, std::vector<StereoSample>& y);
 
  private:
+  double gain_;
   Fft<float> forward_, inverse_;
   AlignedVector<float> response_;  // of the filter at every bin; real, because the taps are symmetric
   AlignedVector<Complex<float>> block_, spectrum_, folded_, result_;

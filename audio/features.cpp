@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "audio/delta.h"
+#include "audio/device_spectrograms.h"
 #include "audio/gammatone.h"
 #include "audio/mel.h"
 #include "audio/stft.h"
@@ -48,12 +49,15 @@ std::string_view name_of(SpectrogramKind kind) { return kKindNames[static_cast<s
 int64_t channels_of(Stage stage) { return stage == Stage::Delta ? 6 : 2; }
 
 struct FeatureExtractor::Parts {
-  explicit Parts(CqtRange range)
-      : cqt_spec(range == CqtRange::FullBand ? audio::CqtSpec::full_band() : audio::CqtSpec::author()) {}
+  Parts(CqtRange range, Device device)
+      : cqt_spec(range == CqtRange::FullBand ? audio::CqtSpec::full_band() : audio::CqtSpec::author()) {
+    if (device.is_cuda()) on_device.emplace(device, cqt_spec);
+  }
 
   void mel_and_gam(std::span<const audio::StereoSample> signal, float* mel_out, float* gam_out);
 
   audio::CqtSpec cqt_spec;
+  std::optional<audio::DeviceSpectrograms> on_device;
   std::optional<audio::Cqt> cqt;  // made on first use: its filters are the most work to prepare
   audio::StereoStft stft{audio::StftSpec{}};
   audio::FilterBank mel = audio::mel_filter_bank();
@@ -87,7 +91,8 @@ void FeatureExtractor::Parts::mel_and_gam(std::span<const audio::StereoSample> s
   }
 }
 
-FeatureExtractor::FeatureExtractor(CqtRange cqt_range) : parts_(std::make_unique<Parts>(cqt_range)) {}
+FeatureExtractor::FeatureExtractor(CqtRange cqt_range, Device device)
+    : parts_(std::make_unique<Parts>(cqt_range, device)) {}
 FeatureExtractor::~FeatureExtractor() = default;
 FeatureExtractor::FeatureExtractor(FeatureExtractor&&) noexcept = default;
 
@@ -98,6 +103,11 @@ std::vector<Tensor> FeatureExtractor::operator()(const Waveform& clip, std::span
             " channels, ", clip.sample_rate_hz, " Hz, ", clip.frames(), " frames (to_clip makes them fit)");
   const std::span<const audio::StereoSample> signal(reinterpret_cast<const audio::StereoSample*>(clip.samples.data()),
                                                     static_cast<size_t>(clip.frames()));
+  if (parts_->on_device) {
+    std::vector<Tensor> there = (*parts_->on_device)(signal, kFirstFrame, kSpectrogramFrames, kinds, stage);
+    for (Tensor& x : there) x = x.to(kCpu);
+    return there;
+  }
   std::vector<Tensor> features;
   std::array<float*, 3> outputs = {};  // by kind
   for (const SpectrogramKind kind : kinds) {

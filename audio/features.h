@@ -40,15 +40,16 @@ inline constexpr float kLogOffset = 1e-8f;
 
 int64_t channels_of(Stage stage);  // 2: left, right. Delta: 6: left, right, then their deltas, then delta-deltas
 
-// Holds filters, transforms and scratch memory: make one per thread and use it for many clips.
+// Holds filters, transforms and scratch memory: make one per thread and use it for many clips. On a GPU (see
+// device_spectrograms.h) the same numbers are computed there, to f32's accuracy, and brought back.
 class FeatureExtractor {
  public:
-  explicit FeatureExtractor(CqtRange cqt_range = CqtRange::FullBand);
+  explicit FeatureExtractor(CqtRange cqt_range = CqtRange::FullBand, Device device = kCpu);
   ~FeatureExtractor();
   FeatureExtractor(FeatureExtractor&&) noexcept;
 
   // clip: two channels, 32 kHz, 320,000 frames (to_clip makes that); ShapeError otherwise.
-  // Result: f32 [128, 704, channels_of(stage)], one per kind, in their order. MEL and GAM share one pass.
+  // Result, on the CPU: f32 [128, 704, channels_of(stage)], one per kind, in their order. MEL and GAM share one pass.
   std::vector<Tensor> operator()(const Waveform& clip, std::span<const SpectrogramKind> kinds, Stage stage);
   Tensor operator()(const Waveform& clip, SpectrogramKind kind, Stage stage);
 

@@ -30,6 +30,7 @@ class StereoStft {
   explicit StereoStft(StftSpec spec);
 
   const StftSpec& spec() const { return spec_; }
+  std::span<const float> window() const { return window_; }  // empty: rectangular
   int64_t bins() const { return spec_.fft_size / 2 + 1; }  // 0 Hz .. half the sample rate
 
   // The transform of left + i right: fft_size numbers, valid until the next call.

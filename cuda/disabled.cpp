@@ -1,5 +1,6 @@
 // The CUDA backend of a build without CUDA: every twin says so in one clear line.
 #include "cuda/api.h"
+#include "cuda/spectrogram.h"
 #include "tensor/ops/adam.h"
 #include "tensor/ops/add.h"
 #include "tensor/ops/affine_channels.h"
@@ -114,5 +115,11 @@ AVS_WEAK void avg_pool2d(const Tensor&, Pool2dSpec, PoolPadding, Tensor&) { miss
 AVS_WEAK void avg_pool2d_backward(const Tensor&, Pool2dSpec, PoolPadding, Tensor&) { missing(); }
 AVS_WEAK void global_avg_pool(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void global_avg_pool_backward(const Tensor&, Tensor&) { missing(); }
+
+AVS_WEAK void stft(const Tensor&, const Tensor&, const StftFrames&, Tensor&) { missing(); }
+AVS_WEAK void band_sums(const Tensor&, const BandFilters&, Bin, float, Tensor&) { missing(); }
+AVS_WEAK void band_projections(const Tensor&, const BandFilters&, float, Tensor&) { missing(); }
+AVS_WEAK void halve_rate(const Tensor&, const Tensor&, Tensor&) { missing(); }
+AVS_WEAK void stack_deltas(const Tensor&, Tensor&) { missing(); }
 
 }  // namespace avs::cuda

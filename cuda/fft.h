@@ -1,0 +1,11 @@
+// Batched complex transforms by cuFFT, for files inside cuda/.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace avs::cuda {
+
+// x [batch, n, 2], f32 pairs (re, im), becomes its transforms:  X[k] = sum_j x[j] exp(-2 pi i j k / n), not scaled.
+void fft_forward(Tensor& x);
+
+}  // namespace avs::cuda
