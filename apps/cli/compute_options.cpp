@@ -20,9 +20,10 @@ std::optional<Device> gpu_named(const std::string& asked) {
   return Device{Device::Kind::Cuda, asked.size() > 5 ? std::stoi(asked.substr(5)) : 0};
 }
 
-Device choose_device(const std::string& asked) {
+Device choose_device(const std::string& flag, const std::string& asked) {
   if (const std::optional<Device> gpu = gpu_named(asked)) {
-    if (!cuda::available()) throw DeviceError("--device " + asked + ": " + cuda::why_unavailable() + "; --device cpu works");
+    if (!cuda::available())
+      throw DeviceError(str(flag, " ", asked, ": ", cuda::why_unavailable(), "; ", flag, " cpu works"));
     context(*gpu);  // throws when there is no such GPU
     return *gpu;
   }
@@ -67,11 +68,23 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
       ->transform(CLI::AsSizeValue(false));
 }
 
+void add_features_option(CLI::App& app, std::string& device) {
+  app.add_option("--features-on", device, "where spectrograms are made; auto: the first GPU, else the CPU")
+      ->check(CLI::Validator(check_device_name, "auto, cpu, cuda, cuda:N"))
+      ->capture_default_str();
+}
+
+Device features_device(const std::string& asked) {
+  const Device device = choose_device("--features-on", asked);
+  if (device.is_cuda()) spdlog::info("spectrograms: {}", cuda::description(device));
+  return device;
+}
+
 Placement use_device(const ComputeOptions& options) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int threads = options.threads == 0 ? cores : options.threads;
   set_thread_count(threads);
-  Placement placement{.device = choose_device(options.device)};
+  Placement placement{.device = choose_device("--device", options.device)};
   placement.dtype = choose_dtype(options.dtype, placement.device);
   if (placement.device.is_cuda()) {
     spdlog::info("device: {}, {}{}", cuda::description(placement.device), str(placement.dtype),

@@ -26,6 +26,10 @@ std::string check_device_name(const std::string& name);
 
 void add_compute_options(CLI::App& app, ComputeOptions& options);
 
+// --features-on: where spectrograms are made; cpu unless a GPU is named, because the two differ by f32's rounding.
+void add_features_option(CLI::App& app, std::string& device);
+Device features_device(const std::string& asked);  // DeviceError when CUDA was asked for and cannot be had
+
 // Sets thread count and memory limit, says in one line on stderr what it took and why, and returns it. `auto` takes the
 // first GPU where there is one, and there bf16 from compute capability 8.0 on. DeviceError when CUDA was asked for and
 // cannot be had, UsageError for a type the device does not compute in.

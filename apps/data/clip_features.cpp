@@ -57,7 +57,7 @@ CqtRange cqt_range_from_name(std::string_view name) {
 }
 
 ClipDecoder::ClipDecoder(const FrameOptions& frames, const SpectrogramOptions& spectrograms)
-    : frames_(frames), extract_(spectrograms.cqt) {
+    : frames_(frames), extract_(spectrograms.cqt, spectrograms.device) {
   for (const Part part : spectrograms.kinds) kinds_.push_back(kind_of(part));
 }
 

@@ -18,6 +18,7 @@ CqtRange cqt_range_from_name(std::string_view name);  // UsageError lists the na
 struct SpectrogramOptions {
   std::vector<Part> kinds = {Part::Mel, Part::Gam, Part::Cqt};  // in this order, none twice; may be empty
   CqtRange cqt = CqtRange::FullBand;
+  Device device = kCpu;  // where they are made
 };
 
 struct ClipArrays {

@@ -22,7 +22,7 @@ struct ClassAnswer {
 
 class Classifier {
  public:
-  explicit Classifier(const std::filesystem::path& fusion_run, Placement placement = {});
+  explicit Classifier(const std::filesystem::path& fusion_run, Placement placement = {}, Device features_on = kCpu);
 
   const std::vector<std::string>& classes() const { return fusion_.classes; }
 

@@ -215,6 +215,18 @@ TEST(Pipeline, CudaIsAnsweredWhereItIsNotBuilt) {
   EXPECT_THAT(result.err, HasSubstr("this build has no CUDA backend"));
 }
 
+TEST(Pipeline, SpectrogramsOnAGpuAreAskedForBeforeAnythingIsWritten) {
+  const std::string cache = workspace().path("on-gpu");
+  const std::string flags = str("--data ", workspace().data, " --cache ", cache, " --kinds mel --workers 1");
+  const ProgramResult result = run_program("prepare", flags + " --features-on cuda");
+  if (result.exit_code == 0) GTEST_SKIP() << "this build has a CUDA backend and found a GPU";
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("--features-on cuda: "));
+  EXPECT_THAT(result.err, HasSubstr("; --features-on cpu works"));
+  EXPECT_FALSE(fs::exists(cache));
+  EXPECT_EQ(run_program("prepare", flags + " --features-on gpu").exit_code, 2);
+}
+
 TEST(Pipeline, AMemoryLimitThatIsTooSmallSaysSo) {
   const ProgramResult result = run_program(
       "train_backbone", visual_flags() + " --epochs 1 --memory-limit 1MB --out " + workspace().path("little-memory"));
