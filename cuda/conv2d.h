@@ -1,9 +1,10 @@
-// Convolution on our own kernels, whole behind three functions: what runs where cuDNN is not built in, or has no engine for
-// a graph. Which kernel serves which convolution:
+// Convolution on our own kernels, whole behind three functions: what runs where cuDNN is not built in, or has no engine
+// for a graph. Which kernel serves which convolution:
 //
-//   groups                          conv2d_grouped.cu: a thread per output, any shape, slow
-//   few channels in or out          conv2d_narrow.cu: a thread computes 8 or 16 channels of four pixels, filter in shared memory
-//   all others                      conv2d_tile.cuh: implicit GEMM, in conv2d_forward.cu, _backward_input.cu, _backward_filter.cu
+//   groups                  conv2d_grouped.cu: a thread per output, any shape, slow
+//   few channels in or out  conv2d_narrow.cu: a thread computes 8 or 16 channels of four pixels
+//   all others              implicit GEMM, on conv2d_tile.cuh in f32 and conv2d_wmma.cuh in 16 bits, in
+//                           conv2d_forward.cu, conv2d_backward_input.cu and conv2d_backward_filter.cu
 #pragma once
 
 #include "tensor/ops/conv2d.h"
@@ -25,7 +26,8 @@ void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, 
 
 // ---- groups ----
 
-void grouped_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y);
+void grouped_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation,
+                    Tensor& y);
 void grouped_conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx);
 void grouped_conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw);
 

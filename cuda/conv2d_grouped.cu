@@ -1,5 +1,6 @@
-// Convolution with groups, all three directions, any shape: one thread per output (forward, input) or one block per filter
-// element. No network here has groups other than depthwise ones (depthwise_conv2d): this is for completeness, not speed.
+// Convolution with groups, all three directions, any shape: one thread per output (forward, input) or one block per
+// filter element. No network here has groups other than depthwise ones (depthwise_conv2d): this is for completeness,
+// not speed.
 #include "cuda/conv2d.h"
 #include "cuda/device.cuh"
 #include "cuda/types.h"
@@ -8,15 +9,28 @@ namespace avs::cuda::own {
 namespace {
 
 struct Extents {
-  int64_t n, h, w, c;           // of x
-  int64_t p, q, k;              // of y
+  int64_t n, h, w, c;               // of x
+  int64_t p, q, k;                  // of y
   int64_t r, s, in_each, out_each;  // of the filter; channels of one group
   int64_t stride_h, stride_w, top, left;
 };
 
 Extents extents(const Shape& x, const Shape& w, const Shape& y, const Conv2dSpec& spec) {
-  return {x[0], x[1], x[2], x[3], y[1], y[2], y[3], w[1], w[2], w[3], w[0] / spec.groups,
-          spec.stride_h, spec.stride_w, spec.padding.top, spec.padding.left};
+  return {x[0],
+          x[1],
+          x[2],
+          x[3],
+          y[1],
+          y[2],
+          y[3],
+          w[1],
+          w[2],
+          w[3],
+          w[0] / spec.groups,
+          spec.stride_h,
+          spec.stride_w,
+          spec.padding.top,
+          spec.padding.left};
 }
 
 // ---- kernels ----
@@ -80,7 +94,8 @@ __global__ void grouped_conv2d_backward_filter_kernel(Extents e, const T* __rest
 
 // ---- entry points ----
 
-void grouped_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y) {
+void grouped_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation,
+                    Tensor& y) {
   for_floating("conv2d", x.dtype(), [&]<typename T>() {
     launch("grouped_conv2d_kernel", grouped_conv2d_kernel<T>, over(y.size(), y.device()), y.device(),
            extents(x.shape(), w.shape(), y.shape(), spec), x.data<T>(), w.data<float>(),
@@ -90,8 +105,9 @@ void grouped_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2d
 
 void grouped_conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx) {
   for_floating("conv2d_backward_input", dy.dtype(), [&]<typename T>() {
-    launch("grouped_conv2d_backward_input_kernel", grouped_conv2d_backward_input_kernel<T>, over(dx.size(), dx.device()),
-           dx.device(), extents(dx.shape(), w.shape(), dy.shape(), spec), w.data<float>(), dy.data<T>(), dx.data<T>());
+    launch("grouped_conv2d_backward_input_kernel", grouped_conv2d_backward_input_kernel<T>,
+           over(dx.size(), dx.device()), dx.device(), extents(dx.shape(), w.shape(), dy.shape(), spec), w.data<float>(),
+           dy.data<T>(), dx.data<T>());
   });
 }
 

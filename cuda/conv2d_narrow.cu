@@ -1,9 +1,9 @@
-// Convolution, forward and backward input, where the images have few channels (3 colours, 6 kinds of spectrogram): tiles of
-// a matrix product would be mostly padding there. A thread computes 8 or 16 channels of four pixels; the filter lies in
-// shared memory, where all threads of a warp read the same 16 bytes at a time.
+// Convolution, forward and backward input, where the images have few channels (3 colours, 6 kinds of spectrogram):
+// tiles of a matrix product would be mostly padding there. A thread computes 8 or 16 channels of four pixels; the
+// filter lies in shared memory, where all threads of a warp read the same 16 bytes at a time.
 //
-// Bound: memory for 1x1 (each pixel in and out once), else CUDA cores: per filter element 16 bytes of shared memory for 16
-// multiplications, per input element 4 bytes through the first-level cache for 8 or 16.
+// Bound: memory for 1x1 (each pixel in and out once), else CUDA cores: per filter element 16 bytes of shared memory for
+// 16 multiplications, per input element 4 bytes through the first-level cache for 8 or 16.
 #include "cuda/conv2d_narrow.cuh"
 
 namespace avs::cuda::own {
@@ -32,7 +32,8 @@ __device__ inline void load_filter(const Window& window, const float* w, const F
 
 template <typename T, int kVector, int kOut>
 __global__ void __launch_bounds__(kThreads)
-conv2d_narrow_kernel(WindowByDepth<T, kVector> source, const float* __restrict__ w, FilterTaps taps, PixelSink<T> sink) {
+    conv2d_narrow_kernel(WindowByDepth<T, kVector> source, const float* __restrict__ w, FilterTaps taps,
+                         PixelSink<T> sink) {
   using Source = WindowByDepth<T, kVector>;
   const Window& window = source.window;
   const int64_t first_out = int64_t{blockIdx.y} * kOut;
@@ -56,7 +57,8 @@ conv2d_narrow_kernel(WindowByDepth<T, kVector> source, const float* __restrict__
       for (int c = 0; c < window.in_c; c += kVector, of_tap += kVector * kOut) {
         Pack<T, kVector> x[kPixels];
 #pragma unroll
-        for (int p = 0; p < kPixels; ++p) x[p] = from[p] == nullptr ? Pack<T, kVector>{} : load_pack<kVector>(from[p] + c);
+        for (int p = 0; p < kPixels; ++p)
+          x[p] = from[p] == nullptr ? Pack<T, kVector>{} : load_pack<kVector>(from[p] + c);
 #pragma unroll
         for (int v = 0; v < kVector; ++v)
 #pragma unroll
@@ -85,7 +87,8 @@ void launch_narrow(const char* name, const T* in, const Window& window, const fl
                                  static_cast<unsigned>(blocks_for(sink.columns, kOut))),
                   .threads = dim3(kThreads),
                   .shared_bytes = static_cast<size_t>(window.depth()) * kOut * sizeof(float)};
-  launch(name, conv2d_narrow_kernel<T, kVector, kOut>, grid, device, WindowByDepth<T, kVector>{in, window}, w, taps, sink);
+  launch(name, conv2d_narrow_kernel<T, kVector, kOut>, grid, device, WindowByDepth<T, kVector>{in, window}, w, taps,
+         sink);
 }
 
 }  // namespace
@@ -107,8 +110,11 @@ void narrow(const char* name, const T* in, const Window& window, const float* w,
   launch_narrow<T, 1, 16>(name, in, window, w, taps, sink, device);
 }
 
-template void narrow(const char*, const float*, const Window&, const float*, const FilterTaps&, const PixelSink<float>&, Device);
-template void narrow(const char*, const bf16*, const Window&, const float*, const FilterTaps&, const PixelSink<bf16>&, Device);
-template void narrow(const char*, const f16*, const Window&, const float*, const FilterTaps&, const PixelSink<f16>&, Device);
+template void narrow(const char*, const float*, const Window&, const float*, const FilterTaps&, const PixelSink<float>&,
+                     Device);
+template void narrow(const char*, const bf16*, const Window&, const float*, const FilterTaps&, const PixelSink<bf16>&,
+                     Device);
+template void narrow(const char*, const f16*, const Window&, const float*, const FilterTaps&, const PixelSink<f16>&,
+                     Device);
 
 }  // namespace avs::cuda::own

@@ -1,9 +1,9 @@
-// A matrix product in tiles: out(row, column) = sum over depth of A(row, depth) * B(column, depth). A block computes one
-// tile of it, going through the depth in steps whose share of A and B it brings into shared memory; two buffers, so that
-// the next step's loads are under way while this one is multiplied.
+// A matrix product in tiles: out(row, column) = sum over depth of A(row, depth) * B(column, depth). A block computes
+// one tile of it, going through the depth in steps whose share of A and B it brings into shared memory; two buffers, so
+// that the next step's loads are under way while this one is multiplied.
 //
-// What A and B are is a Source's matter: a plain matrix, or the pixels that a convolution's filter sees, so that the array
-// an im2col would write never exists. A Source has
+// What A and B are is a Source's matter: a plain matrix, or the pixels that a convolution's filter sees, so that the
+// array an im2col would write never exists. A Source has
 //   Element, kPack      vectors of kPack elements are loaded
 //   kContiguous         are those neighbours in depth, or in rows?
 //   Row row(r)          what an address owes to the row (for B: the column), divisions included; once per kernel
@@ -72,8 +72,8 @@ struct MatrixByRow {
 
 // ---- from a Source into registers ----
 
-// One thread's share of a kExtent x kDepth tile. Threads lie side by side along the contiguous direction, so that a warp
-// reads neighbouring addresses, and take several lines one after the other.
+// One thread's share of a kExtent x kDepth tile. Threads lie side by side along the contiguous direction, so that a
+// warp reads neighbouring addresses, and take several lines one after the other.
 template <typename Source, int kExtent, int kDepth, int kThreads>
 class TileLoader {
  public:
@@ -117,7 +117,9 @@ class TileLoader {
  private:
   static constexpr int kRowsHeld = kByDepth ? kPasses : 1;
   // More threads than vectors: the last ones have none.
-  __device__ bool is_mine(int pass) const { return kPasses > 1 || kAtOnce <= kLines || line_ + pass * kAtOnce < kLines; }
+  __device__ bool is_mine(int pass) const {
+    return kPasses > 1 || kAtOnce <= kLines || line_ + pass * kAtOnce < kLines;
+  }
 
   int chunk_, line_;
   typename Source::Depth depth_;
@@ -125,14 +127,15 @@ class TileLoader {
   Vector held_[kPasses];
 };
 
-// ---- a tile on CUDA cores ----
+// ---- a tile on CUDA cores (on tensor cores: conv2d_wmma.cuh) ----
 
-// Each thread keeps kDown x kRight sums in registers: per step of depth it reads kDown + kRight numbers from shared memory
-// for kDown * kRight multiplications. It owns its rows in groups of four, so that the reads are 16 bytes and neighbouring
-// threads read neighbouring banks.
+// Each thread keeps kDown x kRight sums in registers: per step of depth it reads kDown + kRight numbers from shared
+// memory for kDown * kRight multiplications. It owns its rows in groups of four, so that the reads are 16 bytes and
+// neighbouring threads read neighbouring banks.
 template <int kTileRows, int kTileColumns, int kDown, int kRight>
 struct FmaTile {
   static constexpr int kRows = kTileRows, kColumns = kTileColumns, kDepth = 16;
+  static constexpr bool kIsCompiled = true;  // for the GPU at hand
   static constexpr int kAcross = kColumns / kRight, kThreads = kRows / kDown * kAcross;
   static constexpr int kRowGroups = kDown / 4, kColumnGroups = kRight / 4;
   // What a multiplication costs, modelled: itself, and its share of the reads from shared memory.
@@ -144,6 +147,8 @@ struct FmaTile {
     float a[kDepth][kRows + 4], b[kDepth][kColumns + 4];
   };
   static constexpr size_t kSharedBytes = 2 * sizeof(Buffer);
+
+  static __device__ void clear(Sums& sums) { sums = Sums{}; }
 
   template <int kWidth, typename Loader>
   static __device__ void put(const Loader& loader, float (*to)[kWidth]) {
@@ -170,7 +175,8 @@ struct FmaTile {
 #pragma unroll
       for (int g = 0; g < kRowGroups; ++g) a[g] = load_pack<4>(&buffer.a[d][down + g * (kRows / kRowGroups)]);
 #pragma unroll
-      for (int g = 0; g < kColumnGroups; ++g) b[g] = load_pack<4>(&buffer.b[d][across + g * (kColumns / kColumnGroups)]);
+      for (int g = 0; g < kColumnGroups; ++g)
+        b[g] = load_pack<4>(&buffer.b[d][across + g * (kColumns / kColumnGroups)]);
 #pragma unroll
       for (int i = 0; i < kDown; ++i)
 #pragma unroll
@@ -179,8 +185,8 @@ struct FmaTile {
   }
 
   template <typename A, typename B>
-  static __device__ void multiply(const A& a, const B& b, int64_t row, int64_t column, int64_t first_step, int64_t steps,
-                                  Sums& sums) {
+  static __device__ void multiply(const A& a, const B& b, int64_t row, int64_t column, int64_t first_step,
+                                  int64_t steps, Sums& sums) {
     if (steps <= 0) return;
     Buffer* const buffers = dynamic_shared<Buffer>();
     TileLoader<A, kRows, kDepth, kThreads> load_a(a, row, first_step * kDepth);
@@ -222,31 +228,34 @@ struct FmaTile {
 
 // ---- the product ----
 
-// How a product is cut up. Where there are too few tiles to fill the device, or the depth is much longer than the result
-// is large (a filter gradient sums over all pixels), blocks share a tile's depth: their sums go to `partial`,
+// How a product is cut up. Where there are too few tiles to fill the device, or the depth is much longer than the
+// result is large (a filter gradient sums over all pixels), blocks share a tile's depth: their sums go to `partial`,
 // [splits][rows][columns rounded up to 4], and a second kernel adds them in order.
 struct Cut {
-  int64_t rows, columns, steps;        // of kDepth each
-  int64_t tiles_across, steps_each;    // steps of one split
-  float* partial;                      // null: one split
+  int64_t rows, columns, steps;      // of kDepth each
+  int64_t tiles_across, steps_each;  // steps of one split
+  float* partial;                    // null: one split
   __host__ __device__ int64_t columns_kept() const { return (columns + 3) / 4 * 4; }
 };
 
 template <typename Tile, typename A, typename B, typename Sink>
 __global__ void __launch_bounds__(Tile::kThreads) conv2d_product_kernel(A a, B b, Sink sink, Cut cut) {
-  // Neighbouring blocks share their rows of A: the pixels, of which there are more than of the filter.
-  const int64_t first_row = blockIdx.x / cut.tiles_across * Tile::kRows;
-  const int64_t first_column = blockIdx.x % cut.tiles_across * Tile::kColumns;
-  const int64_t first_step = blockIdx.y * cut.steps_each;
-  const int64_t left = cut.steps - first_step;
-  typename Tile::Sums sums{};
-  Tile::multiply(a, b, first_row, first_column, first_step, left < cut.steps_each ? left : cut.steps_each, sums);
-  Tile::each(sums, [&](int down, int across, const Pack<float, 4>& four) {
-    const int64_t row = first_row + down, column = first_column + across;
-    if (row >= cut.rows || column >= cut.columns) return;
-    if (cut.partial == nullptr) return sink.put(row, column, four);
-    store_pack<4>(cut.partial + (blockIdx.y * cut.rows + row) * cut.columns_kept() + column, four);
-  });
+  if constexpr (Tile::kIsCompiled) {
+    // Neighbouring blocks share their rows of A: the pixels, of which there are more than of the filter.
+    const int64_t first_row = blockIdx.x / cut.tiles_across * Tile::kRows;
+    const int64_t first_column = blockIdx.x % cut.tiles_across * Tile::kColumns;
+    const int64_t first_step = blockIdx.y * cut.steps_each;
+    const int64_t left = cut.steps - first_step;
+    typename Tile::Sums sums;
+    Tile::clear(sums);
+    Tile::multiply(a, b, first_row, first_column, first_step, left < cut.steps_each ? left : cut.steps_each, sums);
+    Tile::each(sums, [&](int down, int across, const Pack<float, 4>& four) {
+      const int64_t row = first_row + down, column = first_column + across;
+      if (row >= cut.rows || column >= cut.columns) return;
+      if (cut.partial == nullptr) return sink.put(row, column, four);
+      store_pack<4>(cut.partial + (blockIdx.y * cut.rows + row) * cut.columns_kept() + column, four);
+    });
+  }
 }
 
 template <typename Sink>
@@ -263,10 +272,12 @@ __global__ void conv2d_add_kernel(Sink sink, Cut cut, int64_t splits) {
   }
 }
 
-// How many blocks share the depth: enough to fill the device, at least eight steps each, and at most 64 MB of partial sums.
+// How many blocks share the depth: enough to fill the device, at least eight steps each, and at most 64 MB of partial
+// sums.
 int64_t splits_for(int64_t tiles, int64_t steps, int64_t result_bytes, int threads, Device device);
 
-// body.template operator()<Tile>() for the tile that wastes the least on this result, multiplications of padding included.
+// body.template operator()<Tile>() for the tile that wastes the least on this result, multiplications of padding
+// included.
 template <typename... Tiles, typename Body>
 void for_cheapest_tile(int64_t rows, int64_t columns, Body&& body) {
   const double costs[] = {Tiles::kCost * static_cast<double>(blocks_for(rows, Tiles::kRows) * Tiles::kRows) *

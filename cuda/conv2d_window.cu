@@ -1,5 +1,5 @@
-// From shapes and a spec to windows, and how their products are spread over the device. Kernels count pixels and elements in
-// 64 bits, but the extents of one image in 32.
+// From shapes and a spec to windows, and how their products are spread over the device. Kernels count pixels and
+// elements in 64 bits, but the extents of one image in 32.
 #include <algorithm>
 
 #include "cuda/conv2d.h"
@@ -9,12 +9,15 @@ namespace avs::cuda {
 namespace {
 
 int narrow(int64_t extent) {
-  AVS_CHECK(ShapeError, extent < own::kMostExtent, "conv2d on a GPU: an extent of ", extent, "; it must be below ", own::kMostExtent);
+  AVS_CHECK(ShapeError, extent < own::kMostExtent, "conv2d on a GPU: an extent of ", extent, "; it must be below ",
+            own::kMostExtent);
   return static_cast<int>(extent);
 }
 
 // Taps `first`, first + step, … below count.
-int64_t taps_from(int64_t first, int64_t count, int64_t step) { return first < count ? (count - first - 1) / step + 1 : 0; }
+int64_t taps_from(int64_t first, int64_t count, int64_t step) {
+  return first < count ? (count - first - 1) / step + 1 : 0;
+}
 
 }  // namespace
 

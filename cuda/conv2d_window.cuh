@@ -63,9 +63,10 @@ struct PixelSink {
     if (row >= rows) return;
     T* const to = y + pixel(row) * columns + column;
     if (packed && column + 4 <= columns) {
-      store_pack<4>(to, Pack<T, 4>{{from_float<T>(finished(four.at[0], column)), from_float<T>(finished(four.at[1], column + 1)),
-                                    from_float<T>(finished(four.at[2], column + 2)),
-                                    from_float<T>(finished(four.at[3], column + 3))}});
+      store_pack<4>(
+          to, Pack<T, 4>{{from_float<T>(finished(four.at[0], column)), from_float<T>(finished(four.at[1], column + 1)),
+                          from_float<T>(finished(four.at[2], column + 2)),
+                          from_float<T>(finished(four.at[3], column + 3))}});
       return;
     }
 #pragma unroll
@@ -85,7 +86,14 @@ PixelSink<T> dense_sink(Tensor& y, const Tensor& bias, Activation activation) {
           .packed = packs<4>(columns, data),
           .rows = y.size() / columns,
           .columns = columns,
-          .grid_h = 1, .grid_w = 1, .image_h = 1, .image_w = 1, .step_h = 1, .step_w = 1, .first_h = 0, .first_w = 0};
+          .grid_h = 1,
+          .grid_w = 1,
+          .image_h = 1,
+          .image_w = 1,
+          .step_h = 1,
+          .step_w = 1,
+          .first_h = 0,
+          .first_w = 0};
 }
 
 // dx's pixels of one phase.
@@ -139,8 +147,12 @@ struct WindowByDepth {
   }
   __device__ Depth depth(int64_t at) const {
     const int64_t tap = at / window.in_c;
-    Depth d{0, static_cast<int>(tap / window.taps_w), static_cast<int>(tap % window.taps_w),
-            static_cast<int>(at - tap * window.in_c), 0, 0};
+    Depth d{0,
+            static_cast<int>(tap / window.taps_w),
+            static_cast<int>(tap % window.taps_w),
+            static_cast<int>(at - tap * window.in_c),
+            0,
+            0};
     locate(d);
     return d;
   }

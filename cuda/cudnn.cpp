@@ -1,6 +1,6 @@
-// Which of cuDNN's engines convolves: heuristics propose, the best few are timed once, and the winner's name is kept on disk
-// by shape, type, device and library version. All of a convolution's tensors go to cuDNN in the activations' type: for
-// filters in 16 bits and gradients in 32 (and the other way round) it has hardly any engines.
+// Which of cuDNN's engines convolves: heuristics propose, the best few are timed once, and the winner's name is kept on
+// disk by shape, type, device and library version. All of a convolution's tensors go to cuDNN in the activations' type:
+// for filters in 16 bits and gradients in 32 (and the other way round) it has hardly any engines.
 #include "cuda/cudnn.h"
 
 #include <algorithm>
@@ -128,18 +128,38 @@ using Key = std::array<int64_t, 24>;
 
 Key key_of(const ConvGraph& g, Device device) {
   const Padding& p = g.spec.padding;
-  return {device.index, static_cast<int64_t>(g.direction), static_cast<int64_t>(g.dtype), g.bias, g.relu,
-          g.x[0], g.x[1], g.x[2], g.x[3], g.w[0], g.w[1], g.w[2], g.w[3], g.y[1], g.y[2],
-          g.spec.stride_h, g.spec.stride_w, p.top, p.bottom, p.left, p.right,
-          rules().deterministic, rules().tensor_cores_in_f32, rules().most_workspace_bytes};
+  return {device.index,
+          static_cast<int64_t>(g.direction),
+          static_cast<int64_t>(g.dtype),
+          g.bias,
+          g.relu,
+          g.x[0],
+          g.x[1],
+          g.x[2],
+          g.x[3],
+          g.w[0],
+          g.w[1],
+          g.w[2],
+          g.w[3],
+          g.y[1],
+          g.y[2],
+          g.spec.stride_h,
+          g.spec.stride_w,
+          p.top,
+          p.bottom,
+          p.left,
+          p.right,
+          rules().deterministic,
+          rules().tensor_cores_in_f32,
+          rules().most_workspace_bytes};
 }
 
 std::string text_on_disk(const ConvGraph& graph, Device device) {
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, device.index), "cudaGetDeviceProperties");
   return str("cudnn ", library_version(), " ", properties.name, " sm_", facts(device).compute_capability, " x ",
-             facts(device).multiprocessors, rules().deterministic ? "" : " fast", rules().tensor_cores_in_f32 ? " tf32" : "",
-             " ", rules().most_workspace_bytes, " ", text_of(graph));
+             facts(device).multiprocessors, rules().deterministic ? "" : " fast",
+             rules().tensor_cores_in_f32 ? " tf32" : "", " ", rules().most_workspace_bytes, " ", text_of(graph));
 }
 
 Plan make_plan(const ConvGraph& graph, const Operands& operands, Device device) {
@@ -159,7 +179,8 @@ Plan make_plan(const ConvGraph& graph, const Operands& operands, Device device) 
 }
 
 bool run(const ConvGraph& graph, const Operands& operands, Device device) {
-  for (const void* pointer : {operands.first, operands.second, operands.bias, static_cast<const void*>(operands.result)})
+  for (const void* pointer :
+       {operands.first, operands.second, operands.bias, static_cast<const void*>(operands.result)})
     if (reinterpret_cast<uintptr_t>(pointer) % kAlignment != 0) return false;
   static std::mutex mutex;
   static auto* const plans = new std::map<Key, Plan>;

@@ -33,7 +33,9 @@ std::string open_library() {
 }
 
 fe::DataType_t type_of(DType dtype) {
-  return dtype == DType::F16 ? fe::DataType_t::HALF : dtype == DType::BF16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT;
+  return dtype == DType::F16    ? fe::DataType_t::HALF
+         : dtype == DType::BF16 ? fe::DataType_t::BFLOAT16
+                                : fe::DataType_t::FLOAT;
 }
 
 enum Uid : int64_t { kFirst = 1, kSecond, kBias, kResult };
@@ -72,7 +74,8 @@ std::shared_ptr<fe::graph::Graph> describe(const ConvGraph& g, DType intermediat
       .set_intermediate_data_type(type_of(intermediate))
       .set_compute_data_type(fe::DataType_t::FLOAT);
   if (g.direction == Direction::BackwardInput) {
-    const auto w = graph->tensor(attributes(kFirst, g.w, g.dtype)), dy = graph->tensor(attributes(kSecond, g.y, g.dtype));
+    const auto w = graph->tensor(attributes(kFirst, g.w, g.dtype)),
+               dy = graph->tensor(attributes(kSecond, g.y, g.dtype));
     set_result(*graph->conv_dgrad(dy, w, convolution<fe::graph::Conv_dgrad_attributes>(g.spec)), g.x, g.dtype);
     return graph;
   }
@@ -108,9 +111,11 @@ cudnnHandle_t handle_for(void* stream) {
   if (handle != nullptr) return handle;
   const auto made = fe::detail::create_handle(&handle);
   if (made != CUDNN_STATUS_SUCCESS) handle = nullptr;
-  AVS_CHECK(DeviceError, made == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(made), " (making a handle)");
+  AVS_CHECK(DeviceError, made == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(made),
+            " (making a handle)");
   const auto bound = fe::detail::set_stream(handle, static_cast<cudaStream_t>(stream));
-  AVS_CHECK(DeviceError, bound == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(bound), " (binding a stream)");
+  AVS_CHECK(DeviceError, bound == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(bound),
+            " (binding a stream)");
   return handle;
 }
 
@@ -118,16 +123,20 @@ cudnnHandle_t handle_for(void* stream) {
 
 std::string_view name_of(Direction direction) {
   switch (direction) {
-    case Direction::Forward: return "forward";
-    case Direction::BackwardInput: return "backward_input";
-    case Direction::BackwardFilter: return "backward_filter";
+    case Direction::Forward:
+      return "forward";
+    case Direction::BackwardInput:
+      return "backward_input";
+    case Direction::BackwardFilter:
+      return "backward_filter";
   }
   return "?";
 }
 
 std::string text_of(const ConvGraph& g) {
-  return str("conv2d ", name_of(g.direction), " ", g.dtype, " x ", g.x, " w ", g.w, " y ", g.y, " stride ", g.spec.stride_h, " ",
-             g.spec.stride_w, " padding ", g.spec.padding, g.bias ? " bias" : "", g.relu ? " relu" : "");
+  return str("conv2d ", name_of(g.direction), " ", g.dtype, " x ", g.x, " w ", g.w, " y ", g.y, " stride ",
+             g.spec.stride_h, " ", g.spec.stride_w, " padding ", g.spec.padding, g.bias ? " bias" : "",
+             g.relu ? " relu" : "");
 }
 
 std::string why_unavailable() {
@@ -135,7 +144,9 @@ std::string why_unavailable() {
   return reason;
 }
 
-int64_t library_version() { return why_unavailable().empty() ? static_cast<int64_t>(fe::detail::get_backend_version()) : 0; }
+int64_t library_version() {
+  return why_unavailable().empty() ? static_cast<int64_t>(fe::detail::get_backend_version()) : 0;
+}
 
 // ---- engines ----
 
@@ -147,9 +158,10 @@ struct Engines::State {
   size_t compiled_before = 0;      // so many need no compilation
   cudnnHandle_t handle = nullptr;  // null: for a device that is not here
 
-  // True where heuristics know an engine that keeps the rules. Between the operations of a fused graph values are of the
-  // type `intermediate`: support depends on it.
-  bool ask(const ConvGraph& g, const Rules& rules, DType intermediate, const std::shared_ptr<fe::DeviceProperties>& device) {
+  // True where heuristics know an engine that keeps the rules. Between the operations of a fused graph values are of
+  // the type `intermediate`: support depends on it.
+  bool ask(const ConvGraph& g, const Rules& rules, DType intermediate,
+           const std::shared_ptr<fe::DeviceProperties>& device) {
     graph = describe(g, intermediate);
     if (device != nullptr) graph->set_device_properties(device);
     auto error = graph->validate();
@@ -178,7 +190,8 @@ struct Engines::State {
     for (int64_t i = 0; i < graph->get_execution_plan_count(); ++i) {
       std::vector<fe::BehaviorNote_t> notes;
       const bool known = graph->get_behavior_notes_for_plan_at_index(i, notes).is_good();
-      const bool compiled = known && std::find(notes.begin(), notes.end(), fe::BehaviorNote_t::RUNTIME_COMPILATION) != notes.end();
+      const bool compiled =
+          known && std::find(notes.begin(), notes.end(), fe::BehaviorNote_t::RUNTIME_COMPILATION) != notes.end();
       (compiled ? later : numbers).push_back(i);
     }
     compiled_before = numbers.size();

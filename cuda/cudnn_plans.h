@@ -1,7 +1,8 @@
-// cuDNN's graph API as far as convolutions need it, without one of its types: which engines serve a convolution on a device,
-// and running one of them. What to choose, remember and allocate is cudnn.cpp's matter.
+// cuDNN's graph API as far as convolutions need it, without one of its types: which engines serve a convolution on a
+// device, and running one of them. What to choose, remember and allocate is cudnn.cpp's matter.
 //
-// The library is opened when it is first asked for: a program that was built with cuDNN also starts where there is none.
+// The library is opened when it is first asked for: a program that was built with cuDNN also starts where there is
+// none.
 #pragma once
 
 #include <memory>
@@ -29,8 +30,8 @@ std::string text_of(const ConvGraph& graph);  // in one line, of everything that
 std::string why_unavailable();  // one sentence; empty: the library was opened
 int64_t library_version();      // 91900
 
-// Engines for one graph, best guess first (heuristics mode A, then the fallbacks); those that would first have to be compiled,
-// which takes seconds, come last.
+// Engines for one graph, best guess first (heuristics mode A, then the fallbacks); those that would first have to be
+// compiled, which takes seconds, come last.
 class Engines {
  public:
   // For the GPU that is current. `stream` is a cudaStream_t.

@@ -112,13 +112,13 @@ __device__ inline void sum_down(float (&values)[M]) {
   }
 }
 
-// ---- dynamic shared memory, 16-byte aligned ----
+// ---- dynamic shared memory, aligned as WMMA wants it ----
 
 #ifdef AVS_EMULATED_CUDA
 template <typename T> T* dynamic_shared() { return static_cast<T*>(emulation::dynamic_shared()); }
 #else
 template <typename T> __device__ inline T* dynamic_shared() {
-  extern __shared__ uint4 avs_dynamic_shared[];
+  extern __shared__ __align__(128) unsigned char avs_dynamic_shared[];
   return reinterpret_cast<T*>(avs_dynamic_shared);
 }
 #endif

@@ -1,5 +1,6 @@
-// What was found out once by measuring, kept on disk between runs: a text file of lines "what<TAB>choice". Several processes
-// may append to one file; lines that make no sense are passed over, so that a damaged file costs a measurement, not a run.
+// What was found out once by measuring, kept on disk between runs: a text file of lines "what<TAB>choice". Several
+// processes may append to one file; lines that make no sense are passed over, so that a damaged file costs a
+// measurement, not a run.
 #pragma once
 
 #include <filesystem>

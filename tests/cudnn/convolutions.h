@@ -1,5 +1,6 @@
-// Every convolution that the networks ask for, as graphs of cuDNN: found by running a training step and an inference with
-// convolutions that note what they were asked instead of computing it (convolutions.cpp stands in for tensor/cpu/conv2d.cpp).
+// Every convolution that the networks ask for, as graphs of cuDNN: found by running a training step and an inference
+// with convolutions that note what they were asked instead of computing it (convolutions.cpp stands in for
+// tensor/cpu/conv2d.cpp).
 #pragma once
 
 #include <string>

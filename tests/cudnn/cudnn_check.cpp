@@ -1,5 +1,6 @@
-// ./run cudnn_check: does cuDNN have an engine for every convolution that the networks ask for, on every architecture? Asked
-// without a GPU, from descriptions of devices (cuda/devices). One line per convolution, one column per architecture:
+// ./run cudnn_check: does cuDNN have an engine for every convolution that the networks ask for, on every architecture?
+// Asked without a GPU, from descriptions of devices (cuda/devices). One line per convolution, one column per
+// architecture:
 //   built     an engine was built for the architecture
 //   compiles  only engines that are compiled at run time support it; their last step needs a driver
 //   own       no engine: our own kernels convolve
@@ -72,8 +73,8 @@ struct Summary {
 std::string row_of(const ConvGraph& g) {
   std::ostringstream text;
   const Padding& p = g.spec.padding;
-  text << std::left << std::setw(5) << str(g.dtype) << std::setw(16) << name_of(g.direction) << std::setw(22) << str(g.x)
-       << std::setw(22) << str(g.w) << std::setw(5) << str("s", g.spec.stride_h) << std::setw(12)
+  text << std::left << std::setw(5) << str(g.dtype) << std::setw(16) << name_of(g.direction) << std::setw(22)
+       << str(g.x) << std::setw(22) << str(g.w) << std::setw(5) << str("s", g.spec.stride_h) << std::setw(12)
        << str("p", p.top, ",", p.bottom, ",", p.left, ",", p.right) << std::setw(10)
        << (g.bias ? g.relu ? "bias+relu" : "bias" : "");
   return text.str();
@@ -104,8 +105,8 @@ std::vector<ConvGraph> all_graphs(const std::vector<std::string>& models) {
   return graphs;
 }
 
-int check(const std::vector<ConvGraph>& graphs, const std::vector<Architecture>& architectures, const std::vector<DType>& types,
-          const std::vector<int64_t>& batches) {
+int check(const std::vector<ConvGraph>& graphs, const std::vector<Architecture>& architectures,
+          const std::vector<DType>& types, const std::vector<int64_t>& batches) {
   std::cout << std::left << std::setw(92) << "convolution";
   for (const Architecture& a : architectures) std::cout << std::setw(10) << str("sm_", a.version);
   std::cout << "\n";
@@ -129,9 +130,10 @@ int check(const std::vector<ConvGraph>& graphs, const std::vector<Architecture>&
   int64_t unserved = 0;
   for (size_t a = 0; a < architectures.size(); ++a) {
     Summary& s = summaries[a];
-    std::cout << "sm_" << architectures[a].version << " " << architectures[a].name << ": " << s.count["built"] << " built, "
-              << s.count["compiles"] << " compiled at run time, " << s.count["own"] << " by our own kernels, " << s.unserved
-              << " unserved; most workspace " << s.most_workspace_bytes / (1 << 20) << " MB\n";
+    std::cout << "sm_" << architectures[a].version << " " << architectures[a].name << ": " << s.count["built"]
+              << " built, " << s.count["compiles"] << " compiled at run time, " << s.count["own"]
+              << " by our own kernels, " << s.unserved << " unserved; most workspace "
+              << s.most_workspace_bytes / (1 << 20) << " MB\n";
     unserved += s.unserved;
   }
   return unserved == 0 ? 0 : 1;
@@ -155,7 +157,8 @@ int run(int argc, char** argv) {
     if (std::ranges::find(names, str(dtype)) != names.end()) types.push_back(dtype);
   std::vector<Architecture> architectures = read_architectures(folder);
   if (!versions.empty())
-    std::erase_if(architectures, [&](const Architecture& a) { return std::ranges::find(versions, a.version) == versions.end(); });
+    std::erase_if(architectures,
+                  [&](const Architecture& a) { return std::ranges::find(versions, a.version) == versions.end(); });
   AVS_CHECK(UsageError, !architectures.empty() && !types.empty(), "no such architecture or type");
   if (const std::string reason = why_unavailable(); !reason.empty()) throw DeviceError(reason);
   std::cout << "cuDNN " << library_version() << "\n";

@@ -62,9 +62,12 @@ Vector read(const void* data, int64_t count, DType dtype) {
 void write(void* data, const Vector& values, DType dtype) {
   for (size_t i = 0; i < values.size(); ++i) {
     const auto value = static_cast<float>(values[i]);
-    if (dtype == DType::BF16) static_cast<bf16*>(data)[i] = bf16(value);
-    else if (dtype == DType::F16) static_cast<f16*>(data)[i] = f16(value);
-    else static_cast<float*>(data)[i] = value;
+    if (dtype == DType::BF16)
+      static_cast<bf16*>(data)[i] = bf16(value);
+    else if (dtype == DType::F16)
+      static_cast<f16*>(data)[i] = f16(value);
+    else
+      static_cast<float*>(data)[i] = value;
   }
 }
 
@@ -84,8 +87,8 @@ bool conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spe
   const void* const shift = bias.defined() ? bias.raw() : nullptr;
   return submitted(x.device(), [=, xs = x.shape(), ws = w.shape(), type = x.dtype(), from = x.raw(), filter = w.raw(),
                                 to = y.raw()] {
-    Vector sums = reference::conv2d(read(from, xs.size(), type), as_nhwc(xs), read(filter, ws.size(), DType::F32), as_krsc(ws),
-                                    shift == nullptr ? Vector() : read(shift, ws[0], DType::F32), spec);
+    Vector sums = reference::conv2d(read(from, xs.size(), type), as_nhwc(xs), read(filter, ws.size(), DType::F32),
+                                    as_krsc(ws), shift == nullptr ? Vector() : read(shift, ws[0], DType::F32), spec);
     if (activation == Activation::Relu)
       for (double& v : sums) v = v < 0 ? 0 : v;
     write(to, sums, type);
@@ -96,10 +99,11 @@ bool conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, T
   if (!has_engine(dx, w.shape(), spec)) return false;
   check_operands("conv2d_backward_input", w, dy, dx);
   check_extents("conv2d_backward_input", dx.shape(), w.shape(), dy.shape(), spec);
-  return submitted(dy.device(), [=, xs = dx.shape(), ws = w.shape(), ys = dy.shape(), type = dy.dtype(), filter = w.raw(),
-                                 above = dy.raw(), to = dx.raw()] {
-    write(to, reference::conv2d_backward_input(as_nhwc(xs), read(filter, ws.size(), DType::F32), as_krsc(ws),
-                                               read(above, ys.size(), type), spec),
+  return submitted(dy.device(), [=, xs = dx.shape(), ws = w.shape(), ys = dy.shape(), type = dy.dtype(),
+                                 filter = w.raw(), above = dy.raw(), to = dx.raw()] {
+    write(to,
+          reference::conv2d_backward_input(as_nhwc(xs), read(filter, ws.size(), DType::F32), as_krsc(ws),
+                                           read(above, ys.size(), type), spec),
           type);
   });
 }
@@ -111,8 +115,9 @@ bool conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, 
   check_extents("conv2d_backward_filter", x.shape(), dw.shape(), dy.shape(), spec);
   return submitted(x.device(), [=, xs = x.shape(), ws = dw.shape(), ys = dy.shape(), type = x.dtype(), from = x.raw(),
                                 above = dy.raw(), to = dw.raw()] {
-    write(to, reference::conv2d_backward_filter(read(from, xs.size(), type), as_nhwc(xs), read(above, ys.size(), type),
-                                                as_krsc(ws), spec),
+    write(to,
+          reference::conv2d_backward_filter(read(from, xs.size(), type), as_nhwc(xs), read(above, ys.size(), type),
+                                            as_krsc(ws), spec),
           DType::F32);
   });
 }

@@ -1,5 +1,5 @@
-// What stands in for cuDNN on the host: nothing, as in a build without it (our own kernels convolve), or plain loops behind
-// the same three functions, which first check everything that cuDNN would demand of its arguments.
+// What stands in for cuDNN on the host: nothing, as in a build without it (our own kernels convolve), or plain loops
+// behind the same three functions, which first check everything that cuDNN would demand of its arguments.
 #pragma once
 
 #include <cstdint>

@@ -32,15 +32,18 @@ class CudnnStandIn : public testing::Test {
                  bias = to_tensor(reference::random_vector(ws[0], 4), {ws[0]});
     const double tolerance = dtype == DType::F32 ? 1e-6 : 1e-2;
     const Tensor x_there = x.to(kGpu), w_there = w.to(kGpu), dy_there = dy.to(kGpu);
-    EXPECT_LT(relative_error(to_double(ops::conv2d(x_there, w_there, bias.to(kGpu), spec)),
-                             reference::conv2d(to_double(x), as_nhwc(xs), to_double(w), as_krsc(ws), to_double(bias), spec)),
-              tolerance);
-    EXPECT_LT(relative_error(to_double(ops::conv2d_backward_input(xs, w_there, dy_there, spec)),
-                             reference::conv2d_backward_input(as_nhwc(xs), to_double(w), as_krsc(ws), to_double(dy), spec)),
-              tolerance);
-    EXPECT_LT(relative_error(to_double(ops::conv2d_backward_filter(x_there, ws, dy_there, spec)),
-                             reference::conv2d_backward_filter(to_double(x), as_nhwc(xs), to_double(dy), as_krsc(ws), spec)),
-              tolerance);
+    EXPECT_LT(
+        relative_error(to_double(ops::conv2d(x_there, w_there, bias.to(kGpu), spec)),
+                       reference::conv2d(to_double(x), as_nhwc(xs), to_double(w), as_krsc(ws), to_double(bias), spec)),
+        tolerance);
+    EXPECT_LT(
+        relative_error(to_double(ops::conv2d_backward_input(xs, w_there, dy_there, spec)),
+                       reference::conv2d_backward_input(as_nhwc(xs), to_double(w), as_krsc(ws), to_double(dy), spec)),
+        tolerance);
+    EXPECT_LT(
+        relative_error(to_double(ops::conv2d_backward_filter(x_there, ws, dy_there, spec)),
+                       reference::conv2d_backward_filter(to_double(x), as_nhwc(xs), to_double(dy), as_krsc(ws), spec)),
+        tolerance);
     return emulation::convolutions_by_cudnn() - before;
   }
 };
@@ -62,7 +65,8 @@ TEST_F(CudnnStandIn, IsNotAskedWhereThereIsNoCudnn) {
 TEST_F(CudnnStandIn, ChecksItsArguments) {
   const Tensor x = to_tensor(reference::random_vector(2 * 4 * 4 * 9, 1), {2, 4, 4, 9}, kGpu).view(1, {1, 4, 4, 9});
   const Tensor w = to_tensor(reference::random_vector(9, 2), {1, 1, 1, 9}, kGpu);
-  EXPECT_THAT(error_of<emulation::Finding>([&] { ops::conv2d(x, w, {}, {}); }), testing::HasSubstr("not aligned to 16 bytes"));
+  EXPECT_THAT(error_of<emulation::Finding>([&] { ops::conv2d(x, w, {}, {}); }),
+              testing::HasSubstr("not aligned to 16 bytes"));
 }
 
 // ---- the file of plans ----
@@ -89,7 +93,8 @@ TEST_F(PlanFileTest, RemembersBetweenRunsAndTheLastWordWins) {
 
 TEST_F(PlanFileTest, PassesOverDamagedLines) {
   cuda::PlanFile(path_).remember("good", "eng1");
-  std::ofstream(path_, std::ios::app) << "no tab\n\tno beginning\nno end\t\n\x00\xff\xfe\n" << "cut off\teng";
+  std::ofstream(path_, std::ios::app) << "no tab\n\tno beginning\nno end\t\n\x00\xff\xfe\n"
+                                      << "cut off\teng";
   cuda::PlanFile read(path_);
   EXPECT_EQ(read.find("good"), "eng1");
   EXPECT_EQ(read.find("no end"), std::nullopt);
