@@ -38,6 +38,7 @@ __global__ void __launch_bounds__(kThreads)
   const Window& window = source.window;
   const int64_t first_out = int64_t{blockIdx.y} * kOut;
   float* const filter = dynamic_shared<float>();
+  note_dynamic_shared<kOut * 9 * 8 * 4>();  // 3x3 of eight channels
   load_filter<kOut>(window, w, taps, first_out, sink.columns, filter);
   __syncthreads();
 

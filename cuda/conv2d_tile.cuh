@@ -241,6 +241,7 @@ struct Cut {
 template <typename Tile, typename A, typename B, typename Sink>
 __global__ void __launch_bounds__(Tile::kThreads) conv2d_product_kernel(A a, B b, Sink sink, Cut cut) {
   if constexpr (Tile::kIsCompiled) {
+    note_dynamic_shared<static_cast<int>(Tile::kSharedBytes)>();
     // Neighbouring blocks share their rows of A: the pixels, of which there are more than of the filter.
     const int64_t first_row = blockIdx.x / cut.tiles_across * Tile::kRows;
     const int64_t first_column = blockIdx.x % cut.tiles_across * Tile::kColumns;

@@ -1,6 +1,6 @@
 // The tile of conv2d_tile.cuh on tensor cores, for bf16 and f16 with sums in f32. Shared memory holds A and B in the
-// order they have in global memory, since WMMA reads either; each warp computes a part of the tile in fragments of 16
-// x 16.
+// order they have in global memory, since WMMA reads either; each warp computes a part of the tile in 16 x 16
+// fragments.
 #pragma once
 
 #include <mma.h>
@@ -12,8 +12,8 @@
 
 namespace avs::cuda {
 
-// Compiled for a GPU without these tensor cores, kernels are empty, and has_tensor_cores() keeps them from being launched
-// there.
+// Compiled for a GPU without these tensor cores, kernels are empty, and has_tensor_cores() keeps them from being
+// launched there.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 template <typename T>
 constexpr bool kCompiledForTensorCores = std::is_same_v<T, f16>;

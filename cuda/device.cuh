@@ -122,5 +122,12 @@ template <typename T> __device__ inline T* dynamic_shared() {
   return reinterpret_cast<T*>(avs_dynamic_shared);
 }
 #endif
+// What a launch of the kernel asks for at its largest here. A kernel's code does not say it, and its occupancy depends on
+// it: ./run cuda_report reads this remark in the PTX.
+template <int kBytes> __device__ inline void note_dynamic_shared() {
+#ifndef AVS_EMULATED_CUDA
+  asm("// dynamic shared memory: %0" ::"n"(kBytes));
+#endif
+}
 
 }  // namespace avs::cuda

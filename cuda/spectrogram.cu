@@ -70,6 +70,7 @@ __global__ void __launch_bounds__(kBlock)
     band_sums_kernel(BandWork work, const Complex* __restrict__ spectra, const float* __restrict__ weights,
                      const int32_t* __restrict__ bands, Complex* __restrict__ out) {
   auto* const powers = dynamic_shared<Complex>();  // [kFrames, bins] of left, right
+  note_dynamic_shared<8 * kFrames*(4096 / 2 + 1)>();
   const int bins = work.bins(), lane = static_cast<int>(threadIdx.x) % 32;
   const int64_t first = int64_t{blockIdx.x} * kFrames;
   for (int f = 0; f < kFrames; ++f)
@@ -100,14 +101,17 @@ __global__ void __launch_bounds__(kBlock)
   }
 }
 
-// The same with complex weights, which meet the spectra themselves.
+// The same with complex weights, which meet the spectra themselves: twice the memory, hence one frame at a time of a
+// long transform.
+template <int kTogether>
 __global__ void __launch_bounds__(kBlock)
     band_projections_kernel(BandWork work, const Complex* __restrict__ spectra, const Complex* __restrict__ weights,
                             const int32_t* __restrict__ bands, Complex* __restrict__ out) {
-  auto* const both = dynamic_shared<Complex>();  // [kFrames, 2, bins] of re, im: left, then right
+  auto* const both = dynamic_shared<Complex>();   // [kTogether, 2, bins] of re, im: left, then right
+  note_dynamic_shared<8 * 2 * (4096 / 2 + 1)>();  // of one frame at 4096, or two at 2048
   const int bins = work.bins(), lane = static_cast<int>(threadIdx.x) % 32;
-  const int64_t first = int64_t{blockIdx.x} * kFrames;
-  for (int f = 0; f < kFrames; ++f)
+  const int64_t first = int64_t{blockIdx.x} * kTogether;
+  for (int f = 0; f < kTogether; ++f)
     for (int k = static_cast<int>(threadIdx.x); k < bins; k += kBlock) {
       Complex left{}, right{};
       if (first + f < work.frames) split(spectra + (first + f) * work.fft_size, work.fft_size, k, left, right);
@@ -117,20 +121,20 @@ __global__ void __launch_bounds__(kBlock)
   __syncthreads();
   for (int filter = static_cast<int>(threadIdx.x) / 32; filter < work.filters; filter += kBlock / 32) {
     const Band band = band_at(bands, filter);
-    Complex sums[2 * kFrames] = {};
+    Complex sums[2 * kTogether] = {};
     for (int k = lane; k < band.count; k += 32) {
       const Complex weight = weights[band.first_weight + k];
 #pragma unroll
-      for (int i = 0; i < 2 * kFrames; ++i) {
+      for (int i = 0; i < 2 * kTogether; ++i) {
         const Complex x = both[i * bins + band.first_bin + k];
         sums[i].at[0] += weight.at[0] * x.at[0] - weight.at[1] * x.at[1];
         sums[i].at[1] += weight.at[0] * x.at[1] + weight.at[1] * x.at[0];
       }
     }
 #pragma unroll
-    for (int i = 0; i < 2 * kFrames; ++i) sums[i] = {warp_sum(sums[i].at[0]), warp_sum(sums[i].at[1])};
+    for (int i = 0; i < 2 * kTogether; ++i) sums[i] = {warp_sum(sums[i].at[0]), warp_sum(sums[i].at[1])};
 #pragma unroll
-    for (int f = 0; f < kFrames; ++f)
+    for (int f = 0; f < kTogether; ++f)
       if (lane == f && first + f < work.frames)
         write(work, band.index, first + f, 0.5f * sqrtf(square(sums[2 * f])), 0.5f * sqrtf(square(sums[2 * f + 1])),
               out);
@@ -186,13 +190,14 @@ BandWork work_of(const Tensor& spectra, const BandFilters& filters, float log_of
           .filters = static_cast<int>(filters.bands.shape()[0]),
           .log_offset = log_offset};
 }
-// floats of shared memory for each frame and bin
-Grid grid_of(const BandWork& work, int floats, Device device) {
-  const size_t bins = static_cast<size_t>(work.fft_size) / 2 + 1,
-               bytes = kFrames * bins * sizeof(float) * static_cast<size_t>(floats);
+size_t shared_bytes(const BandWork& work, int frames, int floats_per_bin) {
+  return (static_cast<size_t>(work.fft_size) / 2 + 1) * sizeof(float) * static_cast<size_t>(frames * floats_per_bin);
+}
+Grid grid_of(const BandWork& work, int frames, int floats_per_bin, Device device) {
+  const size_t bytes = shared_bytes(work, frames, floats_per_bin);
   AVS_CHECK(ShapeError, bytes <= facts(device).shared_bytes_per_block, "spectrogram: a transform of ", work.fft_size,
             " needs ", bytes, " bytes of shared memory, ", device, " has ", facts(device).shared_bytes_per_block);
-  return {.blocks = dim3(static_cast<unsigned>(blocks_for(work.frames, kFrames))),
+  return {.blocks = dim3(static_cast<unsigned>(blocks_for(work.frames, frames))),
           .threads = dim3(kBlock),
           .shared_bytes = bytes};
 }
@@ -210,14 +215,21 @@ void stft(const Tensor& signal, const Tensor& window, const StftFrames& frames, 
 void band_sums(const Tensor& spectra, const BandFilters& filters, Bin bin, float log_offset, Tensor& out) {
   const BandWork work = work_of(spectra, filters, log_offset);
   launch("band_sums_kernel", bin == Bin::Power ? band_sums_kernel<Bin::Power> : band_sums_kernel<Bin::Magnitude>,
-         grid_of(work, 2, out.device()), out.device(), work, complex(spectra), filters.weights.data<float>(),
+         grid_of(work, kFrames, 2, out.device()), out.device(), work, complex(spectra), filters.weights.data<float>(),
          filters.bands.data<int32_t>(), complex(out));
 }
 
 void band_projections(const Tensor& spectra, const BandFilters& filters, float log_offset, Tensor& out) {
   const BandWork work = work_of(spectra, filters, log_offset);
-  launch("band_projections_kernel", band_projections_kernel, grid_of(work, 4, out.device()), out.device(), work,
-         complex(spectra), complex(filters.weights), filters.bands.data<int32_t>(), complex(out));
+  const auto run = [&](auto kernel, int frames) {
+    launch("band_projections_kernel", kernel, grid_of(work, frames, 4, out.device()), out.device(), work,
+           complex(spectra), complex(filters.weights), filters.bands.data<int32_t>(), complex(out));
+  };
+  constexpr size_t kSharedEverywhere = 64 * 1024;  // on every GPU from compute capability 7.5
+  if (shared_bytes(work, kFrames, 4) <= kSharedEverywhere)
+    run(band_projections_kernel<kFrames>, kFrames);
+  else
+    run(band_projections_kernel<1>, 1);
 }
 
 void halve_rate(const Tensor& signal, const Tensor& taps, Tensor& halved) {
