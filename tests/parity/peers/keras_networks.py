@@ -26,6 +26,7 @@ from training import (
     mixed_batch,
     options_of,
     rule_of,
+    sensitivity,
     steps_spec,
 )
 
@@ -208,7 +209,8 @@ def network_case(model, extent, attempt):
     for name, (weight, axes) in parameters.items():
         case.expect(f"grad/{name}", to_ours(weight.value.grad.numpy(), axes), 1e-4, extent.most)
     leaves = [weight.value for weight, _ in parameters.values()]
-    return case, is_well_posed(leaves, x, lambda x: run(net, head, preprocess(x), True)["logits"].backward(dlogits))
+    changes = sensitivity(leaves, x, lambda x: run(net, head, preprocess(x), True)["logits"].backward(dlogits))
+    return case, is_well_posed(case, extent, parameters, changes)
 
 
 def expect_statistics(case, net, buffers, start, rows, momentum, most):
@@ -227,7 +229,7 @@ def expect_statistics(case, net, buffers, start, rows, momentum, most):
 
 
 def steps_case(model, extent):
-    """Ten steps by Keras throughout: its network, its loss, its L2, its Adam. Dropout's masks are drawn as everywhere."""
+    """Ten steps by Keras throughout: its network, loss, L2 and Adam. Dropout's masks are drawn as everywhere."""
     options = options_of(model, extent.width)
     spec = steps_spec(options, "hat", "author")
     case = Case(f"ten steps/{model}, Keras", "ten steps", "steps", keras_version(), spec)
