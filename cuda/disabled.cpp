@@ -89,9 +89,10 @@ AVS_WEAK void weighted_sum_backward(const std::vector<Tensor>&, const std::vecto
 }
 AVS_WEAK void sum_rows(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void sum_squares(const Tensor&, Tensor&) { missing(); }
-AVS_WEAK int64_t first_non_finite(const Tensor&) { missing(); }
+AVS_WEAK void find_non_finite(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void mixup(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
-AVS_WEAK void adam(Tensor&, const Tensor&, Tensor&, Tensor&, const Tensor&, AdamSpec) { missing(); }
+AVS_WEAK void adam(Tensor&, const Tensor&, Tensor&, Tensor&, const Tensor&, AdamSpec, const Tensor&) { missing(); }
+AVS_WEAK void update_loss_scale(Tensor&, const Tensor&, LossScale) { missing(); }
 AVS_WEAK void ema(Tensor&, const Tensor&, float) { missing(); }
 AVS_WEAK void cast(const Tensor&, Tensor&) { missing(); }
 

@@ -46,7 +46,7 @@ __global__ void __launch_bounds__(kBlock)
   if (threadIdx.x == 0) *y = static_cast<float>(sum);
 }
 
-// ---- first_non_finite: the smallest index of all that the threads found; integers, so the order does not matter ----
+// ---- find_non_finite: the smallest index of all that the threads found; integers, so the order does not matter ----
 
 template <typename T>
 __global__ void non_finite_kernel(int64_t n, const T* __restrict__ x, unsigned long long* __restrict__ first) {
@@ -82,17 +82,12 @@ void sum_squares(const Tensor& x, Tensor& y) {
          y.data<float>());
 }
 
-int64_t first_non_finite(const Tensor& x) {
-  constexpr unsigned long long kNone = ~0ULL;
-  Tensor scratch = Tensor::empty({static_cast<int64_t>(sizeof kNone)}, DType::U8, x.device());
-  check(cudaMemsetAsync(scratch.raw(), 0xff, sizeof kNone, stream(x.device())), "first_non_finite");
-  for_floating("first_non_finite", x.dtype(), [&]<typename T>() {
+void find_non_finite(const Tensor& x, Tensor& first) {
+  check(cudaMemsetAsync(first.raw(), 0xff, first.bytes(), stream(x.device())), "find_non_finite");  // none: the largest
+  for_floating("find_non_finite", x.dtype(), [&]<typename T>() {
     launch("non_finite_kernel", non_finite_kernel<T>, over(x.size(), x.device()), x.device(), x.size(), x.data<T>(),
-           reinterpret_cast<unsigned long long*>(scratch.raw()));
+           reinterpret_cast<unsigned long long*>(first.raw()));
   });
-  unsigned long long first = kNone;
-  avs::context(x.device()).copy_to_host(&first, scratch.raw(), sizeof first);
-  return first == kNone ? -1 : static_cast<int64_t>(first);
 }
 
 }  // namespace avs::cuda

@@ -30,22 +30,21 @@ Device choose_device(const std::string& flag, const std::string& asked) {
   return asked == "auto" && cuda::available() ? Device{Device::Kind::Cuda, 0} : kCpu;
 }
 
-DType choose_dtype(const std::string& asked, Device device) {
+}  // namespace
+
+DType dtype_for(const std::string& asked, Device device, int compute_capability) {
   if (!device.is_cuda()) {
     if (asked == "bf16" || asked == "f16")
       throw UsageError("--dtype " + asked + ": the CPU computes in f32; leave --dtype out or give f32");
     return DType::F32;
   }
-  const int capability = cuda::compute_capability(device);
-  if (asked == "bf16" && capability < 80)
-    throw UsageError(str("--dtype bf16: ", device, " has compute capability ", capability / 10, ".", capability % 10,
-                         ", bf16 needs 8.0; --dtype f32 works"));
+  if (asked == "bf16" && compute_capability < 80)
+    throw UsageError(str("--dtype bf16: ", device, " has compute capability ", compute_capability / 10, ".",
+                         compute_capability % 10, ", bf16 needs 8.0; --dtype f16 and f32 work"));
   if (asked == "f32") return DType::F32;
   if (asked == "f16") return DType::F16;
-  return capability >= 80 ? DType::BF16 : DType::F32;
+  return compute_capability >= 80 ? DType::BF16 : DType::F16;
 }
-
-}  // namespace
 
 std::string check_device_name(const std::string& name) {
   const bool numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 &&
@@ -85,7 +84,8 @@ Placement use_device(const ComputeOptions& options) {
   const int threads = options.threads == 0 ? cores : options.threads;
   set_thread_count(threads);
   Placement placement{.device = choose_device("--device", options.device)};
-  placement.dtype = choose_dtype(options.dtype, placement.device);
+  const int capability = placement.device.is_cuda() ? cuda::compute_capability(placement.device) : 0;
+  placement.dtype = dtype_for(options.dtype, placement.device, capability);
   if (placement.device.is_cuda()) {
     spdlog::info("device: {}, {}{}", cuda::description(placement.device), str(placement.dtype),
                  options.device == "auto" ? " (--device cpu for the CPU)" : "");

@@ -30,8 +30,12 @@ void add_compute_options(CLI::App& app, ComputeOptions& options);
 void add_features_option(CLI::App& app, std::string& device);
 Device features_device(const std::string& asked);  // DeviceError when CUDA was asked for and cannot be had
 
+// --dtype on a device: auto is f32 on the CPU, bf16 from compute capability 8.0 (80) on, f16 before. UsageError for a type
+// that the device does not compute in.
+DType dtype_for(const std::string& asked, Device device, int compute_capability);
+
 // Sets thread count and memory limit, says in one line on stderr what it took and why, and returns it. `auto` takes the
-// first GPU where there is one, and there bf16 from compute capability 8.0 on. DeviceError when CUDA was asked for and
+// first GPU where there is one, and there bf16 from compute capability 8.0 on, f16 before. DeviceError when CUDA was asked for and
 // cannot be had, UsageError for a type the device does not compute in.
 Placement use_device(const ComputeOptions& options);
 

@@ -147,6 +147,7 @@ void BackboneTrainer::make_model() {
   model_->recompute_stages(options_.recompute);
   arena_.emplace(*model_);
   adam_.emplace(*arena_, options_.learning.adam_options());
+  if (placement_.dtype == DType::F16) adam_->scale_losses();
   if (placement_.device.is_cuda() && !options_.no_graph) captured_.emplace(*model_, *adam_);
   if (options_.learning.ema > 0) average_.emplace(*arena_, static_cast<float>(options_.learning.ema));
   if (continues) resume(last);
@@ -249,6 +250,9 @@ void BackboneTrainer::after_step(const StepResult& result, double learning_rate)
   position_.epoch_sums.add(result.loss, result.accuracy, result.rows);
   position_.interval_sums.add(result.loss, result.accuracy, result.rows);
   buffers_before_.clear();
+  if (result.skipped)
+    spdlog::info("step {}: a gradient left the range of f16 and nothing moved; the loss scale is {} now", position_.step,
+                 result.loss_scale);
   if (position_.step % options_.log_steps != 0) return;
   log_->write(step_line({.epoch = position_.epoch + 1,
                          .step = position_.step,
@@ -256,7 +260,8 @@ void BackboneTrainer::after_step(const StepResult& result, double learning_rate)
                          .l2 = adam_->l2_penalty(),
                          .learning_rate = learning_rate,
                          .seconds = clock_->seconds(),
-                         .peak_bytes = context(model_->device()).memory().peak_bytes}));
+                         .peak_bytes = context(model_->device()).memory().peak_bytes,
+                         .loss_scale = adam_->scales_losses() ? result.loss_scale : 0}));
   position_.metrics_lines = log_->lines();
   position_.interval_sums = {};
 }

@@ -6,7 +6,6 @@
 #include "apps/train/run_log.h"
 #include "autograd/functions.h"
 #include "tensor/ops/mixup.h"
-#include "tensor/ops/reduce.h"
 
 namespace avs {
 
@@ -33,11 +32,11 @@ StepResult CapturedStep::run(const Tensor& inputs, const Tensor& targets, const 
   const double loss = static_cast<double>(loss_.item());
   if (!std::isfinite(loss))
     throw NumericError(str("the loss is ", loss, ": ", find_non_finite(model_, mix(inputs_, plan))));
-  if (!std::isfinite(gradient_squares_.item())) {
-    const int64_t bad = ops::first_non_finite(optimizer_.gradients());
-    throw NumericError(str("the gradient of '", optimizer_.parameter_at(std::max<int64_t>(bad, 0)), "' is not finite"));
-  }
-  return {loss, accuracy_of(logits_, mixed_targets_), plan.rows()};
+  const Adam::Outcome outcome = optimizer_.outcome();
+  optimizer_.check(outcome);
+  StepResult result{loss, accuracy_of(logits_, mixed_targets_), plan.rows()};
+  result.set(outcome);
+  return result;
 }
 
 void CapturedStep::make_room(const Tensor& inputs, const Tensor& targets, const MixupPlan& plan) {
@@ -49,7 +48,6 @@ void CapturedStep::make_room(const Tensor& inputs, const Tensor& targets, const 
   second_ = Tensor::empty({rows}, DType::I32, device);
   lambda_ = Tensor::empty({rows}, DType::F32, device);
   loss_ = Tensor::empty({1}, DType::F32, device);
-  gradient_squares_ = Tensor::empty({1}, DType::F32, device);
   logits_ = Tensor::empty({rows, classes}, DType::F32, device);
   mixed_targets_ = Tensor::empty({rows, classes}, DType::F32, device);
 }
@@ -65,12 +63,11 @@ void CapturedStep::record() {
   const Tensor y = ops::mixup(targets_, first_, second_, lambda_);
   const Variable logits = model_.run(Variable(ops::mixup(inputs_, first_, second_, lambda_))).logits;
   const Variable loss = softmax_kl(logits, y, kKlClip);
-  loss.backward();
+  loss.backward(optimizer_.loss_scale());
   optimizer_.apply();
   loss_.copy_from(loss.value());
   logits_.copy_from(logits.value());
   mixed_targets_.copy_from(y);
-  gradient_squares_.copy_from(ops::sum_squares(optimizer_.gradients()));
 }
 
 }  // namespace avs

@@ -18,7 +18,7 @@ class CapturedStep {
   CapturedStep(Backbone& model, Adam& optimizer) : model_(model), optimizer_(optimizer) {}
 
   // As train_step(). Batches of another shape than the first one's (the last of an epoch) take that. NumericError: as
-  // there, but the optimizer has moved already; the last checkpoint has not.
+  // there.
   StepResult run(const Tensor& inputs, const Tensor& targets, const StepSettings& settings);
 
  private:
@@ -29,7 +29,7 @@ class CapturedStep {
   Backbone& model_;
   Adam& optimizer_;
   Tensor inputs_, targets_, first_, second_, lambda_;      // written before each replay
-  Tensor loss_, gradient_squares_, logits_, mixed_targets_;  // read after it
+  Tensor loss_, logits_, mixed_targets_;  // read after it
   std::unique_ptr<cuda::Graph> graph_;
 };
 

@@ -9,6 +9,7 @@
 //
 // metrics.jsonl of a training run holds one JSON object a line, of two kinds:
 //   {"kind":"step","epoch":1,"step":50,"loss":…,"l2":…,"accuracy":…,"learning_rate":…,"seconds":…,"peak_bytes":…}
+//     (and, in f16, "loss_scale":… before "seconds")
 //   {"kind":"epoch","epoch":1,"step":…,"loss":…,"l2":…,"accuracy":…,"learning_rate":…,"validation_clips":…,
 //    "validation_micro_accuracy":…,"validation_macro_accuracy":…,"validation_log_loss":…,"best":true,"seconds":…,"peak_bytes":…}
 // epoch and step count from 1; loss is the KL divergence without the L2 term, l2 that term; accuracy is measured on the

@@ -20,6 +20,7 @@ nlohmann::ordered_json common(const char* kind, const LogLine& line) {
 
 std::string step_line(const LogLine& line) {
   nlohmann::ordered_json json = common("step", line);
+  if (line.loss_scale > 0) json["loss_scale"] = line.loss_scale;
   json["seconds"] = line.seconds;
   json["peak_bytes"] = line.peak_bytes;
   return json.dump();

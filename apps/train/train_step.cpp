@@ -26,9 +26,11 @@ StepResult train_step(Backbone& model, Adam& optimizer, const Tensor& inputs, co
   const double value = static_cast<double>(loss.value().item());
   if (!std::isfinite(value)) throw NumericError(str("the loss is ", value, ": ", find_non_finite(model, x)));
 
-  loss.backward();                         // fills the parameters' gradients, frees the graph
+  loss.backward(optimizer.loss_scale());   // from 1, in f16 from more; fills the parameters' gradients, frees the graph
   optimizer.step(settings.learning_rate);  // gathers them, adds L2, moves the parameters
-  return {value, accuracy_of(logits.value(), y), plan.rows()};
+  StepResult result{value, accuracy_of(logits.value(), y), plan.rows()};
+  if (optimizer.scales_losses()) result.set(optimizer.outcome());
+  return result;
 }
 
 }  // namespace avs

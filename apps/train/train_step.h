@@ -17,10 +17,18 @@ struct StepSettings {
 struct StepResult {
   double loss = 0, accuracy = 0;  // over the mixed rows
   int64_t rows = 0;
+  bool skipped = false;   // a gradient overflowed f16: nothing moved
+  double loss_scale = 1;  // for the next step
+
+  void set(const Adam::Outcome& outcome) {
+    skipped = outcome.skipped();
+    loss_scale = outcome.loss_scale;
+  }
 };
 
 // inputs [n, ...] f32 or u8, targets [n, classes] f32. NumericError, parameters untouched: the loss or a gradient is
-// not finite; the message names the stage or parameter where that begins.
+// not finite; the message names the stage or parameter where that begins. A gradient that only overflowed f16 skips the
+// step and halves the loss scale.
 StepResult train_step(Backbone& model, Adam& optimizer, const Tensor& inputs, const Tensor& targets,
                       const StepSettings& settings);
 

@@ -7,24 +7,61 @@
 #include "tensor/ops/reduce.h"
 
 namespace avs {
+namespace {
+
+constexpr const char* kLossScaleKey = "adam.loss_scale";
+
+// What ops::update_loss_scale() keeps, at its start.
+Tensor scaling_from(float scale, Device device) {
+  const std::array<float, 4> start = {scale, 0.0f, 0.0f, 1.0f / scale};
+  return Tensor::from({4}, std::span<const float>(start), device);
+}
+
+}  // namespace
 
 Adam::Adam(ParameterArena& parameters, AdamOptions options)
     : parameters_(parameters),
       options_(options),
       m_(Tensor::zeros({parameters.size()}, DType::F32, parameters.values().device())),
-      v_(Tensor::zeros({parameters.size()}, DType::F32, parameters.values().device())) {
+      v_(Tensor::zeros({parameters.size()}, DType::F32, parameters.values().device())),
+      scaling_(scaling_from(1.0f, parameters.values().device())),
+      first_bad_(Tensor::empty({2}, DType::I32, parameters.values().device())) {
   AVS_CHECK(UsageError, options.l2 >= 0, "Adam: l2 must not be negative, got ", options.l2);
   AVS_CHECK(UsageError, options.epsilon > 0, "Adam: epsilon must be above 0, got ", options.epsilon);
 }
 
+void Adam::scale_losses() {
+  loss_scaling_ = LossScale::Dynamic;
+  scaling_.copy_from(scaling_from(kFirstScale, scaling_.device()));
+}
+
 void Adam::step(double learning_rate) {
   parameters_.gather_gradients();
-  const int64_t bad = ops::first_non_finite(parameters_.gradients());
-  AVS_CHECK(NumericError, bad < 0, "the gradient of '", parameters_.path_at(std::max<int64_t>(bad, 0)),
-            "' is not finite");
-  if (options_.max_gradient_norm > 0) limit_gradient_norm();
+  look_at_gradients();
+  const Outcome outcome = this->outcome();
+  check(outcome);
+  if (options_.max_gradient_norm > 0 && !outcome.skipped()) limit_gradient_norm();
   prepare(learning_rate);
   move();
+}
+
+// What the kernels of move() find on the device: whether to move, and by what to multiply the gradients.
+void Adam::look_at_gradients() {
+  first_bad_.copy_from(ops::find_non_finite(parameters_.gradients()));
+  ops::update_loss_scale(scaling_, first_bad_, loss_scaling_);
+}
+
+Adam::Outcome Adam::outcome() const {
+  const Tensor words = first_bad_.to(kCpu);
+  return {ops::index_of(words.data<int32_t>()), scales_losses() ? static_cast<double>(loss_scale().item()) : 1.0};
+}
+
+void Adam::check(const Outcome& outcome) const {
+  if (outcome.first_bad < 0) return;
+  const std::string gradient = "the gradient of '" + parameters_.path_at(outcome.first_bad) + "' is not finite";
+  AVS_CHECK(NumericError, scales_losses(), gradient);
+  AVS_CHECK(NumericError, outcome.loss_scale >= 1, gradient, " however small the loss is made: the loss scale fell to ",
+            outcome.loss_scale, ", so this is no overflow of f16 but a training that diverges");
 }
 
 void Adam::prepare(double learning_rate) {
@@ -41,6 +78,7 @@ void Adam::prepare(double learning_rate) {
 
 void Adam::apply() {
   parameters_.gather_gradients();
+  look_at_gradients();
   move();
 }
 
@@ -52,13 +90,16 @@ void Adam::move() {
     Tensor values = part(parameters_.values()), m = part(m_), v = part(v_);
     ops::adam(values, part(parameters_.gradients()), m, v, scalars_[i],
               {options_.beta1, options_.beta2, options_.epsilon, options_.placement,
-               range.decay == Decay::Yes ? options_.l2 : 0.0f});
+               range.decay == Decay::Yes ? options_.l2 : 0.0f},
+              scaling_);
   }
 }
 
 void Adam::limit_gradient_norm() {
   Tensor& gradients = parameters_.gradients();
-  const double norm = std::sqrt(static_cast<double>(ops::sum_squares(gradients).item()));
+  const double factor =
+      static_cast<double>(scaling_.view(3, {1}).item());  // they still are multiples of the loss scale
+  const double norm = factor * std::sqrt(static_cast<double>(ops::sum_squares(gradients).item()));
   if (norm <= options_.max_gradient_norm) return;
   // g + (s - 1) g = s g, with the one in-place update the engine has: average = decay * average + (1 - decay) * value.
   const float scale = static_cast<float>(options_.max_gradient_norm / norm);
@@ -66,20 +107,30 @@ void Adam::limit_gradient_norm() {
 }
 
 double Adam::l2_penalty() const {
-  if (parameters_.decaying_size() == 0) return 0;
-  const Tensor decaying = parameters_.values().view(0, {parameters_.decaying_size()});
-  return 0.5 * static_cast<double>(options_.l2) * static_cast<double>(ops::sum_squares(decaying).item());
+  return parameters_.decaying_size() == 0 ? 0 : l2_penalty_of(static_cast<double>(decaying_squares().item()));
+}
+
+Tensor Adam::decaying_squares() const {
+  if (parameters_.decaying_size() == 0) return Tensor::zeros({1}, DType::F32, parameters_.values().device());
+  return ops::sum_squares(parameters_.values().view(0, {parameters_.decaying_size()}));
 }
 
 NamedTensors Adam::state() const {
   NamedTensors state = parameters_.views_of(m_, "adam.m/");
   state.merge(parameters_.views_of(v_, "adam.v/"));
+  if (scales_losses()) state[kLossScaleKey] = scaling_;
   return state;
 }
 
 void Adam::load_state(const NamedTensors& state, int64_t steps) {
   parameters_.copy_into(m_, state, "adam.m/");
   parameters_.copy_into(v_, state, "adam.v/");
+  // A run that goes on in f16 after steps in another type begins with the first scale.
+  if (const auto scale = state.find(kLossScaleKey); scale != state.end() && scales_losses()) {
+    AVS_CHECK(DataError, scale->second.shape() == scaling_.shape() && scale->second.dtype() == DType::F32,
+              "the saved loss scale is ", scale->second.shape(), " ", scale->second.dtype(), ", expected [4] f32");
+    scaling_.copy_from(scale->second);
+  }
   steps_ = steps;
 }
 

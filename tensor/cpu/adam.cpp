@@ -1,8 +1,11 @@
 // Adam on the CPU: memory bound, 28 bytes a parameter (p, m, v read and written, the gradient read).
 #include "tensor/ops/adam.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "tensor/ops/reduce.h"
 #include "tensor/parallel.h"
 
 namespace avs::cpu {
@@ -13,8 +16,8 @@ struct Step {
   float rate, root_scale;
 };
 
-Step step_of(const AdamSpec& spec, const float* scalars) {
-  const double rate = double{scalars[0]}, t = double{scalars[1]};
+Step step_of(const AdamSpec& spec, const float* scalars, float skipped) {
+  const double rate = double{scalars[0]}, t = double{scalars[1]} - double{skipped};
   const double correction1 = 1.0 - std::pow(double{spec.beta1}, t);
   const double root2 = std::sqrt(1.0 - std::pow(double{spec.beta2}, t));
   return spec.placement == AdamEpsilon::Corrected
@@ -34,6 +37,11 @@ AVS_SIMD void adam_range(float* p, const float* gradient, float* m, float* v, in
   }
 }
 
+AVS_SIMD void scale_range(const float* from, float factor, int64_t n, float* to) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) to[i] = factor * from[i];
+}
+
 AVS_SIMD void ema_range(float* average, const float* value, int64_t n, float decay) {
   const float weight = 1.0f - decay;
 #pragma omp simd
@@ -42,14 +50,40 @@ AVS_SIMD void ema_range(float* average, const float* value, int64_t n, float dec
 
 }  // namespace
 
-void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec) {
-  const Step step = step_of(spec, scalars.data<float>());
+void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec,
+          const Tensor& scaling) {
+  constexpr int64_t kPiece = 1024;  // of gradients to be scaled: stays in the first cache
+  const float factor = scaling.defined() ? scaling.data<float>()[3] : 1.0f;
+  if (factor == 0.0f) return;
+  const Step step = step_of(spec, scalars.data<float>(), scaling.defined() ? scaling.data<float>()[2] : 0.0f);
   float* p = parameters.data<float>();
   const float* g = gradients.data<float>();
   float* first = m.data<float>();
   float* second = v.data<float>();
-  parallel_for(parameters.size(), 1 << 14,
-               [=](int64_t a, int64_t b) { adam_range(p + a, g + a, first + a, second + a, b - a, spec, step); });
+  parallel_for(parameters.size(), 1 << 14, [=](int64_t a, int64_t b) {
+    if (factor == 1.0f) return adam_range(p + a, g + a, first + a, second + a, b - a, spec, step);
+    std::array<float, kPiece> scaled;
+    for (int64_t i = a; i < b; i += kPiece) {
+      const int64_t n = std::min(kPiece, b - i);
+      scale_range(g + i, factor, n, scaled.data());
+      adam_range(p + i, scaled.data(), first + i, second + i, n, spec, step);
+    }
+  });
+}
+
+void update_loss_scale(Tensor& scaling, const Tensor& first_bad, LossScale kind) {
+  float* const s = scaling.data<float>();
+  const bool good = ops::index_of(first_bad.data<int32_t>()) < 0;
+  s[3] = good ? 1.0f / s[0] : 0.0f;
+  if (kind == LossScale::Fixed) return;
+  s[1] = good ? s[1] + 1.0f : 0.0f;
+  if (!good) {
+    s[2] += 1.0f;
+    s[0] *= 0.5f;
+  } else if (s[1] >= kGoodSteps) {
+    s[1] = 0.0f;
+    s[0] = std::min(2.0f * s[0], kMostScale);
+  }
 }
 
 void ema(Tensor& average, const Tensor& value, float decay) {

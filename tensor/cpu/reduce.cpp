@@ -38,6 +38,21 @@ constexpr int64_t kBlock = 1 << 14;  // fixed, so that the order of a sum does n
 
 int64_t blocks_of(int64_t n) { return (n + kBlock - 1) / kBlock; }
 
+int64_t first_of(const Tensor& x) {
+  const float* from = x.data<float>();
+  const int64_t n = x.size(), blocks = blocks_of(n);
+  std::vector<uint8_t> finite(static_cast<size_t>(blocks));
+  parallel_for(blocks, 4, [&](int64_t first, int64_t last) {
+    for (int64_t b = first; b < last; ++b)
+      finite[static_cast<size_t>(b)] = all_finite(from + b * kBlock, std::min(kBlock, n - b * kBlock));
+  });
+  const auto block = std::ranges::find(finite, uint8_t{0});
+  if (block == finite.end()) return -1;
+  int64_t i = (block - finite.begin()) * kBlock;
+  while (all_finite(from + i, 1)) ++i;
+  return i;
+}
+
 }  // namespace
 
 void sum_rows(const Tensor& x, Tensor& y) {
@@ -62,19 +77,10 @@ void sum_squares(const Tensor& x, Tensor& y) {
   *y.data<float>() = static_cast<float>(sum);
 }
 
-int64_t first_non_finite(const Tensor& x) {
-  const float* from = x.data<float>();
-  const int64_t n = x.size(), blocks = blocks_of(n);
-  std::vector<uint8_t> finite(static_cast<size_t>(blocks));
-  parallel_for(blocks, 4, [&](int64_t first, int64_t last) {
-    for (int64_t b = first; b < last; ++b)
-      finite[static_cast<size_t>(b)] = all_finite(from + b * kBlock, std::min(kBlock, n - b * kBlock));
-  });
-  const auto block = std::ranges::find(finite, uint8_t{0});
-  if (block == finite.end()) return -1;
-  int64_t i = (block - finite.begin()) * kBlock;
-  while (all_finite(from + i, 1)) ++i;
-  return i;
+void find_non_finite(const Tensor& x, Tensor& first) {
+  const int64_t index = first_of(x);
+  first.data<int32_t>()[0] = static_cast<int32_t>(index & 0xffffffff);
+  first.data<int32_t>()[1] = static_cast<int32_t>(index >> 32);
 }
 
 }  // namespace avs::cpu

@@ -4,6 +4,13 @@
 //   Hat:        p -= rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)     Keras, TensorFlow
 // The two differ by the factor sqrt(1 - beta2^t) on epsilon, which starts at about 1/32: a reproduction must choose.
 // `scalars` is f32 [2] on the device = learning rate, step t (from 1), so that a captured step can be replayed.
+//
+// Loss scaling (Micikevicius et al. 2018): gradients on their way through f16 below 6e-8 are lost, so backward starts from
+// `scale` instead of 1. All of it lives on the device, where update_loss_scale() and then adam() read it without a word from
+// the host: `scaling` f32 [4] = scale, good steps in a row, steps skipped so far, factor of this step's gradients.
+//   every gradient finite:  factor = 1 / scale;  after kGoodSteps of them the scale doubles, to kMostScale at most
+//   else:                   factor = 0: adam() moves nothing and its t does not count the step;  the scale halves
+// LossScale::Fixed leaves everything but the factor as it is.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -18,20 +25,31 @@ struct AdamSpec {
   float l2 = 0.0f;  // added to the gradient (Adam), not decoupled (AdamW)
 };
 
+enum class LossScale : uint8_t { Fixed, Dynamic };
+inline constexpr float kFirstScale = 65536.0f, kMostScale = 16777216.0f, kGoodSteps = 2000.0f;
+
 }  // namespace avs
 
 namespace avs::ops {
-void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec);
+// Without `scaling` gradients are taken as they are.
+void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec,
+          const Tensor& scaling = {});
+// first_bad: what ops::find_non_finite() says of all gradients.
+void update_loss_scale(Tensor& scaling, const Tensor& first_bad, LossScale kind);
 // Exponential moving average of weights:   average = decay * average + (1 - decay) * value
 void ema(Tensor& average, const Tensor& value, float decay);
 }  // namespace avs::ops
 
 // What each backend provides. Outputs arrive allocated and checked.
 namespace avs::cpu {
-void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec);
+void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec,
+          const Tensor& scaling);
+void update_loss_scale(Tensor& scaling, const Tensor& first_bad, LossScale kind);
 void ema(Tensor& average, const Tensor& value, float decay);
 }  // namespace avs::cpu
 namespace avs::cuda {
-void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec);
+void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec,
+          const Tensor& scaling);
+void update_loss_scale(Tensor& scaling, const Tensor& first_bad, LossScale kind);
 void ema(Tensor& average, const Tensor& value, float decay);
 }  // namespace avs::cuda

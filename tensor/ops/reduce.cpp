@@ -18,9 +18,16 @@ Tensor sum_squares(const Tensor& x) {
   return y;
 }
 
+Tensor find_non_finite(const Tensor& x) {
+  check_activation("find_non_finite", "x", x);
+  Tensor first = Tensor::empty({2}, DType::I32, x.device());
+  x.device().is_cuda() ? cuda::find_non_finite(x, first) : cpu::find_non_finite(x, first);
+  return first;
+}
+
 int64_t first_non_finite(const Tensor& x) {
-  check_activation("first_non_finite", "x", x);
-  return x.device().is_cuda() ? cuda::first_non_finite(x) : cpu::first_non_finite(x);
+  const Tensor words = find_non_finite(x).to(kCpu);
+  return index_of(words.data<int32_t>());
 }
 
 }  // namespace avs::ops

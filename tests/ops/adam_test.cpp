@@ -1,5 +1,6 @@
 #include "tensor/ops/adam.h"
 
+#include "tensor/ops/reduce.h"
 #include "tests/op_case.h"
 #include "tests/reference/adam.h"
 
@@ -74,6 +75,72 @@ TEST(Adam, EmaFollowsItsFormula) {
   }
 }
 
+// ---- loss scaling ----
+
+// What find_non_finite() says of gradients of which one is bad, or none.
+Tensor looked_at(bool good, Device device) {
+  return ops::find_non_finite(to_tensor({1.0, good ? 2.0 : INFINITY}, {2}, device));
+}
+
+TEST(LossScale, HalvesWhereAGradientIsNotFiniteAndDoublesAfterTwoThousandGoodSteps) {
+  for (const Device device : devices()) {
+    Tensor scaling = to_tensor({kFirstScale, 0, 0, 0}, {4}, device);
+    const auto after = [&](bool good) {
+      ops::update_loss_scale(scaling, looked_at(good, device), LossScale::Dynamic);
+      return to_double(scaling);
+    };
+    EXPECT_EQ(after(true), (Vector{65536, 1, 0, 1.0 / 65536})) << device;
+    EXPECT_EQ(after(false), (Vector{32768, 0, 1, 0})) << device;
+    EXPECT_EQ(after(false), (Vector{16384, 0, 2, 0})) << device;
+    EXPECT_EQ(after(true), (Vector{16384, 1, 2, 1.0 / 16384})) << device;
+    scaling.copy_from(to_tensor({16384, 1998, 2, 0}, {4}, device));
+    EXPECT_EQ(after(true), (Vector{16384, 1999, 2, 1.0 / 16384})) << device;
+    EXPECT_EQ(after(true), (Vector{32768, 0, 2, 1.0 / 16384})) << device;  // the factor is of the step just made
+    scaling.copy_from(to_tensor({kMostScale, 1999, 0, 0}, {4}, device));
+    EXPECT_EQ(after(true)[0], double{kMostScale}) << device;
+  }
+}
+
+TEST(LossScale, FixedOnlyStopsTheStep) {
+  for (const Device device : devices()) {
+    Tensor scaling = to_tensor({1, 0, 0, 1}, {4}, device);
+    ops::update_loss_scale(scaling, looked_at(false, device), LossScale::Fixed);
+    EXPECT_EQ(to_double(scaling), (Vector{1, 0, 0, 0})) << device;
+    ops::update_loss_scale(scaling, looked_at(true, device), LossScale::Fixed);
+    EXPECT_EQ(to_double(scaling), (Vector{1, 0, 0, 1})) << device;
+  }
+}
+
+// Gradients of a loss that was multiplied by 1024, and in between a step that is skipped: the same parameters as
+// without either, for a power of two only moves the exponent.
+TEST(LossScale, AdamDividesByTheScaleAndDoesNotCountASkippedStep) {
+  constexpr int64_t kCount = 2003;
+  for (const Device device : devices()) {
+    std::vector<std::vector<float>> ends;
+    for (const double scale : {1.0, 1024.0}) {
+      Tensor p = to_tensor(reference::random_vector(kCount, 1), {kCount}, device);
+      Tensor m = Tensor::zeros({kCount}, DType::F32, device), v = Tensor::zeros({kCount}, DType::F32, device);
+      const auto step = [&](double t, double skipped, double factor) {
+        Vector g = reference::random_vector(kCount, 7 + static_cast<uint64_t>(t - skipped));
+        for (double& x : g) x *= scale;
+        ops::adam(p, to_tensor(g, {kCount}, device), m, v, to_tensor({0.01, t}, {2}, device), {.l2 = 0.1f},
+                  to_tensor({scale, 0, skipped, factor}, {4}, device));
+      };
+      step(1, 0, 1 / scale);
+      if (scale == 1.0) {
+        step(2, 0, 1 / scale);
+      } else {
+        const std::vector<float> before = p.to_vector();
+        step(2, 1, 0);
+        EXPECT_EQ(p.to_vector(), before) << device;
+        step(3, 1, 1 / scale);
+      }
+      ends.push_back(p.to_vector());
+    }
+    EXPECT_EQ(ends[0], ends[1]) << device;
+  }
+}
+
 TEST(Adam, RefusesWhatDoesNotFit) {
   Tensor p = Tensor::zeros({3}), m = Tensor::zeros({3}), v = Tensor::zeros({4});
   const Tensor g = Tensor::zeros({3}), scalars = Tensor::zeros({2});
@@ -83,6 +150,8 @@ TEST(Adam, RefusesWhatDoesNotFit) {
               testing::HasSubstr("scalars must be [2] = learning rate, step"));
   EXPECT_THAT(error_of<UsageError>([&] { ops::adam(p, g, m, m, scalars, {.beta2 = 1.0f}); }),
               testing::HasSubstr("must lie in [0, 1), got 0.9 and 1"));
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::adam(p, g, m, m, scalars, {}, Tensor::zeros({3})); }),
+              testing::HasSubstr("scaling must be [4] = scale, good steps, skipped steps, factor, on cpu, got [3]"));
   EXPECT_THAT(error_of<UsageError>([&] { ops::ema(p, g, 1.5f); }), testing::HasSubstr("decay must lie in [0, 1]"));
 }
 

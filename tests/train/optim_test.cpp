@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "apps/cli/compute_options.h"
 #include "autograd/functions.h"
 #include "layers/optim/adam.h"
 #include "layers/optim/schedule.h"
@@ -206,6 +207,112 @@ TEST(Adam, TheGradientNormIsLimitedOnRequest) {
   double squares = 0;
   for (const double g : to_double(arena.gradients())) squares += g * g;
   EXPECT_NEAR(std::sqrt(squares), 0.5, 1e-5);
+}
+
+// ---- loss scaling ----
+
+// The gradients that a loss times the optimizer's scale gives; one of them infinite on request.
+void give_scaled_gradients(Three& module, const Adam& adam, uint64_t seed, const char* infinite_in = "") {
+  give_gradients(module, seed);
+  const float scale = adam.loss_scale().item();
+  for (Parameter* p : module.parameters()) {
+    Tensor g = p->variable.grad().clone();
+    for (int64_t i = 0; i < g.size(); ++i) g.data<float>()[i] *= scale;
+    if (p->path == infinite_in) g.data<float>()[1] = INFINITY;
+    p->variable.set_grad(g);
+  }
+}
+
+TEST(LossScaling, AnOverflowSkipsExactlyItsStep) {
+  Three disturbed, calm;
+  ParameterArena arena(disturbed), calm_arena(calm);
+  Adam adam(arena, {}), calm_adam(calm_arena, {});
+  adam.scale_losses();
+  calm_adam.scale_losses();
+  for (const uint64_t seed : {1, 2, 3}) {
+    if (seed == 2) {
+      const std::vector<float> before = arena.values().to_vector();
+      give_scaled_gradients(disturbed, adam, 77, "b");
+      adam.step(0.01);
+      EXPECT_TRUE(adam.outcome().skipped());
+      EXPECT_EQ(adam.outcome().loss_scale, 32768);
+      EXPECT_EQ(arena.values().to_vector(), before);
+    }
+    give_scaled_gradients(disturbed, adam, seed);
+    give_scaled_gradients(calm, calm_adam, seed);
+    adam.step(0.01);
+    calm_adam.step(0.01);
+    EXPECT_FALSE(adam.outcome().skipped());
+  }
+  EXPECT_EQ(arena.values().to_vector(), calm_arena.values().to_vector());
+}
+
+TEST(LossScaling, AScaleBelowOneIsADivergenceThatNamesItsParameter) {
+  Three module;
+  ParameterArena arena(module);
+  Adam adam(arena, {});
+  adam.scale_losses();
+  for (int i = 0; i < 16; ++i) {
+    give_scaled_gradients(module, adam, 5, "c");
+    adam.step(0.01);
+  }
+  EXPECT_EQ(adam.outcome().loss_scale, 1);
+  give_scaled_gradients(module, adam, 5, "c");
+  EXPECT_THAT(error_of<NumericError>([&] { adam.step(0.01); }),
+              testing::AllOf(testing::HasSubstr("'c'"), testing::HasSubstr("the loss scale fell to 0.5")));
+}
+
+TEST(LossScaling, IsSavedAndContinuesBitIdentically) {
+  Three one, two;
+  ParameterArena arena_one(one), arena_two(two);
+  Adam adam_one(arena_one, {}), adam_two(arena_two, {});
+  adam_one.scale_losses();
+  adam_two.scale_losses();
+  give_scaled_gradients(one, adam_one, 7, "a");
+  adam_one.step(0.01);
+  give_scaled_gradients(one, adam_one, 8);
+  adam_one.step(0.01);
+  EXPECT_EQ(adam_one.state().at("adam.loss_scale").to_vector(), (std::vector<float>{32768, 1, 1, 1.0f / 32768}));
+  arena_two.values().copy_from(arena_one.values());
+  adam_two.load_state(adam_one.state(), adam_one.steps());
+  EXPECT_EQ(adam_two.loss_scale().item(), 32768);
+  give_scaled_gradients(one, adam_one, 9);
+  give_scaled_gradients(two, adam_two, 9);
+  adam_one.step(0.01);
+  adam_two.step(0.01);
+  EXPECT_EQ(arena_one.values().to_vector(), arena_two.values().to_vector());
+}
+
+TEST(LossScaling, TheGradientNormIsLimitedAsIfThereWereNoScale) {
+  Three scaled, plain;
+  ParameterArena arena(scaled), plain_arena(plain);
+  Adam adam(arena, {.max_gradient_norm = 0.5}), plain_adam(plain_arena, {.max_gradient_norm = 0.5});
+  adam.scale_losses();
+  give_scaled_gradients(scaled, adam, 7);
+  give_gradients(plain, 7);
+  adam.step(0.01);
+  plain_adam.step(0.01);
+  EXPECT_LT(relative_error(to_double(arena.values()), to_double(plain_arena.values())), 1e-6);
+}
+
+TEST(LossScaling, WithoutF16NothingOfItIsSaved) {
+  Three module;
+  ParameterArena arena(module);
+  EXPECT_FALSE(Adam(arena, {}).state().contains("adam.loss_scale"));
+}
+
+TEST(ComputeType, IsChosenByTheDevice) {
+  constexpr Device kGpu{Device::Kind::Cuda, 0};
+  EXPECT_EQ(dtype_for("auto", kCpu, 0), DType::F32);
+  EXPECT_EQ(dtype_for("auto", kGpu, 75), DType::F16);
+  EXPECT_EQ(dtype_for("auto", kGpu, 80), DType::BF16);
+  EXPECT_EQ(dtype_for("f32", kGpu, 90), DType::F32);
+  EXPECT_EQ(dtype_for("f16", kGpu, 90), DType::F16);
+  EXPECT_THAT(error_of<UsageError>([] {
+                dtype_for("bf16", Device{Device::Kind::Cuda, 0}, 75);
+              }),
+              testing::HasSubstr("compute capability 7.5, bf16 needs 8.0"));
+  EXPECT_THAT(error_of<UsageError>([] { dtype_for("f16", kCpu, 0); }), testing::HasSubstr("the CPU computes in f32"));
 }
 
 // ---- averaged weights ----
