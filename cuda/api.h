@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "tensor/context.h"
@@ -32,5 +33,24 @@ class Graph {
 };
 // Runs `work` once as it is and once while capturing, which executes nothing: one run's effects, and a graph.
 std::unique_ptr<Graph> capture(Device device, const std::function<void()>& work);
+
+// Results on their way to the host, each in pinned memory of its own, so that nobody waits until one is asked for.
+class ReadBack {
+ public:
+  virtual ~ReadBack() = default;
+  virtual void start(const Tensor& from) = 0;          // a copy behind all that the device was given so far
+  virtual std::span<const std::byte> oldest() = 0;     // waits for the oldest that was not asked for; good until its slot's turn
+};
+std::unique_ptr<ReadBack> read_back(Device device, size_t bytes, int slots);
+
+// A batch's way from the host to the device, beside what the device computes: two pinned buffers, two buffers there and a
+// stream of its own.
+class Upload {
+ public:
+  virtual ~Upload() = default;
+  // `to` holds `from` for all that the device is given after this. The host may change `from` at once.
+  virtual void send(const Tensor& from, Tensor& to) = 0;
+};
+std::unique_ptr<Upload> upload(Device device, size_t bytes);  // of each batch
 
 }  // namespace avs::cuda

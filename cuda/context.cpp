@@ -8,6 +8,7 @@
 #include "cuda/arena.h"
 #include "cuda/pools.h"
 #include "cuda/runtime.h"
+#include "cuda/staging.h"
 
 namespace avs::cuda {
 namespace {
@@ -59,6 +60,7 @@ class CudaContext final : public Context {
   }
   // Pageable memory is staged before the call returns: the caller may reuse `host` at once.
   void copy_from_host(void* data, const void* host, size_t bytes) override {
+    if (staging_.copy(data, host, bytes, stream_)) return;
     check(cudaMemcpyAsync(data, host, bytes, cudaMemcpyHostToDevice, stream_), "copying to the device");
   }
   void copy_on_device(void* to, const void* from, size_t bytes) override {
@@ -77,6 +79,7 @@ class CudaContext final : public Context {
  private:
   const Device device_;
   Arena arena_;
+  Staging staging_;
   cudaStream_t stream_ = nullptr;
   DeviceFacts facts_;
 };

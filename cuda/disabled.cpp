@@ -39,6 +39,8 @@ AVS_WEAK avs::Context& context(Device) { missing(); }
 AVS_WEAK int compute_capability(Device) { missing(); }
 AVS_WEAK std::string description(Device) { missing(); }
 AVS_WEAK std::unique_ptr<Graph> capture(Device, const std::function<void()>&) { missing(); }
+AVS_WEAK std::unique_ptr<ReadBack> read_back(Device, size_t, int) { missing(); }
+AVS_WEAK std::unique_ptr<Upload> upload(Device, size_t) { missing(); }
 AVS_WEAK void fill(Tensor&, float) { missing(); }
 
 AVS_WEAK void gelu(const Tensor&, Tensor&) { missing(); }

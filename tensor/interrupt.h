@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <utility>
 
 #include "tensor/error.h"
 
@@ -14,8 +15,22 @@ struct Interrupted : Error {
 
 inline std::atomic<bool> interrupt_requested{false};
 
+// While one lives, this thread goes on to the end: what must happen whole or not at all (capturing a training step).
+class Uninterrupted {
+ public:
+  Uninterrupted() : before_(std::exchange(now_, true)) {}
+  ~Uninterrupted() { now_ = before_; }
+  Uninterrupted(const Uninterrupted&) = delete;
+  Uninterrupted& operator=(const Uninterrupted&) = delete;
+  static bool now() { return now_; }
+
+ private:
+  static inline thread_local bool now_ = false;
+  bool before_;
+};
+
 inline void stop_if_interrupted() {
-  if (interrupt_requested.load(std::memory_order_relaxed)) throw Interrupted("interrupted");
+  if (!Uninterrupted::now() && interrupt_requested.load(std::memory_order_relaxed)) throw Interrupted("interrupted");
 }
 
 }  // namespace avs

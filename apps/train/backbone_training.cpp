@@ -227,26 +227,42 @@ void BackboneTrainer::train_epoch() {
   Progress progress(loader_->batches_per_epoch() - position_.batch,
                     fmt::format("epoch {}/{}", position_.epoch + 1, options_.learning.epochs));
   while (const std::optional<data::Batch> batch = loader_->next()) {
-    const double learning_rate = schedule_.learning_rate(position_.step);
-    remember_buffers();
-    stop_if_interrupted();
-    const StepSettings settings{.seed = options_.learning.seed,
-                                .step = position_.step,
-                                .learning_rate = learning_rate,
-                                .mixup = options_.learning.mixup_options()};
-    const StepResult result = captured_ ? captured_->run(batch->inputs, batch->targets, settings)
-                                        : train_step(*model_, *adam_, batch->inputs, batch->targets, settings);
-    after_step(result, learning_rate);
+    make_step(*batch);
     progress.set_note(fmt::format("loss {:.4f}", position_.epoch_sums.mean_loss()));
     progress.advance();
     if (checkpoint_is_due()) save_last();
   }
+  finish_steps();
 }
 
-void BackboneTrainer::after_step(const StepResult& result, double learning_rate) {
+// On a GPU the result that comes back is of the step before: position_ counts what is known, started_steps() what was begun.
+void BackboneTrainer::make_step(const data::Batch& batch) {
+  stop_if_interrupted();
+  const bool in_graph = captured_ && captured_->takes(batch.inputs, batch.targets);
+  if (!in_graph) finish_steps();
+  const int64_t step = started_steps();
+  const StepSettings settings{.seed = options_.learning.seed,
+                              .step = step,
+                              .learning_rate = schedule_.learning_rate(step),
+                              .mixup = options_.learning.mixup_options()};
+  std::optional<StepResult> result;
+  if (in_graph) {
+    result = captured_->start(batch.inputs, batch.targets, settings);
+  } else {
+    remember_buffers();
+    result = train_step(*model_, *adam_, batch.inputs, batch.targets, settings);
+  }
+  if (average_) average_->update(step + 1);
+  if (result) after_step(*result);
+}
+
+void BackboneTrainer::finish_steps() {
+  while (started_steps() > position_.step) after_step(*captured_->finish());
+}
+
+void BackboneTrainer::after_step(const StepResult& result) {
   ++position_.batch;
   ++position_.step;
-  if (average_) average_->update(position_.step);
   position_.epoch_sums.add(result.loss, result.accuracy, result.rows);
   position_.interval_sums.add(result.loss, result.accuracy, result.rows);
   buffers_before_.clear();
@@ -257,8 +273,8 @@ void BackboneTrainer::after_step(const StepResult& result, double learning_rate)
   log_->write(step_line({.epoch = position_.epoch + 1,
                          .step = position_.step,
                          .sums = position_.interval_sums,
-                         .l2 = adam_->l2_penalty(),
-                         .learning_rate = learning_rate,
+                         .l2 = result.l2 ? *result.l2 : adam_->l2_penalty(),
+                         .learning_rate = schedule_.learning_rate(position_.step - 1),
                          .seconds = clock_->seconds(),
                          .peak_bytes = context(model_->device()).memory().peak_bytes,
                          .loss_scale = adam_->scales_losses() ? result.loss_scale : 0}));
@@ -308,7 +324,7 @@ Evaluation BackboneTrainer::validate() {
 // ---- checkpoints ----
 
 bool BackboneTrainer::checkpoint_is_due() {
-  const bool by_steps = options_.checkpoint_steps > 0 && position_.step % options_.checkpoint_steps == 0;
+  const bool by_steps = options_.checkpoint_steps > 0 && started_steps() % options_.checkpoint_steps == 0;
   return by_steps || clock_->seconds() - last_saved_seconds_ >= 60 * options_.checkpoint_minutes;
 }
 
@@ -335,6 +351,7 @@ void BackboneTrainer::save_best() {
 }
 
 void BackboneTrainer::save_last() {
+  finish_steps();
   const std::string bad = first_non_finite_parameter(*model_);
   if (!bad.empty()) throw NumericError(str("no checkpoint is written: ", bad));
   Checkpoint checkpoint = weights_checkpoint();

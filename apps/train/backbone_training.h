@@ -54,9 +54,12 @@ class BackboneTrainer {
   void choose_what_learns();
   void resume(Checkpoint& last);
   void train_epoch();
+  void make_step(const data::Batch& batch);
+  void finish_steps();  // until the result of every step that was started is known
+  int64_t started_steps() const { return position_.step + (captured_ ? captured_->under_way() : 0); }
   void finish_epoch();
   bool checkpoint_is_due();
-  void after_step(const StepResult& result, double learning_rate);
+  void after_step(const StepResult& result);
   Evaluation validate();
   void save_best();
   void save_last();

@@ -1,15 +1,10 @@
-// A training step on a GPU as one captured graph: mixup, forward, loss, backward and optimizer start with a single call
-// from the host, instead of one for each of some thousand kernels, which at small batches take longer to start than to run.
-//
-//   host, before        batch, mixup's plan, learning rate, step and random state are written in place
-//   device              the graph, captured at the first step: the same kernels, memory and numbers as train_step()
-//   host, after         loss and logits are read back: the only wait
+// train_step() as a captured graph (apps/train/step_graph.h): mixup too happens on the device, from a plan that is written
+// there before each step.
 #pragma once
 
-#include <memory>
+#include <optional>
 
-#include "apps/train/train_step.h"
-#include "cuda/api.h"
+#include "apps/train/step_graph.h"
 
 namespace avs {
 
@@ -17,20 +12,23 @@ class CapturedStep {
  public:
   CapturedStep(Backbone& model, Adam& optimizer) : model_(model), optimizer_(optimizer) {}
 
-  // As train_step(). Batches of another shape than the first one's (the last of an epoch) take that. NumericError: as
-  // there.
-  StepResult run(const Tensor& inputs, const Tensor& targets, const StepSettings& settings);
+  // May this batch be a step of the graph? The first decides the shape; the last batch of an epoch often has another and
+  // is train_step()'s.
+  bool takes(const Tensor& inputs, const Tensor& targets) const;
+
+  // As train_step(), but the result is of the step before, and so is a NumericError.
+  std::optional<StepResult> start(const Tensor& inputs, const Tensor& targets, const StepSettings& settings);
+  std::optional<StepResult> finish();  // of the step under way; nothing when there is none
+  int64_t under_way() const { return graph_ ? graph_->under_way() : 0; }
 
  private:
   void make_room(const Tensor& inputs, const Tensor& targets, const MixupPlan& plan);
-  bool fits(const Tensor& inputs, const Tensor& targets, const MixupPlan& plan) const;
-  void record();  // what is captured
 
   Backbone& model_;
   Adam& optimizer_;
-  Tensor inputs_, targets_, first_, second_, lambda_;      // written before each replay
-  Tensor loss_, logits_, mixed_targets_;  // read after it
-  std::unique_ptr<cuda::Graph> graph_;
+  Tensor inputs_, targets_, first_, second_, lambda_;  // written before each replay
+  std::unique_ptr<cuda::Upload> upload_;               // of inputs_, while the step before computes
+  std::optional<StepGraph> graph_;
 };
 
 }  // namespace avs

@@ -8,7 +8,7 @@ namespace {
 
 // The value itself, "nan" or "inf", at the first place; empty when all are finite.
 std::string bad_value(const Tensor& x) {
-  if (x.dtype() != DType::F32) return {};
+  if (x.dtype() == DType::U8) return {};
   const int64_t at = ops::first_non_finite(x);
   return at < 0 ? std::string() : str(x.reshape({x.size()}).rows(at, 1).item());
 }

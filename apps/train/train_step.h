@@ -1,6 +1,8 @@
 // One step of Phase I.
 #pragma once
 
+#include <optional>
+
 #include "layers/mixup.h"
 #include "layers/optim/adam.h"
 #include "models/backbone.h"
@@ -17,8 +19,9 @@ struct StepSettings {
 struct StepResult {
   double loss = 0, accuracy = 0;  // over the mixed rows
   int64_t rows = 0;
-  bool skipped = false;   // a gradient overflowed f16: nothing moved
-  double loss_scale = 1;  // for the next step
+  bool skipped = false;           // a gradient overflowed f16: nothing moved
+  double loss_scale = 1;          // for the next step
+  std::optional<double> l2 = {};  // Adam::l2_penalty() after it, where it is known without asking
 
   void set(const Adam::Outcome& outcome) {
     skipped = outcome.skipped();

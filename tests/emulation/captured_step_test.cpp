@@ -1,8 +1,10 @@
 // A step that is captured once and replayed does what the same steps do one kernel at a time, bit for bit; the recording
-// runtime refuses, as a device does, whatever a capture forbids (allocating, waiting, copies of pageable memory).
+// runtime refuses, as a device does, whatever a capture forbids (allocating, waiting, copies of pageable memory), and says
+// where the host waited.
 #include "apps/train/captured_step.h"
 #include "cuda/pools.h"
 #include "tensor/ops/add.h"
+#include "tests/emulation/runtime.h"
 #include "tests/models/small_backbones.h"
 
 namespace avs {
@@ -14,14 +16,16 @@ struct Training {
   std::unique_ptr<Backbone> net;
   std::optional<ParameterArena> arena;
   std::optional<Adam> adam;
-  explicit Training(const std::string& model) {
+  explicit Training(const std::string& model, DType dtype = DType::F32) {
     BackboneOptions options = small_options(model);
     options.width /= 2;
     options.classes = 4;
     net = make_backbone(options);
     net->to(kGpu);
+    net->compute_in(dtype);
     arena.emplace(*net);
     adam.emplace(*arena, AdamOptions{});
+    if (dtype == DType::F16) adam->scale_losses();
   }
 };
 
@@ -40,23 +44,52 @@ StepSettings settings_of(int64_t step, MixupScheme step_mixup) {
   return settings;
 }
 
-class CapturedSteps : public testing::TestWithParam<std::string> {};
-
-TEST_P(CapturedSteps, AreTheEagerStepsBitForBit) {
-  Training eager(GetParam()), graph(GetParam());
+// The same steps both ways, a batch of another shape among them; results as they come, one step late.
+void expect_equal_steps(Training& eager, Training& graph, const std::string& model, int64_t steps, MixupScheme scheme,
+                        int64_t odd_step) {
   CapturedStep captured(*graph.net, *graph.adam);
-  const bool quick = GetParam() == "vis-conv";  // the others take the emulation minutes
-  for (int64_t step = 0; step < (quick ? 3 : 2); ++step) {
-    const int64_t n = quick && step == 1 ? 3 : 2;  // a batch of another shape between two of the captured one
-    const Tensor x = random_input(small_input(GetParam(), n), static_cast<uint64_t>(step)), y = labels(n);
-    const StepResult a = train_step(*eager.net, *eager.adam, x, y, settings_of(step, quick ? MixupScheme::Author : MixupScheme::None));
-    const StepResult b = captured.run(x, y, settings_of(step, quick ? MixupScheme::Author : MixupScheme::None));
-    EXPECT_EQ(a.loss, b.loss) << "step " << step;
-    EXPECT_EQ(a.accuracy, b.accuracy);
+  std::vector<StepResult> expected, got;
+  const auto take = [&](const std::optional<StepResult>& result) {
+    if (result) got.push_back(*result);
+  };
+  for (int64_t step = 0; step < steps; ++step) {
+    const int64_t n = step == odd_step ? 3 : 2;
+    const Tensor x = random_input(small_input(model, n), static_cast<uint64_t>(step)), y = labels(n);
+    expected.push_back(train_step(*eager.net, *eager.adam, x, y, settings_of(step, scheme)));
+    if (captured.takes(x, y)) {
+      take(captured.start(x, y, settings_of(step, scheme)));
+      EXPECT_EQ(captured.under_way(), 1);
+    } else {
+      take(captured.finish());
+      take(train_step(*graph.net, *graph.adam, x, y, settings_of(step, scheme)));
+    }
+  }
+  take(captured.finish());
+  EXPECT_FALSE(captured.finish());
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].loss, expected[i].loss) << "step " << i;
+    EXPECT_EQ(got[i].accuracy, expected[i].accuracy);
+    EXPECT_EQ(got[i].rows, expected[i].rows);
+    EXPECT_EQ(got[i].loss_scale, expected[i].loss_scale);
+    EXPECT_EQ(got[i].skipped, expected[i].skipped);
   }
   EXPECT_EQ(eager.arena->values().to_vector(), graph.arena->values().to_vector());
   const auto one = eager.net->buffers(), two = graph.net->buffers();
   for (size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i]->value.to_vector(), two[i]->value.to_vector()) << one[i]->path;
+  if (got.back().l2) {
+    EXPECT_EQ(*got.back().l2, eager.adam->l2_penalty());
+  }
+}
+
+class CapturedSteps : public testing::TestWithParam<std::string> {};
+
+TEST_P(CapturedSteps, AreTheEagerStepsBitForBit) {
+  Training eager(GetParam()), graph(GetParam());
+  if (GetParam() == "vis-conv")
+    expect_equal_steps(eager, graph, GetParam(), 4, MixupScheme::Author, 1);
+  else  // these take the emulation minutes
+    expect_equal_steps(eager, graph, GetParam(), 2, MixupScheme::None, -1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backbones, CapturedSteps, testing::Values("aud-mel", "vis-inc", "vis-conv"), [](const auto& test) {
@@ -64,6 +97,51 @@ INSTANTIATE_TEST_SUITE_P(Backbones, CapturedSteps, testing::Values("aud-mel", "v
   std::ranges::replace(name, '-', '_');
   return name;
 });
+
+TEST(CapturedStepsInF16, AreTheEagerStepsWithTheirLossScale) {
+  Training eager("vis-conv", DType::F16), graph("vis-conv", DType::F16);
+  for (Training* t : {&eager, &graph}) {  // so large a scale that the first steps are skipped
+    NamedTensors state = t->adam->state();
+    Tensor scaling = state.at("adam.loss_scale").to(kCpu);
+    scaling.data<float>()[0] = std::ldexp(1.0f, 40);
+    state["adam.loss_scale"] = scaling;
+    t->adam->load_state(state, 0);
+  }
+  expect_equal_steps(eager, graph, "vis-conv", 3, MixupScheme::None, -1);
+  EXPECT_LT(graph.adam->outcome().loss_scale, std::ldexp(1.0, 40));
+}
+
+// What keeps a device idle: a host that waits for the step it has just started before it prepares the next.
+TEST(CapturedStep, MakesTheHostWaitForTheStepBeforeAtMost) {
+  Training t("vis-conv");
+  CapturedStep captured(*t.net, *t.adam);
+  const Tensor x = random_input(small_input("vis-conv", 2), 1), y = labels(2);
+  captured.start(x, y, settings_of(0, MixupScheme::Author));
+  captured.start(x, y, settings_of(1, MixupScheme::Author));
+  emulation::watch_host();
+  for (int64_t step = 2; step < 5; ++step) EXPECT_TRUE(captured.start(x, y, settings_of(step, MixupScheme::Author)));
+  const auto waits = emulation::host_waits();
+  EXPECT_FALSE(waits.empty());
+  for (const emulation::HostWait& wait : waits) {
+    EXPECT_EQ(wait.function, "cudaEventSynchronize");
+    EXPECT_FALSE(wait.for_the_last_graph);
+  }
+  captured.finish();
+  EXPECT_TRUE(emulation::host_waits().back().for_the_last_graph);
+}
+
+TEST(CapturedStep, SaysOneStepLateWhereALossThatIsNoNumberBegins) {
+  Training t("vis-conv");
+  CapturedStep captured(*t.net, *t.adam);
+  Tensor good = random_input(small_input("vis-conv", 2), 1), bad = good.clone();
+  bad.data<float>()[5] = INFINITY;
+  captured.start(good, labels(2), settings_of(0, MixupScheme::None));
+  EXPECT_TRUE(captured.start(bad, labels(2), settings_of(1, MixupScheme::None)));
+  const std::vector<float> before = t.arena->values().to_vector();
+  EXPECT_THAT(error_of<NumericError>([&] { captured.finish(); }), testing::HasSubstr("the input holds inf"));
+  EXPECT_EQ(t.arena->values().to_vector(), before);
+  for (const float p : before) ASSERT_TRUE(std::isfinite(p));  // the bad step has moved nothing
+}
 
 TEST(Capture, IsNotDisturbedByWhatRunsBetweenReplays) {
   Tensor x = Tensor::full({1000}, 1.0f, kGpu), y = Tensor::zeros({1000}, DType::F32, kGpu);
@@ -80,26 +158,35 @@ TEST(Capture, IsNotDisturbedByWhatRunsBetweenReplays) {
   for (const Tensor& other : others) EXPECT_EQ(other.to_vector(), std::vector<float>(1000, -7.0f));
 }
 
-TEST(Capture, RefusesAWaitForTheDevice) {
-  Tensor x = Tensor::full({4}, 1.0f, kGpu);
+// What the work does in its second run, the one that is captured.
+std::string error_of_capture(const std::function<void()>& second) {
   int runs = 0;
-  const std::string error = error_of<DeviceError>([&] {
+  return error_of<DeviceError>([&] {
     cuda::capture(kGpu, [&] {
-      if (++runs == 2) x.to_vector();
+      if (++runs == 2) second();
     });
   });
-  EXPECT_THAT(error, testing::HasSubstr("cudaErrorStreamCapture"));
+}
+
+TEST(Capture, RefusesAWaitForTheDevice) {
+  const Tensor x = Tensor::full({4}, 1.0f, kGpu);
+  EXPECT_THAT(error_of_capture([&] { x.to_vector(); }), testing::HasSubstr("cudaErrorStreamCapture"));
   EXPECT_EQ(x.to_vector()[0], 1.0f);  // the stream has left the capture
 }
 
 TEST(Capture, RefusesMemoryThatTheFirstRunDidNotTake) {
-  int runs = 0;
-  EXPECT_THAT(error_of<DeviceError>([&] {
-                cuda::capture(kGpu, [&] {
-                  if (++runs == 2) Tensor::empty({256, 1024, 1024}, DType::F32, kGpu);
-                });
-              }),
+  EXPECT_THAT(error_of_capture([] { Tensor::empty({256, 1024, 1024}, DType::F32, kGpu); }),
               testing::HasSubstr("cudaErrorStreamCapture"));
+}
+
+TEST(Capture, RefusesACopyFromTheHostThoughOutsideItGoesThroughPinnedMemory) {
+  Tensor x = Tensor::full({4}, 1.0f, kGpu);
+  const Tensor host = Tensor::full({4}, 2.0f);
+  EXPECT_THAT(error_of_capture([&] { x.copy_from(host); }), testing::HasSubstr("cudaErrorStreamCapture"));
+  emulation::watch_host();
+  x.copy_from(host);
+  for (const emulation::HostWait& wait : emulation::host_waits()) EXPECT_EQ(wait.function, "cudaEventSynchronize");
+  EXPECT_EQ(x.to_vector(), std::vector<float>(4, 2.0f));
 }
 
 }  // namespace

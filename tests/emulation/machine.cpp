@@ -12,6 +12,7 @@
 
 #include "tensor/rng.h"
 #include "tests/emulation/fiber_state.h"
+#include "tests/emulation/order.h"
 #include "tests/emulation/shadow.h"
 
 namespace avs::emulation {
@@ -66,7 +67,6 @@ class Block {
 };
 
 thread_local Block* running = nullptr;
-uint32_t launches = 0;
 
 std::byte* stacks() {
   static std::byte* const all = [] {
@@ -222,7 +222,7 @@ void Block::describe_deadlock() {
 Stamp Block::now() const {
   const Fiber& f = *current_;
   Stamp stamp;
-  stamp.launch = launches;
+  stamp.launch = order::current();
   stamp.block = static_cast<uint32_t>(linear_);
   stamp.thread = static_cast<uint16_t>(f.linear);
   stamp.interval = interval_;
@@ -274,7 +274,6 @@ void run(const Launch& launch) {
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
   check_shape(launch);
-  ++launches;
   const Schedule how = schedule();
   Rng rng(how.seed);
   const uint64_t blocks = launch.grid.count();

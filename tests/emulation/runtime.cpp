@@ -1,26 +1,42 @@
 // The CUDA runtime API on the host: device memory is emulation::heap, streams execute at once, and a stream that captures
 // records instead. What a capture forbids (allocation, synchronisation, copies from and to pageable host memory) is refused
-// and invalidates the capture, as on a device.
+// and invalidates the capture, as on a device. order.h knows what nothing orders.
 #include "tests/emulation/runtime.h"
 
+#include <algorithm>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <set>
 #include <vector>
 
 #include "tests/emulation/include/cuda_runtime.h"
+#include "tests/emulation/order.h"
+#include "tests/emulation/pinned.h"
 #include "tests/emulation/shadow.h"
 
 namespace avs::emulation {
 
-struct Graph {
-  std::vector<Work> work;
-};
-struct Stream {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  Graph* captured = nullptr;
-};
 struct Event {
   uint64_t tick = 0;
+  order::Clock clock;
+  Graph* captured_in = nullptr;
+  int64_t graphs = 0;  // started before it was recorded
+};
+struct Graph {
+  struct Step {  // one of: work (on no stream: bookkeeping), an event recorded, an event waited for
+    Stream* stream;
+    std::string name;
+    Work work;
+    Event *recorded = nullptr, *awaited = nullptr;
+  };
+  Stream* origin = nullptr;
+  std::vector<Step> steps;
+};
+struct Stream {
+  int number = order::new_stream();
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  Graph* captured = nullptr;
 };
 
 namespace {
@@ -28,11 +44,11 @@ namespace {
 struct Machine {
   cudaError_t last = cudaSuccess;
   std::set<Stream*> streams;
-  std::set<void*> pinned;
   uint64_t ticks = 0;
   int capturing = 0;
+  int64_t graphs_started = 0;
   Fault fault;
-  std::vector<std::string> calls;
+  std::vector<HostWait> host_waits;
 };
 Machine& machine() {
   static auto* const m = new Machine;
@@ -59,6 +75,21 @@ cudaError_t enter_outside_capture(const char* function) {
   return fail(cudaErrorStreamCaptureUnsupported);
 }
 
+// Threads that share the device take turns, a piece of work each.
+std::recursive_mutex& turn() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
+// The host waits for what the clock covers.
+void wait_on_host(const char* function, const order::Clock& clock, bool for_the_last_graph) {
+  const std::lock_guard lock(turn());
+  machine().host_waits.push_back({function, for_the_last_graph});
+  pinned::before_host_waits();
+  order::host_waits(clock);
+  pinned::after_host_waited();
+}
+
 Stream* default_stream() {
   static Stream stream;
   return &stream;
@@ -67,13 +98,16 @@ Stream* default_stream() {
 }  // namespace
 
 void set_fault(const Fault& fault) { machine().fault = fault; }
+void watch_host() { machine().host_waits.clear(); }
+std::vector<HostWait> host_waits() { return machine().host_waits; }
 
 // What a captured step takes and gives back while it is recorded, it takes and gives back again whenever it is replayed.
 namespace {
 void record_mark(const Work& mark) {
   mark();
   for (Stream* stream : machine().streams)
-    if (stream->status == cudaStreamCaptureStatusActive) stream->captured->work.push_back(mark);
+    if (stream->status == cudaStreamCaptureStatusActive && stream->captured->origin == stream)
+      stream->captured->steps.push_back({nullptr, "", mark});
 }
 }  // namespace
 void mark_live(void* data, size_t bytes, size_t block_bytes) {
@@ -90,20 +124,23 @@ int fault_in(const char* function) {
   return fault.error;
 }
 
-int submit(Stream* stream, Work work) {
+int submit(Stream* stream, Work work, const std::string& name) {
+  const std::lock_guard lock(turn());
   if (stream == nullptr) stream = default_stream();
   if (stream->status == cudaStreamCaptureStatusInvalidated) return fail(cudaErrorStreamCaptureInvalidated);
   if (stream->status == cudaStreamCaptureStatusActive) {
-    stream->captured->work.push_back(std::move(work));
+    stream->captured->steps.push_back({stream, name, std::move(work)});
     return cudaSuccess;
   }
+  order::begin(stream->number, name);
   work();
   return cudaSuccess;
 }
 
 void launch_on(Stream* stream, Launch launch) {
   if (enter("cudaLaunchKernel") != cudaSuccess) return;
-  submit(stream, [launch = std::move(launch)] { run(launch); });
+  const std::string name = "kernel " + launch.kernel;
+  submit(stream, [launch = std::move(launch)] { run(launch); }, name);
 }
 
 }  // namespace avs::emulation
@@ -128,6 +165,8 @@ const char* cudaGetErrorName(cudaError_t error) {
     case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
     case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
     case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
+    case cudaErrorStreamCaptureUnjoined: return "cudaErrorStreamCaptureUnjoined";
+    case cudaErrorStreamCaptureIsolation: return "cudaErrorStreamCaptureIsolation";
     case cudaErrorUnknown: return "cudaErrorUnknown";
   }
   return "unrecognised error";
@@ -178,7 +217,16 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   }
   return cudaSuccess;
 }
-cudaError_t cudaDeviceSynchronize() { return enter_outside_capture("cudaDeviceSynchronize"); }
+namespace {
+// What waits for everything: also cudaFree and cudaFreeHost, though nobody should count on it.
+cudaError_t wait_for_all(const char* function) {
+  const cudaError_t error = enter_outside_capture(function);
+  if (error != cudaSuccess) return error;
+  for (const Stream* stream : machine().streams) wait_on_host(function, order::now(stream->number), true);
+  return cudaSuccess;
+}
+}  // namespace
+cudaError_t cudaDeviceSynchronize() { return wait_for_all("cudaDeviceSynchronize"); }
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
   *free_bytes = heap::free_bytes();
   *total_bytes = heap::total_bytes();
@@ -193,28 +241,20 @@ cudaError_t cudaMalloc(void** data, size_t bytes) {
   return *data != nullptr ? cudaSuccess : fail(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void* data) {
-  if (const cudaError_t error = enter_outside_capture("cudaFree"); error != cudaSuccess) return error;
+  if (const cudaError_t error = wait_for_all("cudaFree"); error != cudaSuccess) return error;
   return data == nullptr || heap::release(data) ? cudaSuccess : fail(cudaErrorInvalidValue);
 }
 cudaError_t cudaMallocHost(void** data, size_t bytes) {
   if (const cudaError_t error = enter_outside_capture("cudaMallocHost"); error != cudaSuccess) return error;
-  *data = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
-  machine().pinned.insert(*data);
-  return cudaSuccess;
+  *data = pinned::allocate(bytes);
+  return *data != nullptr ? cudaSuccess : fail(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFreeHost(void* data) {
-  if (const cudaError_t error = enter_outside_capture("cudaFreeHost"); error != cudaSuccess) return error;
-  if (machine().pinned.erase(data) == 0) return fail(cudaErrorInvalidValue);
-  std::free(data);
-  return cudaSuccess;
+  if (const cudaError_t error = wait_for_all("cudaFreeHost"); error != cudaSuccess) return error;
+  return data == nullptr || pinned::release(data) ? cudaSuccess : fail(cudaErrorInvalidValue);
 }
 
 namespace {
-
-bool is_pinned(const void* data) {
-  // Only beginnings are known; copies of our loader and scalars start there.
-  return machine().pinned.contains(const_cast<void*>(data));
-}
 
 cudaError_t check_copy(const void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
   const bool to_device = heap::contains(to), from_device = heap::contains(from);
@@ -234,18 +274,31 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   if (const cudaError_t error = enter("cudaMemcpyAsync"); error != cudaSuccess) return error;
   if (bytes == 0) return cudaSuccess;
   if (const cudaError_t error = check_copy(to, from, bytes, kind); error != cudaSuccess) return fail(error);
-  const bool pageable = (kind == cudaMemcpyHostToDevice && !is_pinned(from)) || (kind == cudaMemcpyDeviceToHost && !is_pinned(to));
+  if (stream == nullptr) stream = default_stream();
+  const bool from_host = kind == cudaMemcpyHostToDevice, to_host = kind == cudaMemcpyDeviceToHost;
+  const bool pageable = (from_host && !pinned::contains(from)) || (to_host && !pinned::contains(to));
   if (pageable) {
     if (const cudaError_t error = enter_outside_capture("cudaMemcpyAsync of pageable memory"); error != cudaSuccess)
       return error;
   }
-  return static_cast<cudaError_t>(submit(stream, [=] { std::memmove(to, from, bytes); }));
+  const int result = submit(stream, [=] {
+    if (!from_host) heap::touch(from, bytes, Access::Read);
+    if (!to_host) heap::touch(to, bytes, Access::Write);
+    if (to_host && !pageable) return pinned::write(to, from, bytes);
+    if (from_host && !pageable) pinned::read(from, bytes);
+    std::memmove(to, from, bytes);
+  }, "a copy");
+  if (result == cudaSuccess && pageable) wait_on_host("cudaMemcpyAsync of pageable memory", order::now(stream->number), true);
+  return static_cast<cudaError_t>(result);
 }
 cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t stream) {
   if (const cudaError_t error = enter("cudaMemsetAsync"); error != cudaSuccess) return error;
   if (bytes == 0) return cudaSuccess;
   if (!heap::contains(data) || !heap::is_live(data, bytes)) return fail(cudaErrorInvalidValue);
-  return static_cast<cudaError_t>(submit(stream, [=] { std::memset(data, value, bytes); }));
+  return static_cast<cudaError_t>(submit(stream, [=] {
+    heap::touch(data, bytes, Access::Write);
+    std::memset(data, value, bytes);
+  }, "a memset"));
 }
 
 // ---- streams, events, graphs ----
@@ -261,8 +314,27 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete stream;
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return enter_outside_capture("cudaStreamSynchronize"); }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return enter("cudaStreamWaitEvent"); }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (const cudaError_t error = enter_outside_capture("cudaStreamSynchronize"); error != cudaSuccess) return error;
+  if (stream == nullptr) stream = default_stream();
+  wait_on_host("cudaStreamSynchronize", order::now(stream->number), true);
+  return cudaSuccess;
+}
+// A stream that waits for an event of a capture becomes part of it.
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (const cudaError_t error = enter("cudaStreamWaitEvent"); error != cudaSuccess) return error;
+  if (stream == nullptr) stream = default_stream();
+  if (event->captured_in != nullptr) {
+    if (stream->captured != nullptr && stream->captured != event->captured_in) return fail(cudaErrorStreamCaptureIsolation);
+    if (stream->captured == nullptr) stream->status = cudaStreamCaptureStatusActive;
+    stream->captured = event->captured_in;
+    stream->captured->steps.push_back({stream, "", nullptr, nullptr, event});
+    return cudaSuccess;
+  }
+  if (stream->status != cudaStreamCaptureStatusNone) return fail(cudaErrorStreamCaptureIsolation);
+  order::wait(stream->number, event->clock);
+  return cudaSuccess;
+}
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   *event = new Event;
   return enter("cudaEventCreateWithFlags");
@@ -271,34 +343,76 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
   return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (const cudaError_t error = enter("cudaEventRecord"); error != cudaSuccess) return error;
+  if (stream == nullptr) stream = default_stream();
   event->tick = ++machine().ticks;
-  return enter("cudaEventRecord");
+  event->captured_in = stream->captured;
+  if (stream->captured != nullptr) {
+    stream->captured->steps.push_back({stream, "", nullptr, event, nullptr});
+  } else {
+    event->clock = order::now(stream->number);
+    event->graphs = machine().graphs_started;
+  }
+  return cudaSuccess;
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return enter_outside_capture("cudaEventSynchronize"); }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (const cudaError_t error = enter_outside_capture("cudaEventSynchronize"); error != cudaSuccess) return error;
+  if (event->captured_in != nullptr) return fail(cudaErrorInvalidValue);
+  wait_on_host("cudaEventSynchronize", event->clock, event->graphs == machine().graphs_started && event->tick > 0);
+  return cudaSuccess;
+}
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
   *milliseconds = static_cast<float>(stop->tick - start->tick);
   return enter("cudaEventElapsedTime");
 }
+
+namespace {
+// Has the stream that began the capture, at its end, waited for all that the others were given?
+bool is_joined(const Graph& graph) {
+  using Counts = std::map<const Stream*, int64_t>;  // how much of each stream's work is done before
+  std::map<const Stream*, Counts> known;
+  std::map<const Event*, Counts> events;
+  for (const Graph::Step& step : graph.steps) {
+    if (step.stream == nullptr) continue;
+    Counts& mine = known[step.stream];
+    if (step.recorded != nullptr) events[step.recorded] = mine;
+    if (step.awaited != nullptr)
+      for (const auto& [stream, count] : events[step.awaited]) mine[stream] = std::max(mine[stream], count);
+    if (step.work) ++mine[step.stream];
+  }
+  return std::ranges::all_of(known, [&](const auto& of) {
+    const auto work = of.second.find(of.first);
+    return work == of.second.end() || known[graph.origin][of.first] >= work->second;
+  });
+}
+}  // namespace
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (const cudaError_t error = enter("cudaStreamBeginCapture"); error != cudaSuccess) return error;
   if (stream == nullptr || stream->status != cudaStreamCaptureStatusNone) return fail(cudaErrorStreamCaptureUnsupported);
   stream->status = cudaStreamCaptureStatusActive;
   stream->captured = new Graph;
+  stream->captured->origin = stream;
   ++machine().capturing;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (const cudaError_t error = enter("cudaStreamEndCapture"); error != cudaSuccess) return error;
   if (stream->status == cudaStreamCaptureStatusNone) return fail(cudaErrorInvalidValue);
-  const bool valid = stream->status == cudaStreamCaptureStatusActive;
-  *graph = valid ? stream->captured : nullptr;
-  if (!valid) delete stream->captured;
-  stream->captured = nullptr;
-  stream->status = cudaStreamCaptureStatusNone;
+  Graph* const captured = stream->captured;
+  if (captured->origin != stream) return fail(cudaErrorStreamCaptureUnjoined);
+  cudaError_t result = stream->status == cudaStreamCaptureStatusActive ? cudaSuccess : cudaErrorStreamCaptureInvalidated;
+  if (result == cudaSuccess && !is_joined(*captured)) result = cudaErrorStreamCaptureUnjoined;
+  for (Stream* other : machine().streams)
+    if (other->captured == captured) {
+      other->captured = nullptr;
+      other->status = cudaStreamCaptureStatusNone;
+    }
+  *graph = result == cudaSuccess ? captured : nullptr;
+  if (result != cudaSuccess) delete captured;
   --machine().capturing;
-  return valid ? cudaSuccess : fail(cudaErrorStreamCaptureInvalidated);
+  return result == cudaSuccess ? cudaSuccess : fail(result);
 }
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
   *status = stream == nullptr ? cudaStreamCaptureStatusNone : stream->status;
@@ -309,9 +423,19 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
   *executable = new Graph(*graph);
   return cudaSuccess;
 }
-cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   if (const cudaError_t error = enter("cudaGraphLaunch"); error != cudaSuccess) return error;
-  for (const Work& work : executable->work) work();
+  const std::lock_guard lock(turn());
+  ++machine().graphs_started;
+  std::map<const Event*, order::Clock> events;
+  for (const Graph::Step& step : executable->steps) {
+    const int number = step.stream == nullptr || step.stream == executable->origin ? stream->number : step.stream->number;
+    if (step.recorded != nullptr) events[step.recorded] = order::now(number);
+    if (step.awaited != nullptr) order::wait(number, events[step.awaited]);
+    if (!step.work) continue;
+    if (step.stream != nullptr) order::begin(number, step.name);
+    step.work();
+  }
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "tests/emulation/machine.h"
 
@@ -11,7 +12,15 @@ namespace avs::emulation {
 using Work = std::function<void()>;
 
 // Runs the work now, or records it while the stream captures. Returns a cudaError_t.
-int submit(Stream* stream, Work work);
+int submit(Stream* stream, Work work, const std::string& name = "a library's kernel");
+
+// Where the host waited for the device since watch_host(): what a training step must not do.
+struct HostWait {
+  std::string function;
+  bool for_the_last_graph;  // else only for work from before the last graph was started
+};
+void watch_host();
+std::vector<HostWait> host_waits();
 
 // The call of `function` ("cudaMalloc", "cudaLaunchKernel", …) after the next `after` ones returns `error` (a cudaError_t);
 // a sticky fault stays, as after an illegal address on a device. An empty function: no fault.

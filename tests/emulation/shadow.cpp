@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tensor/error.h"
+#include "tests/emulation/order.h"
 
 namespace avs::emulation {
 namespace {
@@ -103,14 +104,22 @@ Shared& the_shared() {
 
 // ---- the check of one access ----
 
-std::optional<std::string> race(Cell& cell, Access access, const Stamp& now) {
+// What a stamp's `launch` counts: pieces of the device's work, or blocks, which never share their memory.
+enum class Memory : uint8_t { Device, Shared };
+
+std::optional<std::string> race(Cell& cell, Access access, const Stamp& now, Memory memory) {
+  const auto before_this_launch = [&](const Stamp& other) {
+    return memory == Memory::Shared || order::before_current(other.launch);
+  };
   const auto conflicts = [&](const Stamp& other) {
-    if (other.launch != now.launch) return false;
+    if (other.launch != now.launch) return !before_this_launch(other);
     if (other.block == now.block && other.thread == now.thread) return false;
     if (access == Access::Atomic && other.atomic) return false;
     return !ordered_before_now(other);
   };
   const auto who = [&](const char* did, const Stamp& other) {
+    if (other.launch != now.launch)
+      return str("a race: ", order::name_of(other.launch), " ", did, " the same place and no event orders the two");
     return str("a race: thread ", other.thread, other.block == now.block ? " of the same block" : str(" of block ", other.block),
                " ", did, " the same place and nothing orders the two");
   };
@@ -120,8 +129,9 @@ std::optional<std::string> race(Cell& cell, Access access, const Stamp& now) {
       if (conflicts(reader)) return who("read", reader);
   if (access == Access::Read) {
     const Stamp& last = cell.reader[0];
-    const bool same = last.launch == now.launch && last.block == now.block && last.thread == now.thread;
-    if (!same && last.launch == now.launch && !ordered_before_now(last)) cell.reader[1] = last;
+    const bool same = last.block == now.block && last.thread == now.thread;
+    const bool ordered = last.launch == now.launch ? same || ordered_before_now(last) : before_this_launch(last);
+    if (!ordered) cell.reader[1] = last;
     cell.reader[0] = now;
   } else {
     cell.writer = now;
@@ -136,10 +146,11 @@ std::unordered_map<const Cell*, Cell>& odd_bytes() {
   return cells;
 }
 
-std::optional<std::string> races(Cell* cells, size_t offset, size_t bytes, Access access, const Stamp& now) {
-  if (bytes == 1 && offset % kCellBytes != 0) return race(odd_bytes()[cells + offset], access, now);
+std::optional<std::string> races(Cell* cells, size_t offset, size_t bytes, Access access, const Stamp& now,
+                                 Memory memory) {
+  if (bytes == 1 && offset % kCellBytes != 0) return race(odd_bytes()[cells + offset], access, now, memory);
   for (size_t i = offset / kCellBytes; i <= (offset + bytes - 1) / kCellBytes; ++i)
-    if (auto found = race(cells[i], access, now)) return found;
+    if (auto found = race(cells[i], access, now, memory)) return found;
   return std::nullopt;
 }
 
@@ -164,7 +175,7 @@ std::optional<std::string> check_heap(const std::byte* address, size_t bytes, Ac
     if (heap.state[i] == State::Dead) return str(bytes, " bytes in a tensor that was given back");
     if (heap.state[i] != State::Live) return str(bytes, " bytes out of bounds, ", nearest_block(i));
   }
-  return races(heap.cells, offset, bytes, access, now);
+  return races(heap.cells, offset, bytes, access, now, Memory::Device);
 }
 
 std::optional<std::string> check_shared(SharedSpace& space, const std::byte* address, size_t bytes, Access access,
@@ -178,7 +189,7 @@ std::optional<std::string> check_shared(SharedSpace& space, const std::byte* add
   }
   Stamp in_block = now;
   in_block.launch = space.block_number;
-  return races(space.cells.data(), offset, bytes, access, in_block);
+  return races(space.cells.data(), offset, bytes, access, in_block, Memory::Shared);
 }
 
 }  // namespace
@@ -231,6 +242,16 @@ void mark_live(void* data, size_t bytes, size_t block_bytes) {
 void mark_dead(void* data, size_t bytes) {
   Heap& heap = the_heap();
   std::memset(heap.state + (static_cast<std::byte*>(data) - heap.base), static_cast<int>(State::Dead), bytes);
+}
+
+void touch(const void* data, size_t bytes, Access access) {
+  if (!order::several_streams() || bytes == 0) return;
+  Stamp now;
+  now.launch = order::current();
+  const auto offset = static_cast<size_t>(static_cast<const std::byte*>(data) - the_heap().base);
+  for (size_t i = offset / kCellBytes; i <= (offset + bytes - 1) / kCellBytes; ++i)
+    if (const auto found = race(the_heap().cells[i], access, now, Memory::Device))
+      throw Finding(str(order::name_of(now.launch), ": ", *found));
 }
 
 bool is_live(const void* data, size_t bytes) {

@@ -3,7 +3,7 @@
 //
 // Ordered are: accesses of one thread; accesses of one block on the two sides of a __syncthreads(); accesses of lanes of
 // one warp on the two sides of a __syncwarp() or shuffle that names both (a vector clock per lane); different launches on
-// one stream. Everything else that touches the same bytes, one of them writing, is a race, unless both are atomic.
+// one stream, and on two where an event says so (order.h). Everything else that touches the same bytes, one of them writing, is a race, unless both are atomic.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace avs::emulation {
 
 enum class Access : uint8_t { Read, Write, Atomic };
 
-struct Stamp {  // who, and when: the thread's barrier interval in its block and its own clock in its warp
+struct Stamp {  // who (launch: of order.h), and when: the thread's barrier interval in its block, its own clock in its warp
   uint32_t launch = 0, block = 0;
   uint16_t thread = 0;
   bool atomic = false;
@@ -35,6 +35,7 @@ size_t free_bytes();
 bool is_live(const void* data, size_t bytes);
 void mark_live(void* data, size_t bytes, size_t block_bytes);  // only these bytes of a block may be touched; they begin as NaN
 void mark_dead(void* data, size_t bytes);
+void touch(const void* data, size_t bytes, Access access);  // by a copy; Finding: other work on another stream does too
 }  // namespace heap
 
 // ---- shared memory: a block's static variables and its dynamic buffer ----

@@ -1,0 +1,36 @@
+#include "cuda/staging.h"
+
+#include <cstring>
+
+namespace avs::cuda {
+
+PinnedMemory::PinnedMemory(size_t bytes) {
+  void* data = nullptr;
+  check(cudaMallocHost(&data, bytes), "pinning host memory");
+  data_ = static_cast<std::byte*>(data);
+}
+PinnedMemory::~PinnedMemory() { cudaFreeHost(data_); }
+
+Event::Event() { check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "making an event"); }
+Event::~Event() { cudaEventDestroy(event_); }
+void Event::record(cudaStream_t on) { check(cudaEventRecord(event_, on), "recording an event"); }
+void Event::hold_back(cudaStream_t stream) { check(cudaStreamWaitEvent(stream, event_, 0), "waiting for an event"); }
+void Event::wait() { check(cudaEventSynchronize(event_), "waiting for the device"); }
+
+bool Staging::copy(void* data, const void* host, size_t bytes, cudaStream_t stream) {
+  if (bytes > kSlotBytes) return false;
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+  if (status != cudaStreamCaptureStatusNone) return false;
+  const std::lock_guard lock(mutex_);
+  if (slots_ == nullptr) slots_ = std::make_unique<Slots>();
+  const size_t slot = next_++ % kSlots;
+  std::byte* const pinned = slots_->memory.data() + slot * kSlotBytes;
+  slots_->free[slot].wait();  // of a slot never used: returns at once
+  std::memcpy(pinned, host, bytes);
+  check(cudaMemcpyAsync(data, pinned, bytes, cudaMemcpyHostToDevice, stream), "copying to the device");
+  slots_->free[slot].record(stream);
+  return true;
+}
+
+}  // namespace avs::cuda
