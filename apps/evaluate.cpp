@@ -98,8 +98,9 @@ void evaluate_backbones(const Arguments& a, Placement placement, data::Split spl
     const size_t without = cache.select(split).size() - cache.select(split, backbone.part()).size();
     if (without > 0) spdlog::warn("{}: {} clips left out that lack its input", run, without);
     Progress progress(dataset->size(), run);
+    Inference inference(*backbone.net);
     columns.push_back(
-        {column_name(run, columns), evaluate(run_clips(*backbone.net, *dataset, a.batch, a.workers,
+        {column_name(run, columns), evaluate(run_clips(inference, *dataset, a.batch, a.workers,
                                                        [&](int64_t samples) { progress.advance(samples); }),
                                              cache)});
   }

@@ -94,12 +94,20 @@ Box draw_crop(PictureSize picture, const FrameAugmentation& options, Rng& rng) {
   return box;
 }
 
-void flip_horizontally(std::span<float> pixels, PictureSize size) {
+namespace {
+
+template <typename T>
+void flip(std::span<T> pixels, PictureSize size) {
   for (int64_t y = 0; y < size.height; ++y) {
-    float* row = pixels.data() + y * size.width * 3;
+    T* const row = pixels.data() + y * size.width * 3;
     for (int64_t x = 0; x < size.width / 2; ++x)
       std::swap_ranges(row + x * 3, row + x * 3 + 3, row + (size.width - 1 - x) * 3);
   }
 }
+
+}  // namespace
+
+void flip_horizontally(std::span<float> pixels, PictureSize size) { flip(pixels, size); }
+void flip_horizontally(std::span<uint8_t> pixels, PictureSize size) { flip(pixels, size); }
 
 }  // namespace avs::data

@@ -37,5 +37,6 @@ void mask_spectrogram(Tensor& features, const SpectrogramAugmentation& options, 
 
 Box draw_crop(PictureSize picture, const FrameAugmentation& options, Rng& rng);
 void flip_horizontally(std::span<float> pixels, PictureSize size);
+void flip_horizontally(std::span<uint8_t> pixels, PictureSize size);
 
 }  // namespace avs::data

@@ -34,7 +34,23 @@ void SpectrogramDataset::read(int64_t index, Rng rng, std::span<float> out) cons
   std::memcpy(out.data(), features.raw(), out.size_bytes());
 }
 
+void Dataset::read_bytes(int64_t, Rng, std::span<uint8_t>) const {
+  throw UsageError("these samples are no bytes: read() gives them");
+}
+
 // ---- frames -----------------------------------------------------------------
+
+namespace {
+
+// Frame `number` of a clip, or where that is -1 one drawn at random.
+std::span<const uint8_t> frame_of(const Entry& entry, int64_t number, Rng& rng) {
+  const Shape shape = entry.shape(Part::Frames);
+  const int64_t frame = number >= 0 ? number : rng.below(shape[0]);
+  const auto bytes = static_cast<size_t>(shape.size() / shape[0]);
+  return entry.frames().subspan(static_cast<size_t>(frame) * bytes, bytes);
+}
+
+}  // namespace
 
 FrameDataset::FrameDataset(const Cache& cache, Split split, FrameDatasetOptions options)
     : cache_(cache), options_(options) {
@@ -52,14 +68,19 @@ FrameDataset::FrameDataset(const Cache& cache, Split split, FrameDatasetOptions 
 
 int64_t FrameDataset::label(int64_t index) const { return cache_.clips()[static_cast<size_t>(clip(index))].label; }
 
+bool FrameDataset::flips(Rng& rng) const {
+  return options_.augmentation.horizontal_flip == Flip::HalfTheTime && rng.uniform() < 0.5;
+}
+
+bool FrameDataset::holds_bytes() const {
+  return options_.augmentation.crop_min_area == 1 && cache_.options().frames.image_size == options_.image_size;
+}
+
 void FrameDataset::read(int64_t index, Rng rng, std::span<float> out) const {
   const Sample& sample = samples_.at(static_cast<size_t>(index));
   const Entry entry = cache_.map(sample.clip, Part::Frames);
   const Shape shape = entry.shape(Part::Frames);  // [frames, size, size, 3]
-  const int64_t frame = sample.frame >= 0 ? sample.frame : rng.below(shape[0]);
-  const auto bytes = static_cast<size_t>(shape.size() / shape[0]);
-  const std::span<const uint8_t> pixels = entry.frames().subspan(static_cast<size_t>(frame) * bytes, bytes);
-
+  const std::span<const uint8_t> pixels = frame_of(entry, sample.frame, rng);
   const PictureSize stored{shape[1], shape[2]}, wanted{options_.image_size, options_.image_size};
   const Box box = draw_crop(stored, options_.augmentation, rng);
   const bool is_whole =
@@ -69,7 +90,16 @@ void FrameDataset::read(int64_t index, Rng rng, std::span<float> out) const {
   } else {
     resize(pixels, stored, box, wanted, out);
   }
-  if (options_.augmentation.horizontal_flip == Flip::HalfTheTime && rng.uniform() < 0.5) flip_horizontally(out, wanted);
+  if (flips(rng)) flip_horizontally(out, wanted);
+}
+
+void FrameDataset::read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const {
+  if (!holds_bytes()) return Dataset::read_bytes(index, rng, out);
+  const Sample& sample = samples_.at(static_cast<size_t>(index));
+  const Entry entry = cache_.map(sample.clip, Part::Frames);
+  const std::span<const uint8_t> pixels = frame_of(entry, sample.frame, rng);
+  std::copy(pixels.begin(), pixels.end(), out.begin());
+  if (flips(rng)) flip_horizontally(out, {options_.image_size, options_.image_size});
 }
 
 }  // namespace avs::data

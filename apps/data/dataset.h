@@ -23,6 +23,10 @@ class Dataset {
 
   // Writes sample_shape().size() floats. Any thread. DataError names the damaged cache entry.
   virtual void read(int64_t index, Rng rng, std::span<float> out) const = 0;
+
+  // Are the values of read() bytes (pixels that nobody resized)? Then they can be had as such, a quarter of the memory.
+  virtual bool holds_bytes() const { return false; }
+  virtual void read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const;  // UsageError unless holds_bytes()
 };
 
 // Spectrograms [128, 704, 6]: log spectrogram, delta, delta-delta of both channels (PAPER section 3).
@@ -65,8 +69,11 @@ class FrameDataset final : public Dataset {
   int64_t clip(int64_t index) const override { return samples_.at(static_cast<size_t>(index)).clip; }
   int64_t label(int64_t index) const override;
   void read(int64_t index, Rng rng, std::span<float> out) const override;
+  bool holds_bytes() const override;
+  void read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const override;
 
  private:
+  bool flips(Rng& rng) const;
   struct Sample {
     int64_t clip, frame;  // frame -1: drawn at random
   };

@@ -117,14 +117,18 @@ Batch Loader::make(int64_t epoch, int64_t batch, const std::vector<int64_t>& ord
   std::vector<int64_t> extents = sample.extents();
   extents.insert(extents.begin(), n);
   Batch made;
-  made.inputs = Tensor::empty(Shape(std::span<const int64_t>(extents)));
+  const bool bytes = options_.pixels == Pixels::BytesWherePossible && dataset_.holds_bytes();
+  made.inputs = Tensor::empty(Shape(std::span<const int64_t>(extents)), bytes ? DType::U8 : DType::F32);
   made.targets = Tensor::zeros({n, dataset_.class_count()});
   const Rng of_epoch = Rng(options_.seed).fork("samples", static_cast<uint64_t>(epoch));
   for (int64_t i = 0; i < n; ++i) {
     const int64_t index = order[static_cast<size_t>(first + i)];
-    float* to = made.inputs.data<float>() + i * sample.size();
-    dataset_.read(index, of_epoch.fork("sample", static_cast<uint64_t>(index)),
-                  {to, static_cast<size_t>(sample.size())});
+    const Rng rng = of_epoch.fork("sample", static_cast<uint64_t>(index));
+    const auto count = static_cast<size_t>(sample.size());
+    if (bytes)
+      dataset_.read_bytes(index, rng, {made.inputs.data<uint8_t>() + i * sample.size(), count});
+    else
+      dataset_.read(index, rng, {made.inputs.data<float>() + i * sample.size(), count});
     made.targets.data<float>()[i * dataset_.class_count() + dataset_.label(index)] = 1;
     made.clips.push_back(dataset_.clip(index));
   }

@@ -25,18 +25,20 @@
 namespace avs::data {
 
 struct Batch {
-  Tensor inputs;               // f32 [n, sample shape...]
+  Tensor inputs;               // f32 or u8 [n, sample shape...]
   Tensor targets;              // f32 [n, classes], one-hot
   std::vector<int64_t> clips;  // n ids in Cache::clips()
 };
 
 enum class Order : uint8_t { Sequential, Shuffled };
+enum class Pixels : uint8_t { Floats, BytesWherePossible };  // the values are the same; bytes travel faster to a GPU
 enum class LastBatch : uint8_t { Keep, Drop };  // of an epoch, when it is not full; never dropped if it is the only one
 
 struct LoaderOptions {
   int64_t batch = 32;
   Order order = Order::Sequential;
   LastBatch last = LastBatch::Keep;
+  Pixels pixels = Pixels::Floats;
   int workers = 1;    // threads beside the caller's; 0: batches are made by next() itself
   int64_t ahead = 2;  // batches kept ready: memory is (ahead + workers + 1) batches
   uint64_t seed = 0;

@@ -109,6 +109,7 @@ BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Ca
   if (validation_set_->size() == 0) spdlog::warn("no validation clips: the last epoch counts as the best");
   loader_.emplace(*train_set_, data::LoaderOptions{.batch = options.learning.batch,
                                                    .order = data::Order::Shuffled,
+                                                   .pixels = pixels_for(placement.device),
                                                    .workers = static_cast<int>(options.workers),
                                                    .seed = options.learning.seed});
   schedule_ = options.learning.schedule_over(loader_->batches_per_epoch() * options.learning.epochs);
@@ -235,10 +236,13 @@ void BackboneTrainer::train_epoch() {
   finish_steps();
 }
 
-// On a GPU the result that comes back is of the step before: position_ counts what is known, started_steps() what was begun.
+// On a GPU the result that comes back is of the step before: position_ counts what is known, started_steps() what was
+// begun.
 void BackboneTrainer::make_step(const data::Batch& batch) {
   stop_if_interrupted();
-  const bool in_graph = captured_ && captured_->takes(batch.inputs, batch.targets);
+  // A run that continues with an epoch's short last batch must not capture that one.
+  const bool is_full = batch.inputs.shape()[0] == std::min(options_.learning.batch, train_set_->size());
+  const bool in_graph = is_full && captured_ && captured_->takes(batch.inputs, batch.targets);
   if (!in_graph) finish_steps();
   const int64_t step = started_steps();
   const StepSettings settings{.seed = options_.learning.seed,
@@ -267,8 +271,8 @@ void BackboneTrainer::after_step(const StepResult& result) {
   position_.interval_sums.add(result.loss, result.accuracy, result.rows);
   buffers_before_.clear();
   if (result.skipped)
-    spdlog::info("step {}: a gradient left the range of f16 and nothing moved; the loss scale is {} now", position_.step,
-                 result.loss_scale);
+    spdlog::info("step {}: a gradient left the range of f16 and nothing moved; the loss scale is {} now",
+                 position_.step, result.loss_scale);
   if (position_.step % options_.log_steps != 0) return;
   log_->write(step_line({.epoch = position_.epoch + 1,
                          .step = position_.step,
@@ -317,7 +321,8 @@ void BackboneTrainer::finish_epoch() {
 Evaluation BackboneTrainer::validate() {
   std::optional<WeightAverage::InUse> averaged;
   if (average_) averaged.emplace(*average_);
-  return evaluate(run_clips(*model_, *validation_set_, options_.learning.batch, static_cast<int>(options_.workers)),
+  Inference inference(*model_);
+  return evaluate(run_clips(inference, *validation_set_, options_.learning.batch, static_cast<int>(options_.workers)),
                   cache_);
 }
 

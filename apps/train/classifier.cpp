@@ -72,6 +72,7 @@ Classifier::Classifier(const std::filesystem::path& fusion_run, Placement placem
     backbones_.push_back(load_input_backbone(fusion_, i));
     const TrainedBackbone& b = backbones_.back();
     place(*b.net, placement);
+    inferences_.emplace_back(*b.net);
     check_classes(b.classes, fusion_.classes, b.file.string());
     if (b.part() == data::Part::Frames) {
       frames_ = b.inputs.frames;
@@ -158,9 +159,9 @@ Tensor Classifier::embedding(size_t backbone, const Tensor& samples) {
   std::vector<float> rows;
   for (int64_t first = 0; first < n; first += kSamplesPerPass) {
     const Tensor part = samples.rows(first, std::min(kSamplesPerPass, n - first));
-    const BackboneOutput output = backbones_[backbone].net->run(Variable(part));
+    const Inference::Outputs output = inferences_[backbone].run(part);
     const bool fc1024 = layer_of(fusion_.net->options().method) == EmbeddingLayer::Fc1024;
-    const std::vector<float> values = (fc1024 ? output.fc1024 : output.logits).value().to_vector();
+    const std::vector<float> values = (fc1024 ? output.fc1024 : output.logits).to_vector();
     rows.insert(rows.end(), values.begin(), values.end());
   }
   const int64_t width = static_cast<int64_t>(rows.size()) / n;

@@ -3,6 +3,7 @@
 // gets the answer that evaluate counts.
 #pragma once
 
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "apps/cli/compute_options.h"
+#include "apps/train/inference.h"
 #include "apps/train/trained.h"
 #include "audio/features.h"
 
@@ -50,6 +52,7 @@ class Classifier {
 
   TrainedFusionRun fusion_;
   std::vector<TrainedBackbone> backbones_;
+  std::deque<Inference> inferences_;  // of the backbones
   FrameOptions frames_;
   std::vector<SpectrogramKind> kinds_;
   std::optional<FeatureExtractor> extract_;

@@ -95,6 +95,7 @@ BackboneEmbedding extract(TrainedBackbone& backbone, const BackboneSource& sourc
     const int64_t width = layer == EmbeddingLayer::Fc1024 ? 1024 : static_cast<int64_t>(backbone.classes.size());
     embedding.layers[layer] = Tensor::zeros({clips, width});
   }
+  Inference inference(*backbone.net);
   const std::string stem = str(source.hash, "-", file_hash(cache.folder() / "index.json"), "-", options.batch);
   for (const data::Split split : data::kSplits) {
     const auto dataset =
@@ -107,7 +108,7 @@ BackboneEmbedding extract(TrainedBackbone& backbone, const BackboneSource& sourc
         progress.advance(shard.count);
       } else {
         const DatasetSlice slice(*dataset, shard.first, shard.count);
-        outputs = run_clips(*backbone.net, slice, options.batch, options.workers,
+        outputs = run_clips(inference, slice, options.batch, options.workers,
                             [&](int64_t samples) { progress.advance(samples); });
         write_shard(file, *outputs);
       }

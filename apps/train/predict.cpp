@@ -1,9 +1,7 @@
 #include "apps/train/predict.h"
 
 #include "apps/train/trained.h"
-#include "autograd/variable.h"
 #include "tensor/interrupt.h"
-#include "tensor/ops/softmax.h"
 
 namespace avs {
 namespace {
@@ -57,30 +55,29 @@ std::unique_ptr<data::Dataset> evaluation_dataset(const data::Cache& cache, Inpu
       cache, split, data::FrameDatasetOptions{.image_size = image_size, .random_frames = 0, .augmentation = {}});
 }
 
-ClipOutputs run_clips(Backbone& net, const data::Dataset& dataset, int64_t batch, int workers,
+ClipOutputs run_clips(Inference& inference, const data::Dataset& dataset, int64_t batch, int workers,
                       const std::function<void(int64_t samples)>& on_samples) {
-  const NoGrad inference;
-  net.eval();
   ClipMeans fc1024, logits, probabilities;
-  data::Loader loader(dataset, {.batch = batch, .order = data::Order::Sequential, .workers = workers});
+  data::Loader loader(
+      dataset,
+      {.batch = batch, .order = data::Order::Sequential, .pixels = pixels_for(inference.device()), .workers = workers});
   loader.start_epoch(0);
   int64_t sample = 0;
   while (const std::optional<data::Batch> samples = loader.next()) {
     stop_if_interrupted();
-    const BackboneOutput output = net.run(Variable(samples->inputs));
-    const Tensor p = ops::softmax(output.logits.value());
-    const auto add = [&](ClipMeans& means, const Tensor& there) {
-      const Tensor rows = there.to(kCpu);
+    const Inference::Outputs output = inference.run(samples->inputs);
+    const auto add = [&](ClipMeans& means, const Tensor& rows) {
       const int64_t width = rows.shape()[1];
       for (int64_t i = 0; i < rows.shape()[0]; ++i)
         means.add(samples->clips[static_cast<size_t>(i)], dataset.label(sample + i), rows.data<float>() + i * width,
                   width);
     };
-    add(fc1024, output.fc1024.value());
-    add(logits, output.logits.value());
-    add(probabilities, p);
-    sample += p.shape()[0];
-    if (on_samples) on_samples(p.shape()[0]);
+    add(fc1024, output.fc1024);
+    add(logits, output.logits);
+    add(probabilities, output.probabilities);
+    const int64_t count = output.logits.shape()[0];
+    sample += count;
+    if (on_samples) on_samples(count);
   }
   return {logits.clips(), logits.labels(), fc1024.take(), logits.take(), probabilities.take()};
 }

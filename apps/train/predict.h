@@ -8,10 +8,16 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/data/loader.h"
+#include "apps/train/inference.h"
 #include "apps/train/metrics.h"
 #include "models/backbone.h"
 
 namespace avs {
+
+// How batches for a device hold pixels.
+inline data::Pixels pixels_for(Device device) {
+  return device.is_cuda() ? data::Pixels::BytesWherePossible : data::Pixels::Floats;
+}
 
 // Moves a network to where it shall compute, and has its body compute in the type that was chosen there.
 void place(Backbone& net, Placement placement);
@@ -27,8 +33,8 @@ struct ClipOutputs {
 std::unique_ptr<data::Dataset> evaluation_dataset(const data::Cache& cache, InputKind kind, data::Split split,
                                                   int64_t image_size);
 
-// The net runs in inference mode and is left in it. on_samples is told of every batch. Interrupted passes through.
-ClipOutputs run_clips(Backbone& net, const data::Dataset& dataset, int64_t batch, int workers,
+// on_samples is told of every batch. Interrupted passes through.
+ClipOutputs run_clips(Inference& inference, const data::Dataset& dataset, int64_t batch, int workers,
                       const std::function<void(int64_t samples)>& on_samples = {});
 
 Evaluation evaluate(const ClipOutputs& outputs, const data::Cache& cache);
@@ -44,6 +50,10 @@ class DatasetSlice final : public data::Dataset {
   int64_t clip(int64_t index) const override { return whole_.clip(first_ + index); }
   int64_t label(int64_t index) const override { return whole_.label(first_ + index); }
   void read(int64_t index, Rng rng, std::span<float> out) const override { whole_.read(first_ + index, rng, out); }
+  bool holds_bytes() const override { return whole_.holds_bytes(); }
+  void read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const override {
+    whole_.read_bytes(first_ + index, rng, out);
+  }
 
  private:
   const data::Dataset& whole_;

@@ -216,6 +216,35 @@ TEST_F(LoaderTest, DrawsDifferentFramesInDifferentEpochs) {
   EXPECT_NE(see_epoch(loader, 0).values, see_epoch(loader, 1).values);
 }
 
+TEST_F(LoaderTest, GivesTheSamePixelsAsBytesWhereNobodyResizesThem) {
+  FrameDatasetOptions options{.image_size = cache().options().frames.image_size};
+  options.augmentation.horizontal_flip = Flip::HalfTheTime;
+  const FrameDataset frames(cache(), Split::Train, options);
+  EXPECT_TRUE(frames.holds_bytes());
+  const LoaderOptions as_floats{.batch = 3, .order = Order::Shuffled, .seed = 5};
+  LoaderOptions as_bytes = as_floats;
+  as_bytes.pixels = Pixels::BytesWherePossible;
+  Loader floats(frames, as_floats), bytes(frames, as_bytes);
+  bytes.start_epoch(0);
+  EXPECT_EQ(bytes.next()->inputs.dtype(), DType::U8);
+  EXPECT_EQ(see_epoch(bytes, 1), see_epoch(floats, 1));
+}
+
+TEST_F(LoaderTest, GivesFloatsWherePixelsAreResized) {
+  FrameDatasetOptions smaller{.image_size = cache().options().frames.image_size - 1}, cropped;
+  cropped.image_size = cache().options().frames.image_size;
+  cropped.augmentation.crop_min_area = 0.5;
+  for (const FrameDatasetOptions& options : {smaller, cropped}) {
+    const FrameDataset frames(cache(), Split::Train, options);
+    EXPECT_FALSE(frames.holds_bytes());
+    Loader loader(frames, {.batch = 3, .pixels = Pixels::BytesWherePossible});
+    loader.start_epoch(0);
+    EXPECT_EQ(loader.next()->inputs.dtype(), DType::F32);
+    std::vector<uint8_t> out(static_cast<size_t>(frames.sample_shape().size()));
+    EXPECT_THROW(frames.read_bytes(0, Rng(1), out), UsageError);
+  }
+}
+
 TEST_F(LoaderTest, ResizesFramesToTheNetworksSize) {
   const FrameDataset small(cache(), Split::Train, {.image_size = 12, .random_frames = 0});
   const FrameDataset whole(cache(), Split::Train, {.image_size = 24, .random_frames = 0});

@@ -1,0 +1,50 @@
+// Inference through a captured graph gives what the network gives one kernel at a time, bit for bit: full batches by
+// replays, the odd one at the end without.
+#include "apps/train/inference.h"
+
+#include "tensor/ops/softmax.h"
+#include "tests/emulation/runtime.h"
+#include "tests/models/small_backbones.h"
+
+namespace avs {
+namespace {
+
+constexpr Device kGpu{Device::Kind::Cuda, 0};
+
+std::unique_ptr<Backbone> network(const std::string& model) {
+  BackboneOptions options = small_options(model);
+  options.width /= 2;
+  options.classes = 4;
+  auto net = make_backbone(options);
+  net->to(kGpu);
+  return net;
+}
+
+class CapturedInference : public testing::TestWithParam<std::string> {};
+
+TEST_P(CapturedInference, IsTheNetworkBitForBit) {
+  const auto net = network(GetParam()), plain = network(GetParam());
+  plain->eval();
+  Inference inference(*net);
+  const NoGrad no_grad;
+  for (const int64_t n : {2, 2, 2, 1, 2}) {
+    static uint64_t seed = 0;
+    const Tensor x = random_input(small_input(GetParam(), n), ++seed);
+    const BackboneOutput expected = plain->run(Variable(x));
+    const Inference::Outputs got = inference.run(x);
+    EXPECT_EQ(got.logits.device(), kCpu);
+    EXPECT_EQ(got.fc1024.to_vector(), expected.fc1024.value().to_vector());
+    EXPECT_EQ(got.logits.to_vector(), expected.logits.value().to_vector());
+    EXPECT_EQ(got.probabilities.to_vector(), ops::softmax(expected.logits.value()).to_vector());
+  }
+}
+
+// Both kinds of normalisation; the networks of sound have BatchNorm too and take the emulation longer.
+INSTANTIATE_TEST_SUITE_P(Backbones, CapturedInference, testing::Values("vis-inc", "vis-conv"), [](const auto& test) {
+  std::string name = test.param;
+  std::ranges::replace(name, '-', '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace avs
