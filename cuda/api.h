@@ -23,6 +23,13 @@ int compute_capability(Device device);    // 75, 80, 90
 std::string description(Device device);   // "cuda:0 (NVIDIA H100, compute capability 9.0)"
 void fill(Tensor& x, float value);  // f32, f16, bf16
 
+// What may be traded for speed, in products and convolutions of shapes that were not met before.
+struct Arithmetic {
+  bool deterministic = true;  // the same bits every time: no float atomics, only such engines of cuDNN
+  bool tf32 = false;          // f32 factors may be rounded to ten bits for tensor cores
+};
+void set_arithmetic(Arithmetic wanted);
+
 // Work that was captured as one graph: replay() starts all of its kernels with one call, reading and writing the memory
 // that they read and wrote when they were captured. What changes from replay to replay (inputs, learning rate, random
 // state) must therefore be written in place, and nothing inside may wait for the device or copy from or to the host.

@@ -41,6 +41,7 @@ AVS_WEAK std::string description(Device) { missing(); }
 AVS_WEAK std::unique_ptr<Graph> capture(Device, const std::function<void()>&) { missing(); }
 AVS_WEAK std::unique_ptr<ReadBack> read_back(Device, size_t, int) { missing(); }
 AVS_WEAK std::unique_ptr<Upload> upload(Device, size_t) { missing(); }
+AVS_WEAK void set_arithmetic(Arithmetic) { missing(); }
 AVS_WEAK void fill(Tensor&, float) { missing(); }
 
 AVS_WEAK void gelu(const Tensor&, Tensor&) { missing(); }
@@ -93,6 +94,7 @@ AVS_WEAK void sum_rows(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void sum_squares(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void find_non_finite(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void mixup(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
+AVS_WEAK void mixup_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void adam(Tensor&, const Tensor&, Tensor&, Tensor&, const Tensor&, AdamSpec, const Tensor&) { missing(); }
 AVS_WEAK void update_loss_scale(Tensor&, const Tensor&, LossScale) { missing(); }
 AVS_WEAK void ema(Tensor&, const Tensor&, float) { missing(); }

@@ -65,6 +65,9 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
       ->capture_default_str();
   app.add_option("--memory-limit", options.memory_limit_bytes, "most memory for tensors, such as 4GB; 0: no limit")
       ->transform(CLI::AsSizeValue(false));
+  app.add_flag("--deterministic", options.deterministic, kDeterministicHelp);
+  app.add_flag("--fast", options.fast, kFastHelp);
+  app.add_flag("--tf32", options.tf32, kTf32Help);
 }
 
 void add_features_option(CLI::App& app, std::string& device) {
@@ -83,10 +86,12 @@ Placement use_device(const ComputeOptions& options) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int threads = options.threads == 0 ? cores : options.threads;
   set_thread_count(threads);
+  if (options.fast && options.deterministic) throw UsageError("--fast gives up what --deterministic promises: give one");
   Placement placement{.device = choose_device("--device", options.device)};
   const int capability = placement.device.is_cuda() ? cuda::compute_capability(placement.device) : 0;
   placement.dtype = dtype_for(options.dtype, placement.device, capability);
   if (placement.device.is_cuda()) {
+    cuda::set_arithmetic({.deterministic = !options.fast, .tf32 = options.fast || options.tf32});
     spdlog::info("device: {}, {}{}", cuda::description(placement.device), str(placement.dtype),
                  options.device == "auto" ? " (--device cpu for the CPU)" : "");
   } else {

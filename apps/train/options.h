@@ -63,7 +63,7 @@ struct FusionTraining {
   std::vector<std::string> use;  // empty: all
   bool relu = false, overwrite = false;
   LearningOptions learning = {.epochs = 0, .batch = 128, .learning_rate = 2e-3, .schedule = "cosine"};
-  ComputeOptions compute = {.threads = 1};  // a step is too small to share
+  ComputeOptions compute = {.device = "cpu", .dtype = "f32", .threads = 1};  // a step is too small to share
 };
 
 // What a value may do to a run: Identity belongs to the result and its checkpoints; Place may differ between runs with
@@ -114,6 +114,9 @@ void visit_options(Options& o,
   visit_learning(o.learning, visit);
   visit("device", o.compute.device, Role::Place, "auto, cpu, cuda or cuda:N");
   visit("dtype", o.compute.dtype, Role::Identity, "auto, f32, bf16 or f16; the CPU computes in f32");
+  visit("deterministic", o.compute.deterministic, Role::Action, kDeterministicHelp);
+  visit("fast", o.compute.fast, Role::Place, kFastHelp);
+  visit("tf32", o.compute.tf32, Role::Place, kTf32Help);
   visit("threads", o.compute.threads, Role::Place, "threads of the computation; 0: one per core");
   visit("memory-limit", o.compute.memory_limit_bytes, Role::Place, "most memory for tensors, such as 4GB; 0: no limit");
   visit("recompute", o.recompute, Role::Place,
@@ -136,7 +139,7 @@ void visit_options(Options& o, const Visit& visit) requires std::same_as<std::re
   visit("relu", o.relu, Role::Identity, "a ReLU on every sum, as the author's older code has");
   visit_learning(o.learning, visit);
   visit("threads", o.compute.threads, Role::Place, "threads of the computation; 0: one per core");
-  visit("device", o.compute.device, Role::Place, "auto, cpu or cuda");
+  visit("device", o.compute.device, Role::Place, "auto, cpu, cuda or cuda:N");
 }
 
 // ---- what the lists are used for ----

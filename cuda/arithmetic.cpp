@@ -1,0 +1,13 @@
+// What may be traded for speed (contract: api.h), passed on to the libraries.
+#include "cuda/api.h"
+#include "cuda/blas.h"
+#include "cuda/cudnn.h"
+
+namespace avs::cuda {
+
+void set_arithmetic(Arithmetic wanted) {
+  set_tf32(wanted.tf32 ? Tf32::Allowed : Tf32::Off);
+  cudnn::set_rules({.deterministic = wanted.deterministic, .tensor_cores_in_f32 = wanted.tf32});
+}
+
+}  // namespace avs::cuda
