@@ -57,7 +57,6 @@ Checkpoint checkpoint_of(TrainedFusion& trained, const FusionTraining& options, 
 void train(const FusionTraining& options) {
   check(options);
   const Device device = use_device(options.compute).device;
-  require<UsageError>(!device.is_cuda(), "train_fusion runs on the CPU: seconds there; leave --device out");
   const EmbeddingSet set = merge({options.embeddings.begin(), options.embeddings.end()});
   FusionOptions fusion{.method = fusion_method_of(options.method),
                        .inputs = options.use.empty() ? set.names() : options.use,
@@ -74,8 +73,8 @@ void train(const FusionTraining& options) {
   MetricsLog log(run.metrics(), 0);
   const InterruptSignals signals;
   const RunClock clock;
-  TrainedFusion trained =
-      train_fusion(data, fusion, options.learning, [&](const std::string& line) { log.write(line); });
+  TrainedFusion trained = train_fusion(
+      data, fusion, options.learning, [&](const std::string& line) { log.write(line); }, device);
   checkpoint_of(trained, options, set, run.folder()).save(run.best());
   write_text(
       run.report(),

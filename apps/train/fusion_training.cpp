@@ -1,16 +1,17 @@
 #include "apps/train/fusion_training.h"
 
 #include <cmath>
-#include <cstring>
 #include <numeric>
 #include <optional>
 
 #include "apps/cli/require.h"
 #include "apps/train/run_log.h"
+#include "apps/train/step_graph.h"
 #include "autograd/functions.h"
 #include "layers/mixup.h"
 #include "layers/optim/weight_average.h"
 #include "tensor/interrupt.h"
+#include "tensor/ops/mixup.h"
 #include "tensor/ops/softmax.h"
 
 namespace avs {
@@ -19,21 +20,12 @@ namespace {
 constexpr float kKlClip = 1e-7f;          // PAPER section 5
 constexpr int64_t kInferenceRows = 1024;  // bounds the memory of a pass over a whole split
 
-// Rows of x mixed as the plan says, with its gradient: row m of dy goes to first[m] and second[m] by their weights.
-// Phase II runs on the CPU and the rows are a batch's logits, so plain loops do.
-Variable mix_rows(const Variable& x, const MixupPlan& plan) {
-  return record("mix_rows", {x}, mix(x.value(), plan), [plan, shape = x.shape()](const Tensor& dy, const Needs&) {
-    Tensor dx = Tensor::zeros(shape);
-    const int64_t width = shape[1];
-    for (size_t m = 0; m < plan.lambda.size(); ++m) {
-      const float* from = dy.data<float>() + static_cast<int64_t>(m) * width;
-      float* first = dx.data<float>() + plan.first[m] * width;
-      float* second = dx.data<float>() + plan.second[m] * width;
-      for (int64_t d = 0; d < width; ++d) first[d] += plan.lambda[m] * from[d];
-      for (int64_t d = 0; d < width; ++d) second[d] += (1 - plan.lambda[m]) * from[d];
-    }
-    return std::vector<Tensor>{dx};
-  });
+// Rows of x mixed, with their gradient.
+Variable mix_rows(const Variable& x, const Pairs& p) {
+  return record("mix_rows", {x}, ops::mixup(x.value(), p.first, p.second, p.lambda),
+                [p, n = x.shape()[0]](const Tensor& dy, const Needs&) {
+                  return std::vector<Tensor>{ops::mixup_backward(dy, p.first, p.second, p.lambda, n)};
+                });
 }
 
 MixupPlan copies_of(std::span<const int64_t> rows) {
@@ -46,37 +38,76 @@ MixupPlan copies_of(std::span<const int64_t> rows) {
   return plan;
 }
 
-std::vector<Variable> mixed(const std::vector<Tensor>& matrices, const MixupPlan& plan) {
+std::vector<Variable> mixed(const std::vector<Tensor>& matrices, const Pairs& p) {
   std::vector<Variable> x;
-  for (const Tensor& matrix : matrices) x.emplace_back(mix(matrix, plan));
+  for (const Tensor& matrix : matrices) x.emplace_back(ops::mixup(matrix, p.first, p.second, p.lambda));
   return x;
+}
+
+std::vector<Tensor> all_on(Device device, const std::vector<Tensor>& matrices) {
+  std::vector<Tensor> there;
+  for (const Tensor& matrix : matrices) there.push_back(matrix.to(device));
+  return there;
 }
 
 }  // namespace
 
-Variable mixed_logits(FusionNet& net, const std::vector<Tensor>& matrices, std::span<const int64_t> rows,
-                      const MixupPlan& plan) {
-  const MixupPlan batch = copies_of(rows);
+Pairs Pairs::of(const MixupPlan& plan, Device device) {
+  return {Tensor::from({plan.rows()}, std::span<const int32_t>(plan.first), device),
+          Tensor::from({plan.rows()}, std::span<const int32_t>(plan.second), device),
+          Tensor::from({plan.rows()}, std::span<const float>(plan.lambda), device)};
+}
+
+void Pairs::write(const MixupPlan& plan) {
+  const Pairs here = of(plan, kCpu);
+  first.copy_from(here.first);
+  second.copy_from(here.second);
+  lambda.copy_from(here.lambda);
+}
+
+MixedBatch mixed_batch(std::span<const int64_t> rows, const MixupPlan& mixing) {
+  MixedBatch batch{copies_of(rows), mixing, mixing};
+  for (int32_t& i : batch.both.first) i = batch.picking.first[static_cast<size_t>(i)];
+  for (int32_t& i : batch.both.second) i = batch.picking.first[static_cast<size_t>(i)];
+  return batch;
+}
+
+Variable mixed_logits(FusionNet& net, const std::vector<Tensor>& matrices, const Pairs& picking, const Pairs& mixing,
+                      const Pairs& both) {
   // Without a ReLU a fusion is an affine map, and weights that add up to 1 pass through it: the logits of mixed
   // embeddings are the mixed logits. That saves mixing five matrices of 1024 columns.
-  if (net.options().activation == Activation::None) return mix_rows(net.run(mixed(matrices, batch)), plan);
-  MixupPlan whole = plan;
-  for (int32_t& i : whole.first) i = batch.first[static_cast<size_t>(i)];
-  for (int32_t& i : whole.second) i = batch.first[static_cast<size_t>(i)];
-  return net.run(mixed(matrices, whole));
+  if (net.options().activation == Activation::None) return mix_rows(net.run(mixed(matrices, picking)), mixing);
+  return net.run(mixed(matrices, both));
 }
 
 namespace {
 
+// The pairs of one batch on the device.
+struct BatchPairs {
+  Pairs picking, mixing, both;
+  BatchPairs(const MixedBatch& batch, Device device)
+      : picking(Pairs::of(batch.picking, device)),
+        mixing(Pairs::of(batch.mixing, device)),
+        both(Pairs::of(batch.both, device)) {}
+  void write(const MixedBatch& batch) {
+    picking.write(batch.picking);
+    mixing.write(batch.mixing);
+    both.write(batch.both);
+  }
+};
+
 class FusionTrainer {
  public:
-  FusionTrainer(const FusionData& data, const FusionOptions& fusion, const LearningOptions& learning)
+  FusionTrainer(const FusionData& data, const FusionOptions& fusion, const LearningOptions& learning, Device device)
       : data_(data),
         learning_(learning),
-        net_(std::make_unique<FusionNet>(fusion)),
+        device_(device),
+        train_x_(all_on(device, data.train.x)),
+        validation_x_(all_on(device, data.validation.x)),
+        net_(placed(fusion, device)),
         arena_(*net_),
         adam_(arena_, learning.adam_options()),
-        targets_(one_hot(data.train.labels, fusion.classes)),
+        targets_(one_hot(data.train.labels, fusion.classes).to(device)),
         steps_per_epoch_((data.train.size() + learning.batch - 1) / learning.batch),
         epochs_(learning.epochs_of(steps_per_epoch_)),
         schedule_(learning.schedule_over(steps_per_epoch_ * epochs_)) {
@@ -98,6 +129,7 @@ class FusionTrainer {
       Rng mixing = rng.fork("mixup", static_cast<uint64_t>(first));
       step(std::span(order).subspan(static_cast<size_t>(first), count), mixing, line);
     }
+    take(finish_step(), line);
     line.epoch = epoch + 1;
     line.step = adam_.steps();
     line.l2 = adam_.l2_penalty();
@@ -107,7 +139,7 @@ class FusionTrainer {
   Evaluation validate() {
     std::optional<WeightAverage::InUse> averaged;
     if (average_) averaged.emplace(*average_);
-    return evaluate(fuse(*net_, data_.validation.x), data_.validation.ids, data_.validation.labels, data_.classes);
+    return evaluate(fuse(*net_, validation_x_), data_.validation.ids, data_.validation.labels, data_.classes);
   }
 
   Tensor weights() {
@@ -124,22 +156,69 @@ class FusionTrainer {
   }
 
  private:
+  static std::unique_ptr<FusionNet> placed(const FusionOptions& fusion, Device device) {
+    auto net = std::make_unique<FusionNet>(fusion);
+    net->to(device);
+    return net;
+  }
+
   void step(std::span<const int64_t> rows, Rng& rng, LogLine& line) {
     stop_if_interrupted();
     const MixupPlan plan = plan_mixup(static_cast<int64_t>(rows.size()), learning_.mixup_options(), rng);
-    const Variable logits = mixed_logits(*net_, data_.train.x, rows, plan);
-    const Tensor y = mix(mix(targets_, copies_of(rows)), plan);
-    const Variable loss = softmax_kl(logits, y, kKlClip);
-    loss.backward();
+    const MixedBatch batch = mixed_batch(rows, plan);
     line.learning_rate = schedule_.learning_rate(adam_.steps());
-    adam_.step(line.learning_rate);
+    const bool in_graph = device_.is_cuda() && adam_.can_be_captured() &&
+                          static_cast<int64_t>(rows.size()) == std::min(learning_.batch, data_.train.size());
+    if (in_graph) {
+      take(start_captured(batch, line.learning_rate), line);
+    } else {
+      take(finish_step(), line);
+      take(eager_step(batch, line.learning_rate), line);
+    }
     if (average_) average_->update(adam_.steps());
-    line.sums.add(static_cast<double>(loss.value().item()), accuracy_of(logits.value(), y), plan.rows());
+  }
+
+  StepGraph::Scores scores(const BatchPairs& p) {
+    const Tensor rows = ops::mixup(targets_, p.picking.first, p.picking.second, p.picking.lambda);
+    const Tensor y = ops::mixup(rows, p.mixing.first, p.mixing.second, p.mixing.lambda);
+    return {mixed_logits(*net_, train_x_, p.picking, p.mixing, p.both), y};
+  }
+
+  StepResult eager_step(const MixedBatch& batch, double learning_rate) {
+    const BatchPairs pairs(batch, device_);
+    const StepGraph::Scores s = scores(pairs);
+    const Variable loss = softmax_kl(s.logits, s.targets, kKlClip);
+    loss.backward();
+    adam_.step(learning_rate);
+    StepResult result;
+    result.loss = static_cast<double>(loss.value().item());
+    result.accuracy = accuracy_of(s.logits.value(), s.targets);
+    result.rows = batch.mixing.rows();
+    return result;
+  }
+
+  // Batches of full size; the first is captured. The result is of the step before.
+  std::optional<StepResult> start_captured(const MixedBatch& batch, double learning_rate) {
+    if (!graph_) {
+      pairs_.emplace(batch, device_);
+      graph_.emplace(device_, adam_, batch.mixing.rows(), targets_.shape()[1], [this] { return scores(*pairs_); });
+    } else {
+      pairs_->write(batch);
+    }
+    return graph_->start(learning_rate, [] { return std::string("a smaller --lr may help"); });
+  }
+  std::optional<StepResult> finish_step() { return graph_ ? graph_->finish() : std::nullopt; }
+
+  void take(const std::optional<StepResult>& result, LogLine& line) {
+    if (!result) return;
+    line.sums.add(result->loss, result->accuracy, result->rows);
     require<NumericError>(std::isfinite(line.sums.loss), "the loss is no number at step ", adam_.steps());
   }
 
   const FusionData& data_;
   const LearningOptions& learning_;
+  const Device device_;
+  const std::vector<Tensor> train_x_, validation_x_;  // on the device
   std::unique_ptr<FusionNet> net_;
   ParameterArena arena_;
   Adam adam_;
@@ -147,6 +226,8 @@ class FusionTrainer {
   Tensor targets_;
   int64_t steps_per_epoch_, epochs_;
   Schedule schedule_;
+  std::optional<BatchPairs> pairs_;  // of the captured step
+  std::optional<StepGraph> graph_;
 };
 
 }  // namespace
@@ -167,9 +248,9 @@ Tensor fuse(FusionNet& net, const std::vector<Tensor>& x) {
 }
 
 TrainedFusion train_fusion(const FusionData& data, const FusionOptions& fusion, const LearningOptions& learning,
-                           const std::function<void(const std::string&)>& write_line) {
+                           const std::function<void(const std::string&)>& write_line, Device device) {
   require<DataError>(data.train.size() > 0, "no training clip has all of the embeddings to fuse");
-  FusionTrainer trainer(data, fusion, learning);
+  FusionTrainer trainer(data, fusion, learning, device);
   TrainedFusion result;
   Tensor best_weights;
   Score best;
@@ -189,7 +270,7 @@ TrainedFusion train_fusion(const FusionData& data, const FusionOptions& fusion, 
     const Score score{validation.micro_accuracy, validation.log_loss};
     const bool is_best = validation.clips == 0 || better(score, best);
     line.seconds = clock.seconds();
-    line.peak_bytes = context(kCpu).memory().peak_bytes;
+    line.peak_bytes = context(device).memory().peak_bytes;
     write_line(epoch_line(line, validation.clips == 0 ? nullptr : &validation, is_best));
     if (!is_best) continue;
     best = score;

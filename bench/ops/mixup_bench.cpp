@@ -38,8 +38,13 @@ void mixup_floats(benchmark::State& state) {
 void mixup_pixels(benchmark::State& state) {
   bench_mixup(state, 1.5, [](const Batch& b) { return ops::mixup(b.pixels, b.first, b.second, b.lambda); });
 }
+void mixup_backward(benchmark::State& state) {
+  bench_mixup(state, 2,
+              [](const Batch& b) { return ops::mixup_backward(b.x, b.first, b.second, b.lambda, b.x.shape()[0]); });
+}
 
 BENCHMARK(mixup_floats)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(mixup_backward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(mixup_pixels)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
 
 }  // namespace

@@ -55,4 +55,19 @@ void mixup(const Tensor& x, const Tensor& first, const Tensor& second, const Ten
   x.dtype() == DType::U8 ? run(x.data<uint8_t>()) : run(x.data<float>());
 }
 
+// A batch's embeddings or logits: too few to share between threads.
+void mixup_backward(const Tensor& dy, const Tensor& first, const Tensor& second, const Tensor& lambda, Tensor& dx) {
+  dx.zero();
+  if (dx.size() == 0) return;
+  const int64_t width = dx.size() / dx.shape()[0];
+  for (int64_t m = 0; m < lambda.size(); ++m) {
+    const float* const from = dy.data<float>() + m * width;
+    float* const a = dx.data<float>() + first.data<int32_t>()[m] * width;
+    float* const b = dx.data<float>() + second.data<int32_t>()[m] * width;
+    const float weight = lambda.data<float>()[m];
+    for (int64_t d = 0; d < width; ++d) a[d] += weight * from[d];
+    for (int64_t d = 0; d < width; ++d) b[d] += (1 - weight) * from[d];
+  }
+}
+
 }  // namespace avs::cpu

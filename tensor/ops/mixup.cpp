@@ -5,7 +5,8 @@
 namespace avs::ops {
 namespace {
 
-void check_index(const Tensor& x, const char* name, const Tensor& index) {
+// `n`: how many samples x has.
+void check_index(const Tensor& x, int64_t n, const char* name, const Tensor& index) {
   AVS_CHECK(ShapeError, index.defined() && index.dtype() == DType::I32 && index.shape().rank() == 1, "mixup: ", name,
             " must be i32 [m], got ", index.defined() ? str(index.dtype(), " ", index.shape()) : "an undefined tensor");
   AVS_CHECK(ShapeError, index.device() == x.device(), "mixup: x is on ", x.device(), " but ", name, " is on ",
@@ -13,9 +14,17 @@ void check_index(const Tensor& x, const char* name, const Tensor& index) {
   if (index.device().is_cuda()) return;  // looking would make every step wait for the device
   for (int64_t i = 0; i < index.size(); ++i) {
     const int32_t row = index.data<int32_t>()[i];
-    AVS_CHECK(ShapeError, row >= 0 && row < x.shape()[0], "mixup: ", name, "[", i, "] is ", row, ", x ", x.shape(),
-              " has ", x.shape()[0], " samples");
+    AVS_CHECK(ShapeError, row >= 0 && row < n, "mixup: ", name, "[", i, "] is ", row, ", x ", x.shape().with(0, n),
+              " has ", n, " samples");
   }
+}
+
+void check_pairs(const Tensor& x, int64_t n, const Tensor& first, const Tensor& second, const Tensor& lambda) {
+  check_index(x, n, "first", first);
+  check_index(x, n, "second", second);
+  check_f32("mixup", "lambda", lambda);
+  AVS_CHECK(ShapeError, first.shape() == second.shape() && first.shape() == lambda.shape(), "mixup: first is ",
+            first.shape(), ", second is ", second.shape(), ", lambda is ", lambda.shape(), "; they must agree");
 }
 
 }  // namespace
@@ -24,14 +33,21 @@ Tensor mixup(const Tensor& x, const Tensor& first, const Tensor& second, const T
   AVS_CHECK(ShapeError, x.defined() && x.shape().rank() >= 1 && (x.dtype() == DType::F32 || x.dtype() == DType::U8),
             "mixup: x must be f32 or u8 with at least one axis, got ",
             x.defined() ? str(x.dtype(), " ", x.shape()) : "an undefined tensor");
-  check_index(x, "first", first);
-  check_index(x, "second", second);
-  check_f32("mixup", "lambda", lambda);
-  AVS_CHECK(ShapeError, first.shape() == second.shape() && first.shape() == lambda.shape(), "mixup: first is ",
-            first.shape(), ", second is ", second.shape(), ", lambda is ", lambda.shape(), "; they must agree");
+  check_pairs(x, x.shape()[0], first, second, lambda);
   Tensor y = Tensor::empty(x.shape().with(0, first.size()), DType::F32, x.device());
   x.device().is_cuda() ? cuda::mixup(x, first, second, lambda, y) : cpu::mixup(x, first, second, lambda, y);
   return y;
+}
+
+Tensor mixup_backward(const Tensor& dy, const Tensor& first, const Tensor& second, const Tensor& lambda, int64_t n) {
+  check_f32("mixup_backward", "dy", dy);
+  AVS_CHECK(ShapeError, dy.shape().rank() >= 1 && n >= 0 && dy.shape()[0] == lambda.size(), "mixup_backward: dy is ",
+            dy.shape(), " of ", n, " samples, lambda is ", lambda.shape());
+  check_pairs(dy, n, first, second, lambda);
+  Tensor dx = Tensor::empty(dy.shape().with(0, n), DType::F32, dy.device());
+  dy.device().is_cuda() ? cuda::mixup_backward(dy, first, second, lambda, dx)
+                        : cpu::mixup_backward(dy, first, second, lambda, dx);
+  return dx;
 }
 
 }  // namespace avs::ops

@@ -30,6 +30,22 @@ TEST(Mixup, MatchesTheOracle) {
     }
 }
 
+TEST(Mixup, ItsGradientGoesToBothSamplesAndAddsUp) {
+  const Index first = {2, 0, 1, 2, 2}, second = {1, 1, 1, 0, 2};  // row 3 is nobody's
+  const Vector lambda = {0.25, 1.0, 0.5, 0.0, 0.875};
+  for (const Device device : devices())
+    for (const int64_t width : {1, 7, 1024}) {
+      const Vector dy = reference::random_vector(5 * width, 9);
+      const Tensor dx = ops::mixup_backward(to_tensor(dy, {5, width}, device), index_tensor(first, device),
+                                            index_tensor(second, device), to_tensor(lambda, {5}, device), 4);
+      EXPECT_EQ(dx.shape(), Shape({4, width}));
+      EXPECT_LT(relative_error(to_double(dx),
+                               reference::mixup_backward(dy, static_cast<size_t>(width), first, second, lambda, 4)),
+                1e-6)
+          << width << " on " << device;
+    }
+}
+
 TEST(Mixup, MixesPixels) {
   const std::vector<uint8_t> pixels = {0, 255, 100, 50};
   for (const Device device : devices()) {
@@ -72,6 +88,8 @@ TEST(Mixup, RefusesSamplesThatAreNotThere) {
                 ops::mixup(x, index_tensor({0, 1}), index_tensor({0}), lambda);
               }),
               testing::HasSubstr("first is [2], second is [1], lambda is [1]"));
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::mixup_backward(x, index_tensor({0}), index_tensor({0}), lambda, 2); }),
+              testing::HasSubstr("mixup_backward: dy is [3, 2] of 2 samples, lambda is [1]"));
   EXPECT_THAT(error_of<ShapeError>([&] { ops::mixup(x, lambda, index_tensor({0}), lambda); }),
               testing::HasSubstr("first must be i32 [m], got f32 [1]"));
 }

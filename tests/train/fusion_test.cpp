@@ -208,7 +208,10 @@ TEST(FusionTraining, MixingLogitsEqualsMixingEmbeddingsInValueAndGradient) {
     for (size_t i = 0; i < rows.size(); ++i) batch.rows(static_cast<int64_t>(i), 1).copy_from(matrix.rows(rows[i], 1));
     x.emplace_back(mix(batch, plan));
   }
-  const Variable fast = mixed_logits(shortcut, data.x, rows, plan), slow = definition.run(x);
+  const MixedBatch batch = mixed_batch(rows, plan);
+  const Variable fast = mixed_logits(shortcut, data.x, Pairs::of(batch.picking, kCpu), Pairs::of(batch.mixing, kCpu),
+                                     Pairs::of(batch.both, kCpu));
+  const Variable slow = definition.run(x);
   EXPECT_LT(relative_error(to_double(fast.value()), to_double(slow.value())), 1e-5);
   const Tensor dy = to_tensor(reference::random_vector(13 * 3, 8), {13, 3});
   fast.backward(dy);
