@@ -44,7 +44,7 @@ enum Uid : int64_t { kFirst = 1, kSecond, kBias, kResult };
 auto attributes(Uid uid, const Shape& s, DType dtype) {
   return fe::graph::Tensor_attributes()
       .set_uid(uid)
-      .set_name("t" + std::to_string(uid))
+      .set_name(str("t", static_cast<int64_t>(uid)))
       .set_dim({s[0], s[3], s[1], s[2]})
       .set_stride({s[1] * s[2] * s[3], 1, s[2] * s[3], s[3]})
       .set_data_type(type_of(dtype));

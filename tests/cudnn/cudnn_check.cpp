@@ -105,42 +105,84 @@ std::vector<ConvGraph> all_graphs(const std::vector<std::string>& models) {
   return graphs;
 }
 
-int check(const std::vector<ConvGraph>& graphs, const std::vector<Architecture>& architectures,
-          const std::vector<DType>& types, const std::vector<int64_t>& batches) {
-  std::cout << std::left << std::setw(92) << "convolution";
-  for (const Architecture& a : architectures) std::cout << std::setw(10) << str("sm_", a.version);
-  std::cout << "\n";
-  std::vector<Summary> summaries(architectures.size());
-  for (const ConvGraph& graph : graphs)
-    for (const DType dtype : types)
-      for (const int64_t batch : batches) {
-        const ConvGraph asked = with_batch(graph, batch, dtype);
-        const auto answers = ask_all(asked, architectures);
-        std::cout << row_of(asked);
-        for (size_t a = 0; a < answers.size(); ++a) {
-          Summary& summary = summaries[a];
-          const bool served = answers[a].how != "own" || cuda::own::serves(asked.x, asked.w, asked.y);
-          summary.unserved += served ? 0 : 1;
-          ++summary.count[answers[a].how];
-          summary.most_workspace_bytes = std::max(summary.most_workspace_bytes, answers[a].workspace_bytes);
-          std::cout << std::setw(10) << (served ? answers[a].how : "NONE");
-        }
-        std::cout << "\n";
-      }
+// The answers for one convolution in several types, as a row of the page: "b b o" in each architecture's column.
+void write_row(std::ostream& page, const ConvGraph& g, const std::vector<std::vector<Answer>>& by_type) {
+  const Padding& p = g.spec.padding;
+  page << "| " << name_of(g.direction) << (g.bias ? g.relu ? " bias relu" : " bias" : "") << " | " << g.x << " | "
+       << g.w << " | " << g.spec.stride_h << " | " << p.top << " " << p.bottom << " " << p.left << " " << p.right
+       << " |";
+  for (size_t a = 0; a < by_type.front().size(); ++a) {
+    for (const auto& answers : by_type) page << " " << answers[a].how.front();
+    page << " |";
+  }
+  page << "\n";
+}
+
+void begin_page(std::ostream& page, const std::vector<Architecture>& architectures, const std::vector<DType>& types,
+                const std::vector<int64_t>& batches) {
+  page << "# cuDNN and the convolutions of the networks\n\nMade by `./run cudnn_check --batch ";
+  for (size_t i = 0; i < batches.size(); ++i) page << (i > 0 ? "," : "") << batches[i];
+  page << " --page docs/cudnn_check.md`, cuDNN " << library_version()
+       << ", asked about GPUs that were not there (`cuda/devices`).\nIn each column one letter for";
+  for (const DType type : types) page << " " << type;
+  page << ": b an engine was built, c an engine that cuDNN compiles when the program runs, o no engine: our own "
+          "kernels convolve.\n"
+          "Padding is top, bottom, left, right.\n\n| direction | x | filter | stride | padding |";
+  for (const Architecture& a : architectures) page << " sm_" << a.version << " |";
+  page << "\n|---|---|---|---|---|";
+  for (size_t a = 0; a < architectures.size(); ++a) page << "---|";
+  page << "\n";
+}
+
+// One line for each architecture; the number of convolutions that nobody serves.
+int64_t summarize(std::ostream& out, const std::vector<Architecture>& architectures, std::vector<Summary>& summaries) {
   int64_t unserved = 0;
   for (size_t a = 0; a < architectures.size(); ++a) {
     Summary& s = summaries[a];
-    std::cout << "sm_" << architectures[a].version << " " << architectures[a].name << ": " << s.count["built"]
-              << " built, " << s.count["compiles"] << " compiled at run time, " << s.count["own"]
-              << " by our own kernels, " << s.unserved << " unserved; most workspace "
-              << s.most_workspace_bytes / (1 << 20) << " MB\n";
+    out << "sm_" << architectures[a].version << " " << architectures[a].name << ": " << s.count["built"] << " built, "
+        << s.count["compiles"] << " compiled at run time, " << s.count["own"] << " by our own kernels, " << s.unserved
+        << " unserved; most workspace " << s.most_workspace_bytes / (1 << 20) << " MB\n";
     unserved += s.unserved;
   }
+  return unserved;
+}
+
+int check(const std::vector<ConvGraph>& graphs, const std::vector<Architecture>& architectures,
+          const std::vector<DType>& types, const std::vector<int64_t>& batches, std::ostream& page) {
+  std::cout << std::left << std::setw(92) << "convolution";
+  for (const Architecture& a : architectures) std::cout << std::setw(10) << str("sm_", a.version);
+  std::cout << "\n";
+  begin_page(page, architectures, types, batches);
+  std::vector<Summary> summaries(architectures.size());
+  for (const ConvGraph& graph : graphs)
+    for (const int64_t batch : batches) {
+      std::vector<std::vector<Answer>> by_type;
+      for (const DType dtype : types) {
+        const ConvGraph asked = with_batch(graph, batch, dtype);
+        by_type.push_back(ask_all(asked, architectures));
+        std::cout << row_of(asked);
+        for (size_t a = 0; a < architectures.size(); ++a) {
+          const Answer& answer = by_type.back()[a];
+          Summary& summary = summaries[a];
+          const bool served = answer.how != "own" || cuda::own::serves(asked.x, asked.w, asked.y);
+          summary.unserved += served ? 0 : 1;
+          ++summary.count[answer.how];
+          summary.most_workspace_bytes = std::max(summary.most_workspace_bytes, answer.workspace_bytes);
+          std::cout << std::setw(10) << (served ? answer.how : "NONE");
+        }
+        std::cout << "\n";
+      }
+      write_row(page, with_batch(graph, batch, DType::F32), by_type);
+    }
+  std::ostringstream summary;
+  const int64_t unserved = summarize(summary, architectures, summaries);
+  std::cout << summary.str();
+  page << "\n```text\n" << summary.str() << "```\n";
   return unserved == 0 ? 0 : 1;
 }
 
 int run(int argc, char** argv) {
-  std::string folder = "cuda/devices";
+  std::string folder = "cuda/devices", page_file;
   std::vector<std::string> models = backbone_names(), names = {"f32", "f16", "bf16"};
   std::vector<int64_t> batches = {1, 16, 64};
   std::vector<int> versions;
@@ -150,6 +192,7 @@ int run(int argc, char** argv) {
   app.add_option("--batch", batches, "samples per step")->delimiter(',')->capture_default_str();
   app.add_option("--dtype", names, "f32, f16, bf16")->delimiter(',')->capture_default_str();
   app.add_option("--arch", versions, "architectures, as in 75,90 (default: all that are described)")->delimiter(',');
+  app.add_option("--page", page_file, "also writes the answers as a Markdown page");
   CLI11_PARSE(app, argc, argv);
 
   std::vector<DType> types;
@@ -162,7 +205,14 @@ int run(int argc, char** argv) {
   AVS_CHECK(UsageError, !architectures.empty() && !types.empty(), "no such architecture or type");
   if (const std::string reason = why_unavailable(); !reason.empty()) throw DeviceError(reason);
   std::cout << "cuDNN " << library_version() << "\n";
-  return check(all_graphs(models), architectures, types, batches);
+  std::ostringstream page;
+  const int result = check(all_graphs(models), architectures, types, batches, page);
+  if (!page_file.empty()) {
+    std::ofstream out(page_file);
+    out << page.str();
+    AVS_CHECK(DataError, out.flush().good(), page_file, ": cannot be written");
+  }
+  return result;
 }
 
 }  // namespace
