@@ -30,8 +30,9 @@ __device__ inline void load_filter(const Window& window, const float* w, const F
   }
 }
 
+// Told how many blocks a multiprocessor shall hold, ptxas does not spill to make room for one more.
 template <typename T, int kVector, int kOut>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kOut == 8 ? 4 : 3)
     conv2d_narrow_kernel(WindowByDepth<T, kVector> source, const float* __restrict__ w, FilterTaps taps,
                          PixelSink<T> sink) {
   using Source = WindowByDepth<T, kVector>;
