@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # tests/run_all.sh [BUILD] [FILTER]
-# Compiles cuda/ with nvcc where there is one, runs every BUILD/bin/*_tests, and those of BUILD/asan and BUILD/tsan where they were built. Prints what fails as it fails,
-# then what was skipped and why; the last line is `N passed, N failed, N skipped`. Exit 1 when anything failed, a program
-# crashed or ran past its time, or nothing ran. FILTER is gtest's: 'Conv2d.*'.
+# Runs every BUILD/bin/*_tests, and those of BUILD/asan and BUILD/tsan where they were built; compiles cuda/ with nvcc where
+# there is one. Prints what fails as it fails, then what was skipped and why; the last line is `N passed, N failed,
+# N skipped`. Exit 1 when anything failed, a program crashed or ran past its time, or nothing ran. FILTER is gtest's:
+# 'Conv2d.*'.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${1:-$root/build}
@@ -58,28 +59,38 @@ for binary in "$build"/bin/*_tests "$build"/asan/bin/*_tests "$build"/tsan/bin/*
   echo "$program: $((SECONDS - started)) s" >&2
 done
 
-# cuda/ with NVIDIA's compiler, where there is one: every file for two architectures, a warning is an error.
+# cuda/ with NVIDIA's compiler, where there is one: every file for two architectures, a warning is an error; then what ptxas
+# said of every kernel is held against docs/cuda_report.md.
 compile_cuda() {
-  local name='cuda: every file compiles for sm_75 and sm_90 without a warning' tree="$build/cuda" started=$SECONDS nvcc
-  nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null) || true
-  if [ -z "$nvcc" ]; then
-    printf 'skipped %s\tno nvcc on this machine\n' "$name" >>"$results"
-    return
-  fi
-  if ! "$nvcc" --version | grep -qE 'release (1[3-9]|[2-9][0-9])\.'; then
-    printf 'skipped %s\t%s is older than CUDA 13\n' "$name" "$nvcc" >>"$results"
+  local name='cuda: every file compiles for sm_75 and sm_90a without a warning' tree="$build/cuda" started=$SECONDS nvcc
+  local page='cuda: no kernel spills, and all are as docs/cuda_report.md says' said options
+  if ! nvcc=$("$root/cmake/nvcc.sh" 2>/dev/null); then
+    said=$("$root/cmake/nvcc.sh" 2>&1 | tr '\n' ';')
+    printf 'skipped %s\t%s\n' "$name" "$said" "$page" "$said" >>"$results"
     return
   fi
   mkdir -p "$tree"
-  if cmake -S "$root" -B "$tree" -G Ninja -DCMAKE_BUILD_TYPE=Release -DAVS_CUDA=ON -DAVS_TESTS=OFF -DAVS_BENCH=OFF \
-    -DCMAKE_CUDA_COMPILER="$nvcc" '-DAVS_CUDA_ARCHITECTURES=75-real;90-real' >"$tree/build.log" 2>&1 &&
+  mapfile -t options < <("$root/tests/cuda_report/report.sh" options 75,90a)
+  if cmake -S "$root" -B "$tree" -G Ninja -DCMAKE_CUDA_COMPILER="$nvcc" "${options[@]}" >"$tree/build.log" 2>&1 &&
     cmake --build "$tree" --target avs_cuda >>"$tree/build.log" 2>&1; then
     printf 'passed %s\t\n' "$name" >>"$results"
+    said=$("$root/tests/cuda_report/report.sh" compare "$tree" "$nvcc")
+    case $? in
+      0) printf 'passed %s\t\n' "$page" >>"$results" ;;
+      3)
+        printf 'passed %s\t\n' 'cuda: no kernel spills, and docs/cuda_report.md has all of them' >>"$results"
+        printf 'skipped %s\t%s\n' "$page" 'its registers are those of another nvcc' >>"$results"
+        ;;
+      *)
+        echo "$said"
+        printf 'failed %s\t(./run cuda_report makes it anew)\n' "$page" >>"$results"
+        ;;
+    esac
   else
     grep -v '^\[[0-9]*/[0-9]*\] \(Building\|Linking\)' "$tree/build.log"
     printf 'failed %s\t(log: %s)\n' "$name" "$tree/build.log" >>"$results"
   fi
-  echo "cuda for sm_75 and sm_90: $((SECONDS - started)) s" >&2
+  echo "cuda for sm_75 and sm_90a: $((SECONDS - started)) s" >&2
 }
 
 # The readers of weight files under clang's fuzzer, half a minute each, side by side.

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# cmake/nvcc.sh: the path of an nvcc of CUDA 13 or newer on stdout: the one on the PATH, the usual place's, or what ./run
+# unpacked into build/nvcc. Nothing and exit 1 where there is none; then stderr says what was found instead.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+for nvcc in "$(command -v nvcc)" /usr/local/cuda/bin/nvcc "$root/build/nvcc/bin/nvcc"; do
+  [ -x "$nvcc" ] || continue
+  if "$nvcc" --version | grep -qE 'release (1[3-9]|[2-9][0-9])\.'; then
+    echo "$nvcc"
+    exit 0
+  fi
+  echo "$nvcc is older than CUDA 13" >&2
+done
+echo "no nvcc of CUDA 13 or newer on this machine" >&2
+exit 1
