@@ -61,7 +61,9 @@ TEST_P(EveryRoute, GivesTheLibrarysOwnNumbers) {
 INSTANTIATE_TEST_SUITE_P(
     Weights, EveryRoute,
     testing::Values(
-        Golden{"inception_keras_legacy.h5", "Keras legacy HDF5"}, Golden{"inception_keras3.weights.h5", "Keras 3 HDF5"},
+        Golden{"inception_keras_legacy.h5", "Keras legacy HDF5"},
+        Golden{"inception_keras_legacy_split.h5", "Keras legacy HDF5"},
+        Golden{"inception_keras3.weights.h5", "Keras 3 HDF5"},
         Golden{"inception_keras3_no_names.weights.h5", "Keras 3 HDF5 with Keras' layers in the order of depth"},
         Golden{"inception_torch.pth", "PyTorch zip archive with torchvision's names"},
         Golden{"convnext_keras_legacy.h5", "Keras legacy HDF5"},

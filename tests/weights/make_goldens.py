@@ -3,8 +3,7 @@
 Every channel count is 8 (our width multiplier 0.01), parameters and statistics are random and non-trivial. For each
 file F there is a tensor F in expected.safetensors: the pooled features, or the logits where the file has a classifier.
 
-    python -m venv v && v/bin/pip install keras jax h5py torch torchvision timm transformers safetensors
-    v/bin/python tests/weights/make_goldens.py tests/weights/golden.zip
+    ./run golden weights
 """
 import os
 import sys
@@ -62,6 +61,21 @@ def save_legacy(model, name):
         legacy_h5_format.save_weights_to_hdf5_group(f, model)
 
 
+def save_legacy_split(model, name):
+    """As Keras does where names fill more than an object header, and with every array in compressed chunks."""
+    limit, legacy_h5_format.HDF5_OBJECT_HEADER_LIMIT = legacy_h5_format.HDF5_OBJECT_HEADER_LIMIT, 900
+    save_legacy(model, name)
+    legacy_h5_format.HDF5_OBJECT_HEADER_LIMIT = limit
+    with h5py.File(path(name), "r+") as f:
+        assert "layer_names1" in f.attrs
+        arrays = []
+        f.visititems(lambda key, item: arrays.append(key) if isinstance(item, h5py.Dataset) else None)
+        for key in arrays:
+            values = f[key][...]
+            del f[key]
+            f.create_dataset(key, data=values, chunks=True, compression="gzip", shuffle=True)
+
+
 def without_names(source, name):
     """What Keras 3 wrote before it kept layer names."""
     with h5py.File(path(source)) as a, h5py.File(path(name), "w") as b:
@@ -80,9 +94,11 @@ def keras_files():
     randomise_keras(model)
     y = np.asarray(model(picture / 127.5 - 1))
     save_legacy(model, "inception_keras_legacy.h5")
+    save_legacy_split(model, "inception_keras_legacy_split.h5")
     model.save_weights(path("inception_keras3.weights.h5"))
     without_names("inception_keras3.weights.h5", "inception_keras3_no_names.weights.h5")
-    for name in ("inception_keras_legacy.h5", "inception_keras3.weights.h5", "inception_keras3_no_names.weights.h5"):
+    for name in ("inception_keras_legacy.h5", "inception_keras_legacy_split.h5", "inception_keras3.weights.h5",
+                 "inception_keras3_no_names.weights.h5"):
         expected[name] = y
 
     for top in (False, True):
@@ -169,7 +185,7 @@ def torch_files():
     model.eval()
     with torch.no_grad():
         expected["convnext_torchvision.pth"] = model(normal).numpy()
-    torch.save(model.state_dict(), path("convnext_torchvision.pth"))
+    torch.save({"model": model.state_dict(), "epoch": 300}, path("convnext_torchvision.pth"))
 
     try:
         from transformers import ConvNextConfig, ConvNextForImageClassification
@@ -189,4 +205,5 @@ versions = {"keras": keras.__version__, "torch": torch.__version__, "torchvision
 save_arrays({k: np.ascontiguousarray(v, "float32") for k, v in expected.items()}, path("expected.safetensors"), versions)
 with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
     for name in sorted(os.listdir(out)):
-        archive.write(path(name), name)
+        with open(path(name), "rb") as f:  # under one date: the same files give the same archive
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), f.read(), zipfile.ZIP_DEFLATED, 9)
