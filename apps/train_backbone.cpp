@@ -9,6 +9,7 @@
 #include "apps/data/prepare.h"
 #include "apps/report/reports.h"
 #include "apps/train/backbone_training.h"
+#include "apps/train/memory_plan.h"
 #include "models/weights/import.h"
 
 namespace avs {
@@ -54,6 +55,25 @@ data::Cache open_cache(const BackboneTraining& options, const RunFolder& run) {
   return data::Cache::open(prepare.cache);
 }
 
+void show_memory_plan(const BackboneTraining& options, const data::Cache& cache, Placement placement) {
+  PlannedRun planned;
+  planned.network = {.model = options.model,
+                     .classes = static_cast<int64_t>(cache.classes().size()),
+                     .width = options.width,
+                     .image_size = options.image_size != 0 ? options.image_size : cache.options().frames.image_size};
+  planned.placement = placement;
+  planned.pattern = {options.learning.mixup_options().scheme, !options.no_graph};
+  planned.recompute = options.recompute;
+  planned.averaged_weights = options.learning.ema > 0;
+  const MemoryPlan plan = plan_memory(planned);
+  std::vector<MemoryNeed> needs;
+  for (const int64_t batch : {(options.learning.batch + 1) / 2, options.learning.batch, 2 * options.learning.batch})
+    needs.push_back(plan.at(batch));
+  context(placement.device).release_cached();  // the run begins as it would without
+  context(placement.device).reset_peak();
+  spdlog::info("memory plan of {}:\n{}", options.model, table_of(needs));
+}
+
 void write_report(const BackboneTraining& options, const BackboneTrainer& trainer, const RunFolder& run) {
   write_text(run.report(), report::run_report({.name = run.folder().filename().string(),
                                                .description = str(options.model, " at width ", options.width, ", ",
@@ -69,6 +89,7 @@ void train(const BackboneTraining& given, const CLI::App& app) {
   const BackboneTraining options = settle(given, app, run);
   const Placement placement = use_device(options.compute);
   const data::Cache cache = open_cache(options, run);
+  if (given.memory_plan) show_memory_plan(options, cache, placement);
   BackboneTrainer trainer(options, cache, run, placement);
   write_text(run.config(), to_toml(options));
   const InterruptSignals signals;

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <map>
 #include <vector>
 
+#include "cuda/api.h"
+#include "tensor/context.h"
+#include "tensor/error.h"
 #include "tensor/parallel.h"
 
 namespace avs::profile {
@@ -40,16 +44,19 @@ struct State {
   double last = now_seconds();
 };
 thread_local State state;
+thread_local Timeline* timeline = nullptr;
 
 }  // namespace
 
-bool on() { return detail() != Detail::None; }
+bool on() { return timeline != nullptr || detail() != Detail::None; }
 
 void restart() { state = {}; }
 
 void skip() { state.last = now_seconds(); }
 
 void charge(std::string_view function, std::string_view layer, Direction direction) {
+  if (timeline != nullptr) timeline->add(function, layer, direction);
+  if (detail() == Detail::None) return;
   const char* const suffix = direction == Direction::Backward ? " backward" : "";
   std::string key = fmt::format("{}{}", function, suffix);
   if (detail() == Detail::Layers && !layer.empty()) key += fmt::format("  {}", layer);
@@ -71,6 +78,98 @@ std::string table(int64_t steps) {
     text += fmt::format("{:>10.3f}  {:>5.1f}%  {:>7.1f}  {}\n", 1e3 * line.seconds / n, 100 * line.seconds / total,
                         static_cast<double>(line.calls) / n, key);
   return text + fmt::format("{:>10.3f}  100.0%           all\n", 1e3 * total / n);
+}
+
+// ---- timelines ----
+
+struct Timeline::State {
+  Device device;
+  std::unique_ptr<cuda::Marks> marks;  // null on the CPU
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  std::vector<Span> spans;  // on a GPU their times are filled in at the end
+};
+
+Timeline::Timeline(Device device) : state_(std::make_unique<State>()) {
+  AVS_CHECK(UsageError, timeline == nullptr, "a timeline is running already");
+  state_->device = device;
+  if (device.is_cuda()) state_->marks = cuda::make_marks(device);
+  timeline = this;
+}
+Timeline::~Timeline() { timeline = nullptr; }
+
+void Timeline::add(std::string_view function, std::string_view layer, Direction direction) {
+  State& s = *state_;
+  Span span{std::string(function), std::string(layer), direction};
+  span.begin = s.spans.empty() ? 0 : s.spans.back().end;
+  span.live_bytes = context(s.device).memory().live_bytes;
+  if (s.marks != nullptr)
+    s.marks->mark();
+  else
+    span.end = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - s.start).count();
+  s.spans.push_back(std::move(span));
+}
+
+std::vector<Span> Timeline::spans() {
+  State& s = *state_;
+  if (s.marks == nullptr) return s.spans;
+  const std::vector<double> ends = s.marks->microseconds();
+  for (size_t i = 0; i < s.spans.size(); ++i) {
+    s.spans[i].begin = i == 0 ? 0 : ends[i - 1];
+    s.spans[i].end = ends[i];
+  }
+  return s.spans;
+}
+
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return out + '"';
+}
+
+std::string bar(const std::string& name, const char* category, double begin, double end, int row,
+                const std::string& layer) {
+  return fmt::format(
+      R"({{"name":{},"cat":"{}","ph":"X","ts":{:.3f},"dur":{:.3f},"pid":1,"tid":{},"args":{{"layer":{}}}}})",
+      quoted(name), category, begin, end - begin, row, quoted(layer));
+}
+
+std::string row_name(int row, const char* name) {
+  return fmt::format(R"({{"name":"thread_name","ph":"M","pid":1,"tid":{},"args":{{"name":"{}"}}}})", row, name);
+}
+
+const char* category_of(const Span& span) { return span.direction == Direction::Forward ? "forward" : "backward"; }
+
+}  // namespace
+
+std::string chrome_trace(const std::vector<Span>& spans, const std::string& process) {
+  std::string text = R"({"displayTimeUnit":"ms","traceEvents":[)"
+                     "\n";
+  text += fmt::format(R"({{"name":"process_name","ph":"M","pid":1,"args":{{"name":{}}}}})", quoted(process));
+  text += ",\n" + row_name(1, "functions") + ",\n" + row_name(2, "stages");
+  for (const Span& span : spans) {
+    text += ",\n" + bar(span.function, category_of(span), span.begin, span.end, 1, span.layer);
+    text += fmt::format(
+        ",\n"
+        R"({{"name":"live memory","ph":"C","ts":{:.3f},"pid":1,"args":{{"MB":{:.3f}}}}})",
+        span.end, static_cast<double>(span.live_bytes) / 1e6);
+  }
+  const auto stage = [](const Span& span) { return span.layer.substr(0, span.layer.find('.')); };
+  for (size_t first = 0; first < spans.size();) {  // neighbours of one stage and direction are one bar
+    size_t end = first + 1;
+    while (end < spans.size() && stage(spans[end]) == stage(spans[first]) &&
+           spans[end].direction == spans[first].direction)
+      ++end;
+    if (!spans[first].layer.empty())
+      text +=
+          ",\n" + bar(stage(spans[first]), category_of(spans[first]), spans[first].begin, spans[end - 1].end, 2, "");
+    first = end;
+  }
+  return text + "\n]}\n";
 }
 
 }  // namespace avs::profile

@@ -4,6 +4,8 @@
 #include <unordered_set>
 
 #include "autograd/profile.h"
+#include "cuda/api.h"
+#include "tensor/holders.h"
 #include "tensor/interrupt.h"
 #include "tensor/ops/add.h"
 
@@ -45,11 +47,40 @@ std::vector<std::shared_ptr<Node>> nodes_behind(const std::shared_ptr<GradSlot>&
   return nodes;
 }
 
+// What is made and given back while it lives belongs to backward.
+class BackwardCharge {
+ public:
+  explicit BackwardCharge(const std::string& layer) : before_(charge_to({&layer, Pass::Back})) {}
+  ~BackwardCharge() { charge_to(before_); }
+  BackwardCharge(const BackwardCharge&) = delete;
+  BackwardCharge& operator=(const BackwardCharge&) = delete;
+
+ private:
+  LayerCharge before_;
+};
+
+// A node's backward as a range of NVIDIA's profilers.
+class GradientRange {
+ public:
+  explicit GradientRange(const Node& node) : on_(profile::on()) {
+    if (on_) cuda::push_range(str("gradient of ", node.op, node.layer.empty() ? "" : " in ", node.layer));
+  }
+  ~GradientRange() {
+    if (on_) cuda::pop_range();
+  }
+  GradientRange(const GradientRange&) = delete;
+  GradientRange& operator=(const GradientRange&) = delete;
+
+ private:
+  bool on_;
+};
+
 void run_node(Node& node) {
   const std::shared_ptr<GradSlot> output = node.output.lock();
   if (output == nullptr || !output->grad.defined()) return;  // nothing downstream asked
   Needs needs;
   for (const auto& input : node.inputs) needs.push_back(input != nullptr && input->requires_grad);
+  const GradientRange range(node);
   std::vector<Tensor> gradients = node.backward(output->grad, needs);
   if (profile::on()) profile::charge(node.op, node.layer, profile::Direction::Backward);
   node.backward = nullptr;  // the captured activations go back to the arena before the next node allocates
@@ -92,6 +123,7 @@ void Variable::backward(const Tensor& dy) const {
   for (size_t i = 0; i < nodes.size(); ++i) {
     std::shared_ptr<Node>& node = nodes[i];
     stop_if_interrupted();
+    const BackwardCharge charge(node->layer);
     try {
       run_node(*node);
     } catch (Error& error) {
@@ -129,8 +161,16 @@ bool recording(const std::vector<Variable>& inputs) {
 NoGrad::NoGrad() : before_(grad_enabled) { grad_enabled = false; }
 NoGrad::~NoGrad() { grad_enabled = before_; }
 
-LayerScope::LayerScope(const std::string& path) : before_(current_layer) { current_layer = &path; }
-LayerScope::~LayerScope() { current_layer = before_; }
+LayerScope::LayerScope(const std::string& path) : before_(current_layer) {
+  current_layer = &path;
+  charge_to({&path, Pass::Onward});
+  if (profile::on()) cuda::push_range(path);
+}
+LayerScope::~LayerScope() {
+  if (profile::on()) cuda::pop_range();
+  current_layer = before_;
+  charge_to({before_, before_ == nullptr ? Pass::Outside : Pass::Onward});
+}
 
 std::string print_graph(const Variable& y) {
   std::string text;

@@ -3,6 +3,7 @@
 //   train/MODEL/BATCH   forward, softmax + KL, backward, Adam      infer/MODEL/BATCH   no graph, BatchNorm folded
 //
 //   step_bench [--threads 2] [--width 1] [--benchmark_filter=train/vis-inc]    two threads unless said otherwise
+//   step_bench --device cuda:0 [--dtype bf16]                      steps as captured graphs, in the GPU's default type
 //   AVS_PROFILE=ops step_bench …                                   adds a table of time per function on stderr
 //
 // Counters: samples/s, and the most memory the arena had handed out at once during the steps (peak_MB).
@@ -11,6 +12,9 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "apps/cli/compute_options.h"
+#include "apps/train/captured_step.h"
+#include "apps/train/predict.h"
 #include "autograd/profile.h"
 #include "bench/bench.h"
 #include "layers/optim/adam.h"
@@ -21,6 +25,11 @@ namespace avs {
 namespace {
 
 double width = 1.0;
+
+Placement& placement() {  // where everything here runs
+  static Placement chosen;
+  return chosen;
+}
 
 // Spectrograms are standard normal, frames spread over 0..255: never zeros.
 Tensor random_batch(const Backbone& backbone, int64_t batch) {
@@ -44,11 +53,35 @@ Tensor random_targets(int64_t batch, int64_t classes) {
 
 void report(benchmark::State& state, int64_t batch, double seconds) {
   state.counters["samples/s"] = static_cast<double>(state.iterations() * batch) / seconds;
-  state.counters["peak_MB"] = static_cast<double>(context(kCpu).memory().peak_bytes) / 1e6;
+  state.counters["peak_MB"] = static_cast<double>(context(placement().device).memory().peak_bytes) / 1e6;
   if (profile::on()) std::cerr << profile::table(state.iterations());
 }
 
+// As training does it there: mixup's rows are part of the batch already, so none is mixed in.
+void train_as_graph(benchmark::State& state, const std::string& model, int64_t batch) {
+  const auto backbone = make_backbone({.model = model, .width = width});
+  place(*backbone, placement());
+  ParameterArena arena(*backbone);
+  Adam adam(arena, {});
+  CapturedStep captured(*backbone, adam);
+  const Device device = placement().device;
+  const Tensor x = random_batch(*backbone, batch).to(device), targets = random_targets(batch, 10).to(device);
+  StepSettings settings;
+  settings.mixup.scheme = MixupScheme::None;
+  const auto step = [&] {
+    ++settings.step;
+    captured.start(x, targets, settings);
+    return captured.finish()->loss;
+  };
+  step();
+  context(device).reset_peak();
+  const auto start = std::chrono::steady_clock::now();
+  for (auto _ : state) benchmark::DoNotOptimize(step());
+  report(state, batch, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+}
+
 void train(benchmark::State& state, const std::string& model, int64_t batch) {
+  if (placement().device.is_cuda()) return train_as_graph(state, model, batch);
   const auto backbone = make_backbone({.model = model, .width = width});
   ParameterArena arena(*backbone);
   Adam adam(arena, {});
@@ -74,12 +107,13 @@ void train(benchmark::State& state, const std::string& model, int64_t batch) {
 
 void infer(benchmark::State& state, const std::string& model, int64_t batch) {
   const auto backbone = make_backbone({.model = model, .width = width});
-  const Tensor x = random_batch(*backbone, batch);
+  place(*backbone, placement());
+  const Tensor x = random_batch(*backbone, batch).to(placement().device);
   backbone->eval();
   const NoGrad no_grad;
   const auto step = [&] { return backbone->run(Variable(x)).logits.value().to_vector(); };
   step();
-  context(kCpu).reset_peak();
+  context(placement().device).reset_peak();
   profile::restart();
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) benchmark::DoNotOptimize(step());
@@ -116,14 +150,24 @@ std::string take(const std::string& name, std::string value, int& argc, char** a
   return value;
 }
 
+void place_everything(int& argc, char** argv) {
+  ComputeOptions compute;
+  const std::string threads = std::getenv("OMP_NUM_THREADS") != nullptr ? str(thread_count()) : "2";
+  compute.threads = std::atoi(take("threads", threads, argc, argv).c_str());
+  compute.device = take("device", "cpu", argc, argv);
+  compute.dtype = take("dtype", "auto", argc, argv);
+  if (const std::string wrong = check_device_name(compute.device); !wrong.empty())
+    throw UsageError("--device: " + wrong);
+  placement() = use_device(compute);
+}
+
 }  // namespace
 }  // namespace avs
 
 int main(int argc, char** argv) {
   try {
-    const int threads = std::getenv("OMP_NUM_THREADS") != nullptr ? avs::thread_count() : 2;
-    avs::set_thread_count(std::stoi(avs::take("threads", std::to_string(threads), argc, argv)));
     avs::width = std::stod(avs::take("width", "1", argc, argv));
+    avs::place_everything(argc, argv);
     avs::register_all();
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "tensor/context.h"
 #include "tensor/device.h"
@@ -21,6 +22,8 @@ std::string why_unavailable();  // one sentence for people; empty when available
 Context& context(Device device);
 int compute_capability(Device device);    // 75, 80, 90
 std::string description(Device device);   // "cuda:0 (NVIDIA H100, compute capability 9.0)"
+size_t taken_bytes(size_t bytes);  // of the arena, by a tensor of so many bytes
+size_t room(Device device);        // what the arena holds and what the driver has left
 void fill(Tensor& x, float value);  // f32, f16, bf16
 
 // What may be traded for speed, in products and convolutions of shapes that were not met before.
@@ -29,6 +32,19 @@ struct Arithmetic {
   bool tf32 = false;          // f32 factors may be rounded to ten bits for tensor cores
 };
 void set_arithmetic(Arithmetic wanted);
+
+// Moments on the device's stream: when the work that was asked for before a mark was done.
+class Marks {
+ public:
+  virtual ~Marks() = default;
+  virtual void mark() = 0;
+  virtual std::vector<double> microseconds() = 0;  // of each mark since the Marks were made; waits for the last
+};
+std::unique_ptr<Marks> make_marks(Device device);
+
+// Named ranges for NVIDIA's profilers (NVTX), where its header was found; nothing otherwise.
+void push_range(const std::string& name);
+void pop_range();
 
 // Work that was captured as one graph: replay() starts all of its kernels with one call, reading and writing the memory
 // that they read and wrote when they were captured. What changes from replay to replay (inputs, learning rate, random

@@ -22,9 +22,18 @@ void mark_live(void*, size_t, size_t) {}
 void mark_dead(void*, size_t) {}
 #endif
 
+// Other programs may hold what is missing.
+std::string what_the_driver_says() {
+  size_t free = 0, total = 0;
+  if (cudaMemGetInfo(&free, &total) != cudaSuccess) return "the device has no such block left";
+  return str("the device has ", free, " of ", total, " left (nvidia-smi shows who else uses it)");
+}
+
 size_t rounded(size_t bytes) { return (std::max<size_t>(bytes, 1) + kGranule - 1) / kGranule * kGranule + kGap; }
 
 }  // namespace
+
+size_t Arena::taken_bytes(size_t bytes) { return rounded(bytes); }
 
 void* Arena::allocate(size_t bytes) {
   const size_t size = rounded(bytes);
@@ -36,7 +45,7 @@ void* Arena::allocate(size_t bytes) {
     if (add_segment(size)) data = take(size);
   }
   AVS_CHECK(OutOfMemory, data != nullptr, device_, ": ", bytes, " bytes asked, ", live_, " in use, ",
-            limit_ != 0 ? str("the memory limit is ", limit_) : str("the device has no such block left"),
+            limit_ != 0 ? str("the memory limit is ", limit_) : what_the_driver_says(),
             "; a smaller --batch or --recompute needs less");
   live_ += size;
   peak_ = std::max(peak_, live_);

@@ -19,6 +19,8 @@ class Arena {
   void* allocate(size_t bytes);  // OutOfMemory names what was asked, what is in use and what to do
   void deallocate(void* data, size_t bytes) noexcept;
 
+  static size_t taken_bytes(size_t bytes);  // the size of a block for so many
+
   MemoryStats stats() const;
   void set_limit(size_t bytes);
   void reset_peak();

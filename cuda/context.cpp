@@ -88,6 +88,11 @@ CudaContext& cuda_context(Device device) {
   static std::mutex mutex;
   // Never destroyed: tensors in static storage may outlive every other static.
   static auto* const contexts = new std::array<std::unique_ptr<CudaContext>, kMostDevices>;
+  {  // one that is there is found without a call that could fail: tensors are given back while errors unwind
+    const std::lock_guard lock(mutex);
+    const auto index = static_cast<size_t>(device.index);
+    if (index < contexts->size() && (*contexts)[index] != nullptr) return *(*contexts)[index];
+  }
   const std::string reason = why_unavailable();
   AVS_CHECK(DeviceError, reason.empty(), device, ": ", reason);
   int count = 0;
@@ -121,6 +126,14 @@ std::string why_unavailable() {
 }
 avs::Context& context(Device device) { return cuda_context(device); }
 
+size_t taken_bytes(size_t bytes) { return Arena::taken_bytes(bytes); }
+size_t room(Device device) {
+  const MemoryStats memory = cuda_context(device).memory();
+  size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return memory.live_bytes + memory.cached_bytes + free;
+}
+
 int compute_capability(Device device) { return facts(device).compute_capability; }
 std::string description(Device device) {
   cudaDeviceProp properties{};
@@ -141,6 +154,9 @@ void check(cudaError_t result, const char* what) {
   cudaGetLastError();
   const std::string message = str("CUDA: ", what, ": ", cudaGetErrorString(result), " (", cudaGetErrorName(result), ")");
   if (result == cudaErrorMemoryAllocation) throw OutOfMemory(message + "; a smaller --batch needs less");
+  if (result == cudaErrorNoKernelImageForDevice)
+    throw DeviceError(message + "; this build has no kernels for this GPU: build with -DAVS_CUDA_ARCHITECTURES for its "
+                                "compute capability, such as 75-real, 87-real or 90a-real");
   throw DeviceError(message);
 }
 

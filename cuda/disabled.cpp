@@ -42,6 +42,11 @@ AVS_WEAK std::unique_ptr<Graph> capture(Device, const std::function<void()>&) { 
 AVS_WEAK std::unique_ptr<ReadBack> read_back(Device, size_t, int) { missing(); }
 AVS_WEAK std::unique_ptr<Upload> upload(Device, size_t) { missing(); }
 AVS_WEAK void set_arithmetic(Arithmetic) { missing(); }
+AVS_WEAK size_t taken_bytes(size_t) { missing(); }
+AVS_WEAK size_t room(Device) { missing(); }
+AVS_WEAK std::unique_ptr<Marks> make_marks(Device) { missing(); }
+AVS_WEAK void push_range(const std::string&) {}
+AVS_WEAK void pop_range() {}
 AVS_WEAK void fill(Tensor&, float) { missing(); }
 
 AVS_WEAK void gelu(const Tensor&, Tensor&) { missing(); }

@@ -6,13 +6,27 @@
 namespace avs::cuda {
 namespace {
 
+class OwnPool {  // given back also when capturing fails
+ public:
+  explicit OwnPool(Device device) : device_(device), id_(new_pool(device)) {}
+  ~OwnPool() { release_pool(device_, id_); }
+  OwnPool(const OwnPool&) = delete;
+  OwnPool& operator=(const OwnPool&) = delete;
+  int id() const { return id_; }
+
+ private:
+  Device device_;
+  int id_;
+};
+
 class StreamGraph final : public Graph {
  public:
-  StreamGraph(Device device, const std::function<void()>& work) : device_(device), pool_(new_pool(device)) {
-    const PoolScope scope(device_, pool_);
-    work();  // the first run takes the memory that the captured one will find: none may be taken during a capture
+  StreamGraph(Device device, const std::function<void()>& work) : device_(device), pool_(device) {
+    const PoolScope scope(device_, pool_.id());
+    work();  // the first run takes the memory that the captured one will find
     const cudaStream_t on = stream(device_);
-    check(cudaStreamBeginCapture(on, cudaStreamCaptureModeThreadLocal), "beginning to capture a graph");
+    // Relaxed: the arena may still ask for a segment where the second run finds the first one's memory cut otherwise.
+    check(cudaStreamBeginCapture(on, cudaStreamCaptureModeRelaxed), "beginning to capture a graph");
     try {
       work();
     } catch (...) {
@@ -27,7 +41,6 @@ class StreamGraph final : public Graph {
   }
   ~StreamGraph() override {
     if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
-    release_pool(device_, pool_);
   }
   StreamGraph(const StreamGraph&) = delete;
   StreamGraph& operator=(const StreamGraph&) = delete;
@@ -42,7 +55,7 @@ class StreamGraph final : public Graph {
   }
 
   Device device_;
-  int pool_;
+  OwnPool pool_;
   cudaGraphExec_t executable_ = nullptr;
 };
 

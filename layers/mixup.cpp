@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "tensor/holders.h"
 #include "tensor/ops/mixup.h"
 
 namespace avs {
@@ -53,6 +54,7 @@ MixupPlan plan_mixup(int64_t n, MixupOptions options, Rng& rng) {
 }
 
 Tensor mix(const Tensor& x, const MixupPlan& plan) {
+  const HolderScope scope("the batch");
   const Device device = x.device();
   const auto indices = [&](const std::vector<int32_t>& rows) {
     return Tensor::from({plan.rows()}, std::span<const int32_t>(rows), device);

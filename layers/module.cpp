@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tensor/holders.h"
 #include "tensor/interrupt.h"
 
 namespace avs {
@@ -42,6 +43,7 @@ void Module::set_path(const std::string& path) {
 }
 
 void Module::to(Device device) {
+  const HolderScope scope("parameters");
   for (const Member& member : members_) {
     if (member.parameter) member.parameter->variable.set_value(member.parameter->variable.value().to(device));
     if (member.buffer) member.buffer->value = member.buffer->value.to(device);
@@ -84,6 +86,7 @@ Parameter& Module::param(const std::string& name, Tensor initial, Decay decay) {
 }
 
 Parameter& Module::param(const std::string& name, const Shape& shape, Init init, Decay decay) {
+  const HolderScope scope("parameters");
   const float start = init.kind == Init::Kind::Constant ? init.value : 0.0f;
   Parameter& parameter = param(name, Tensor::full(shape, start), decay);
   parameter.init = init;

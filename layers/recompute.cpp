@@ -1,5 +1,7 @@
 #include "layers/recompute.h"
 
+#include "tensor/holders.h"
+
 namespace avs {
 namespace {
 
@@ -7,13 +9,20 @@ thread_local bool second_pass = false;
 
 class SecondPass {
  public:
-  SecondPass() : before_(second_pass) { second_pass = true; }
-  ~SecondPass() { second_pass = before_; }
+  SecondPass() : before_(second_pass), charge_(charge_to({})) {
+    second_pass = true;
+    charge_to(charge_);
+  }
+  ~SecondPass() {
+    second_pass = before_;
+    charge_to(charge_);
+  }
   SecondPass(const SecondPass&) = delete;
   SecondPass& operator=(const SecondPass&) = delete;
 
  private:
   bool before_;
+  LayerCharge charge_;  // what follows is backward again, for whoever asks what holds memory
 };
 
 // The parameters' slots may hold gradients from elsewhere already: they are set aside while the second pass fills them.

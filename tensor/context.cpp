@@ -13,6 +13,7 @@
 #include "cuda/api.h"
 #include "tensor/cpu/region.h"
 #include "tensor/error.h"
+#include "tensor/holders.h"
 
 namespace avs {
 namespace {
@@ -140,6 +141,16 @@ Context& context(Device device) {
   // Never destroyed: tensors in static storage may outlive every other static.
   static auto* const cpu = new CpuContext;
   return *cpu;
+}
+
+size_t taken_bytes(Device device, size_t bytes) {
+  return device.is_cuda() ? cuda::taken_bytes(bytes) : rounded(bytes);
+}
+
+size_t room(Device device) {
+  const size_t limit = context(device).memory().limit_bytes;
+  if (limit != 0) return limit;
+  return device.is_cuda() ? cuda::room(device) : physical_bytes();
 }
 
 }  // namespace avs

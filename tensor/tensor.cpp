@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "cuda/api.h"
+#include "tensor/holders.h"
 
 namespace avs {
 namespace {
@@ -27,10 +28,20 @@ Tensor from_span(Shape shape, std::span<const T> values, Device device) {
 
 }  // namespace
 
-Storage::Storage(Device device, size_t bytes)
-    : device_(device), bytes_(bytes), data_(static_cast<std::byte*>(context(device).allocate(bytes))) {}
+Storage::Storage(Device device, size_t bytes) : device_(device), bytes_(bytes) {
+  try {
+    data_ = static_cast<std::byte*>(context(device).allocate(bytes));
+  } catch (OutOfMemory& error) {
+    error.add_context(str("held by ", describe_holders(device)));
+    throw;
+  }
+  ledger::enter(data_, device, bytes);
+}
 
-Storage::~Storage() { context(device_).deallocate(data_, bytes_); }
+Storage::~Storage() {
+  ledger::leave(data_);
+  context(device_).deallocate(data_, bytes_);
+}
 
 Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
   Tensor t;

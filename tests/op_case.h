@@ -25,6 +25,7 @@ struct OpCase {
 };
 
 std::vector<Device> devices();  // every device of this machine that the build can use
+void test_only_on(Device device);
 
 // bf16 and f16 on every device that computes with them (the CPU does not), and values rounded to such a type.
 std::vector<std::pair<Device, DType>> short_types();

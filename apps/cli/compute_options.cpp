@@ -10,6 +10,7 @@
 #include "tensor/context.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
+#include "tensor/tensor.h"
 
 namespace avs {
 namespace {
@@ -25,6 +26,7 @@ Device choose_device(const std::string& flag, const std::string& asked) {
     if (!cuda::available())
       throw DeviceError(str(flag, " ", asked, ": ", cuda::why_unavailable(), "; ", flag, " cpu works"));
     context(*gpu);  // throws when there is no such GPU
+    Tensor::full({1}, 1.0f, *gpu).item();  // or when it is full, or none of our kernels were compiled for it
     return *gpu;
   }
   return asked == "auto" && cuda::available() ? Device{Device::Kind::Cuda, 0} : kCpu;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./run demo [--out DIR] [--data DIR]: the whole system, from videos to a report. Called by ./run with the build folder.
+# ./run demo [--out DIR] [--data DIR] [--device DEVICE]: the whole system, from videos to a report. Called by ./run with the build folder.
 #
 # Every stage is one command of build/bin, printed before it runs, so that it can be copied. A finished stage leaves its
 # seconds and its command in OUT/stages/; the next call skips it while nothing before it ran again and the command is
@@ -10,10 +10,11 @@ shift
 bin=$build/bin
 out=$build/demo
 data=
+device=() # of training and embeddings; none: each program's own choice
 
 usage() {
   cat <<'TEXT'
-usage: ./run demo [--out DIR] [--data DIR]
+usage: ./run demo [--out DIR] [--data DIR] [--device DEVICE]
 
 Trains five small networks on videos and fuses them; writes DIR/report.html and DIR/results.json.
 
@@ -29,6 +30,11 @@ TEXT
 
 while [ $# -gt 0 ]; do
   case "$1" in
+    --device)
+      [ $# -ge 2 ] && [ -n "$2" ] || { echo "./run demo: $1 needs cpu, cuda or cuda:N" >&2; exit 2; }
+      device=(--device "$2")
+      shift 2
+      ;;
     --out | --data)
       [ $# -ge 2 ] && [ -n "$2" ] || { echo "./run demo: $1 needs a folder" >&2; exit 2; }
       [ "$1" = --out ] && out=$2 || data=$2
@@ -76,7 +82,7 @@ stage() { # NAME COMMAND…
 
 train() { # MODEL OPTIONS…
   stage "$1" "$bin/train_backbone" --model "$1" --cache "$out/cache" --out "$out/runs/$1" --resume \
-    --schedule one-cycle --batch 16 "${@:2}"
+    --schedule one-cycle --batch 16 "${device[@]}" "${@:2}"
 }
 fuse() { # NAME METHOD BACKBONES
   stage "$1" "$bin/train_fusion" --embeddings "$out/embeddings.safetensors" --method "$2" --use "$3" \
@@ -98,7 +104,7 @@ train vis-conv --width 0.25 --epochs 16 --lr 1e-3 --frames-per-clip 2 --augment 
 
 backbones=()
 for model in aud-mel aud-gam aud-cqt vis-inc vis-conv; do backbones+=(--backbone "$out/runs/$model"); done
-stage embeddings "$bin/extract_embeddings" "${backbones[@]}" --cache "$out/cache" --out "$out/embeddings.safetensors"
+stage embeddings "$bin/extract_embeddings" "${backbones[@]}" "${device[@]}" --cache "$out/cache" --out "$out/embeddings.safetensors"
 
 audio=aud-mel,aud-gam,aud-cqt visual=vis-inc,vis-conv
 for method in f1 f2 f3 f4 f5 f6; do fuse $method $method $audio,$visual; done

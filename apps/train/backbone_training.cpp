@@ -7,9 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/require.h"
+#include "apps/train/memory_plan.h"
 #include "apps/train/non_finite.h"
 #include "apps/train/predict.h"
 #include "apps/train/trained.h"
+#include "autograd/profile.h"
 #include "models/weights/import.h"
 #include "tensor/interrupt.h"
 #include "tensor/version.h"
@@ -216,6 +218,13 @@ void BackboneTrainer::train() {
       restore_buffers();
       save_last();
       throw;
+    } catch (OutOfMemory& error) {
+      error.add_context(str("in step ", position_.step + 1, ", epoch ", position_.epoch + 1));
+      captured_.reset();
+      arena_->zero_gradients();
+      error.add_context(what_would_fit(*model_, *adam_, {options_.learning.mixup_options().scheme, !options_.no_graph},
+                                       options_.learning.batch, options_.recompute));
+      throw;
     } catch (Error& error) {
       error.add_context(str("in step ", position_.step + 1, ", epoch ", position_.epoch + 1));
       throw;
@@ -242,7 +251,8 @@ void BackboneTrainer::make_step(const data::Batch& batch) {
   stop_if_interrupted();
   // A run that continues with an epoch's short last batch must not capture that one.
   const bool is_full = batch.inputs.shape()[0] == std::min(options_.learning.batch, train_set_->size());
-  const bool in_graph = is_full && captured_ && captured_->takes(batch.inputs, batch.targets);
+  const bool is_profiled = profile_is_due();
+  const bool in_graph = !is_profiled && is_full && captured_ && captured_->takes(batch.inputs, batch.targets);
   if (!in_graph) finish_steps();
   const int64_t step = started_steps();
   const StepSettings settings{.seed = options_.learning.seed,
@@ -254,10 +264,28 @@ void BackboneTrainer::make_step(const data::Batch& batch) {
     result = captured_->start(batch.inputs, batch.targets, settings);
   } else {
     remember_buffers();
-    result = train_step(*model_, *adam_, batch.inputs, batch.targets, settings);
+    result = is_profiled ? profiled_step(batch, settings)
+                         : train_step(*model_, *adam_, batch.inputs, batch.targets, settings);
   }
   if (average_) average_->update(step + 1);
   if (result) after_step(*result);
+}
+
+// The second step, since the first one warms up; or the only one.
+bool BackboneTrainer::profile_is_due() {
+  const bool is_last = started_steps() + 1 >= schedule_.total_steps;
+  ++steps_here_;
+  return !options_.profile.empty() && (steps_here_ == 2 || (steps_here_ == 1 && is_last));
+}
+
+StepResult BackboneTrainer::profiled_step(const data::Batch& batch, const StepSettings& settings) {
+  profile::Timeline timeline(model_->device());
+  const StepResult result = train_step(*model_, *adam_, batch.inputs, batch.targets, settings);
+  const std::string title = str(options_.model, " on ", model_->device(), ", step ", settings.step + 1);
+  write_text(options_.profile, profile::chrome_trace(timeline.spans(), title));
+  spdlog::info("profile of step {}: {} (chrome://tracing or ui.perfetto.dev shows it)", settings.step + 1,
+               options_.profile);
+  return result;
 }
 
 void BackboneTrainer::finish_steps() {

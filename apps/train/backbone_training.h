@@ -59,6 +59,8 @@ class BackboneTrainer {
   int64_t started_steps() const { return position_.step + (captured_ ? captured_->under_way() : 0); }
   void finish_epoch();
   bool checkpoint_is_due();
+  bool profile_is_due();
+  StepResult profiled_step(const data::Batch& batch, const StepSettings& settings);
   void after_step(const StepResult& result);
   Evaluation validate();
   void save_best();
@@ -87,6 +89,7 @@ class BackboneTrainer {
   RunPosition position_;
   std::vector<Tensor> buffers_before_;
   double last_saved_seconds_ = 0;
+  int64_t steps_here_ = 0;  // of this process
   std::optional<Evaluation> best_validation_;
 };
 

@@ -51,9 +51,10 @@ struct BackboneTraining {
   ComputeOptions compute;
   int64_t workers = 1;
   double checkpoint_minutes = 10;
-  bool recompute = false, no_graph = false;
+  bool recompute = false, no_graph = false, memory_plan = false;
   int64_t checkpoint_steps = 0;  // 0: by the clock only
   int64_t log_steps = 20;
+  std::string profile;  // where the timeline of one step goes; empty: nowhere
   bool resume = false;
 };
 
@@ -121,11 +122,15 @@ void visit_options(Options& o,
   visit("memory-limit", o.compute.memory_limit_bytes, Role::Place, "most memory for tensors, such as 4GB; 0: no limit");
   visit("recompute", o.recompute, Role::Place,
         "keep only what enters each stage and compute the rest again in backward: less memory, a third more work");
+  visit("memory-plan", o.memory_plan, Role::Action,
+        "first print what training takes at this --batch, half and twice of it (program memory_plan: without training)");
   visit("no-graph", o.no_graph, Role::Place, "on a GPU: start each kernel by itself instead of the step as one graph");
   visit("workers", o.workers, Role::Place, "threads that prepare batches; results do not depend on them");
   visit("checkpoint-minutes", o.checkpoint_minutes, Role::Place,
         "save last.safetensors this often, besides epoch ends");
   visit("checkpoint-steps", o.checkpoint_steps, Role::Place, "save it every so many steps too; 0: no");
+  visit("profile", o.profile, Role::Action,
+        "write the second step function by function to this file, for chrome://tracing; on a GPU by its own clock");
   visit("log-steps", o.log_steps, Role::Identity, "steps between two lines of metrics.jsonl");
 }
 

@@ -6,6 +6,7 @@
 #include "apps/train/non_finite.h"
 #include "apps/train/run_log.h"
 #include "autograd/functions.h"
+#include "autograd/profile.h"
 
 namespace avs {
 
@@ -18,6 +19,7 @@ StepResult train_step(Backbone& model, Adam& optimizer, const Tensor& inputs, co
   const Device device = model.device();
   const Tensor x = mix(inputs.to(device), plan);   // [rows, ...]: n rows become 2n under the author's scheme
   const Tensor y = mix(targets.to(device), plan);  // [rows, classes], with the same lambdas
+  if (profile::on()) profile::charge("mixup", "", profile::Direction::Forward);
 
   model.train();
   model.random().set(settings.seed, static_cast<uint64_t>(settings.step));
@@ -28,6 +30,7 @@ StepResult train_step(Backbone& model, Adam& optimizer, const Tensor& inputs, co
 
   loss.backward(optimizer.loss_scale());   // from 1, in f16 from more; fills the parameters' gradients, frees the graph
   optimizer.step(settings.learning_rate);  // gathers them, adds L2, moves the parameters
+  if (profile::on()) profile::charge("adam", "", profile::Direction::Forward);
   StepResult result{value, accuracy_of(logits.value(), y), plan.rows()};
   if (optimizer.scales_losses()) result.set(optimizer.outcome());
   return result;

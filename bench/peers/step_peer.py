@@ -1,6 +1,6 @@
 """One training step or inference of the same networks in PyTorch: channels_last, f32, Adam, KL divergence of soft labels.
 
-  step_peer.py train vis-inc 16 --seconds 5 [--threads 2] [--compile]
+  step_peer.py train vis-inc 16 --seconds 5 [--threads 2] [--compile] [--device cuda [--bf16]]
 
 Prints one JSON object: seconds per step (median of the steps made in --seconds, after three to warm up) and how many.
 """
@@ -64,12 +64,17 @@ NETS = {"vis-inc": (inception_v3, (3, 224, 224)), "vis-conv": (convnext_tiny, (3
         "aud-mel": (residual_inception, (6, 128, 704))}
 
 
-def make_step(mode, model, batch, compiled):
+def make_step(mode, model, batch, compiled, device, bf16):
     build, shape = NETS[model]
     torch.manual_seed(1)
-    net = build().to(memory_format=torch.channels_last)
-    x = torch.randn(batch, *shape).to(memory_format=torch.channels_last)
-    run = torch.compile(net) if compiled else net
+    net = build().to(device, memory_format=torch.channels_last)
+    x = torch.randn(batch, *shape).to(device, memory_format=torch.channels_last)
+    compute = torch.compile(net) if compiled else net
+
+    def run(inputs):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            return compute(inputs).float()
+
     if mode == "infer":
         net.eval()
 
@@ -80,7 +85,7 @@ def make_step(mode, model, batch, compiled):
         return infer
     net.train()
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, eps=1e-7, weight_decay=1e-4)
-    targets = torch.full((batch, 10), 0.01)
+    targets = torch.full((batch, 10), 0.01, device=device)
     targets[:, 0], targets[:, 1] = 0.6, 0.32
 
     def train():
@@ -101,15 +106,19 @@ def main():
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--bf16", action="store_true", help="autocast: activations in bf16, weights in f32")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    step = make_step(arguments.mode, arguments.model, arguments.batch, arguments.compile)
+    step = make_step(arguments.mode, arguments.model, arguments.batch, arguments.compile, arguments.device, arguments.bf16)
     for _ in range(3):
         step()
     times = []
     while sum(times) < arguments.seconds or len(times) < 3:
         start = time.perf_counter()
         step()
+        if arguments.device == "cuda":
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     print(json.dumps({"seconds": statistics.median(times), "steps": len(times), "torch": torch.__version__}))
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "tensor/holders.h"
 #include "tensor/ops/reduce.h"
 
 namespace avs {
@@ -19,13 +20,12 @@ Tensor scaling_from(float scale, Device device) {
 
 }  // namespace
 
-Adam::Adam(ParameterArena& parameters, AdamOptions options)
-    : parameters_(parameters),
-      options_(options),
-      m_(Tensor::zeros({parameters.size()}, DType::F32, parameters.values().device())),
-      v_(Tensor::zeros({parameters.size()}, DType::F32, parameters.values().device())),
-      scaling_(scaling_from(1.0f, parameters.values().device())),
-      first_bad_(Tensor::empty({2}, DType::I32, parameters.values().device())) {
+Adam::Adam(ParameterArena& parameters, AdamOptions options) : parameters_(parameters), options_(options) {
+  const HolderScope scope("optimizer");
+  for (Tensor* moment : {&m_, &v_})
+    *moment = Tensor::zeros({parameters.size()}, DType::F32, parameters.values().device());
+  scaling_ = scaling_from(1.0f, parameters.values().device());
+  first_bad_ = Tensor::empty({2}, DType::I32, parameters.values().device());
   AVS_CHECK(UsageError, options.l2 >= 0, "Adam: l2 must not be negative, got ", options.l2);
   AVS_CHECK(UsageError, options.epsilon > 0, "Adam: epsilon must be above 0, got ", options.epsilon);
 }

@@ -1,5 +1,7 @@
 #include "layers/optim/parameter_arena.h"
 
+#include "tensor/holders.h"
+
 namespace avs {
 
 ParameterArena::ParameterArena(Module& model) {
@@ -15,8 +17,14 @@ ParameterArena::ParameterArena(Module& model) {
   }
   AVS_CHECK(UsageError, size > 0, "optimizer: the model has no trainable parameter");
   const Device device = slots_.front().parameter->variable.value().device();
-  values_ = Tensor::empty({size}, DType::F32, device);
-  gradients_ = Tensor::zeros({size}, DType::F32, device);
+  {
+    const HolderScope scope("parameters");
+    values_ = Tensor::empty({size}, DType::F32, device);
+  }
+  {
+    const HolderScope scope("gradients");
+    gradients_ = Tensor::zeros({size}, DType::F32, device);
+  }
   for (const Slot& slot : slots_) {
     Variable& variable = slot.parameter->variable;
     Tensor view = values_.view(slot.first, variable.shape());

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "tensor/holders.h"
 #include "tensor/ops/adam.h"
 
 namespace avs {
 
 WeightAverage::WeightAverage(ParameterArena& parameters, float decay)
-    : parameters_(parameters), decay_(decay), average_(parameters.values().clone()) {
+    : parameters_(parameters), decay_(decay) {
+  const HolderScope scope("averaged weights");
+  average_ = parameters.values().clone();
   AVS_CHECK(UsageError, decay > 0 && decay < 1, "EMA of weights: the decay must lie between 0 and 1, got ", decay);
 }
 

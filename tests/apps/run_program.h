@@ -17,11 +17,13 @@ struct ProgramResult {
   std::string out, err;
 };
 
-// arguments are shell words: quote what needs it.
-inline ProgramResult run_program(const std::string& name, const std::string& arguments) {
+// arguments are shell words: quote what needs it. environment: "NAME=value NAME=value".
+inline ProgramResult run_program(const std::string& name, const std::string& arguments,
+                                 const std::string& environment = {}) {
   const std::filesystem::path err_file =
       std::filesystem::temp_directory_path() / ("avs-stderr-" + std::to_string(getpid()));
-  const std::string command = std::string(AVS_BIN_DIR) + "/" + name + " " + arguments + " 2>" + err_file.string();
+  const std::string command =
+      environment + " " + AVS_BIN_DIR + "/" + name + " " + arguments + " 2>" + err_file.string();
   ProgramResult result;
   FILE* const pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return result;

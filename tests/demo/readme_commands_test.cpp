@@ -64,7 +64,8 @@ std::string help_of(const std::string& program) {
   if (const auto found = known.find(program); found != known.end()) return found->second;
   std::string text;
   if (program == "demo" || program == "test" || program == "bench" || program == "emulate" || program == "parity" ||
-      program == "golden" || program == "cudnn_check" || program == "fuzz") {
+      program == "golden" || program == "cudnn_check" || program == "fuzz" || program == "gpu_check" ||
+      program == "gpu_table" || program == "memory_table" || program == "selftest") {
     for (const std::string& line : lines_of(kRoot / "run")) text += line + "\n";
   } else if (fs::exists(kRoot / "apps" / (program + ".cpp"))) {
     const ProgramResult result = run_program(program, "--help");
@@ -78,7 +79,7 @@ std::string help_of(const std::string& program) {
 
 TEST(ReadmeCommands, ProgramsAndFlagsExist) {
   int64_t flags = 0;
-  for (const char* file : {"README.md", "docs/results.md"})
+  for (const char* file : {"README.md", "docs/results.md", "docs/porting.md"})
     for (const std::string& line : shell_lines(kRoot / file))
       for (const Command& command : commands_of(line)) {
         const std::string help = help_of(command.program);

@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "tests/emulation/hardware.h"
 #include "tests/emulation/include/cuda_runtime.h"
 #include "tests/emulation/order.h"
 #include "tests/emulation/pinned.h"
@@ -41,14 +42,19 @@ struct Stream {
 
 namespace {
 
+constexpr size_t kDryCopy = 64;  // so much of a copy is made where nothing else is done: flags and indices stand first
+
 struct Machine {
   cudaError_t last = cudaSuccess;
   std::set<Stream*> streams;
   uint64_t ticks = 0;
   int capturing = 0;
   int64_t graphs_started = 0;
-  Fault fault;
   std::vector<HostWait> host_waits;
+  bool relaxed = false;  // memory may be taken during the capture
+  Fault fault = fault_of_environment();
+  std::string faulted;
+  int64_t calls_of_cuda = 0, calls_of_cublas = 0;
 };
 Machine& machine() {
   static auto* const m = new Machine;
@@ -111,20 +117,32 @@ void record_mark(const Work& mark) {
 }
 }  // namespace
 void mark_live(void* data, size_t bytes, size_t block_bytes) {
+  if (dry()) return heap::mark_live(data, bytes, block_bytes);
   record_mark([=] { heap::mark_live(data, bytes, block_bytes); });
 }
 void mark_dead(void* data, size_t bytes) {
+  if (dry()) return;
   record_mark([=] { heap::mark_dead(data, bytes); });
 }
+std::string last_fault() { return machine().faulted; }
+int64_t calls_so_far(const std::string& prefix) {
+  return prefix == "cublas" ? machine().calls_of_cublas : machine().calls_of_cuda;
+}
 int fault_in(const char* function) {
+  const std::string_view name = function;
+  ++(name.starts_with("cublas") ? machine().calls_of_cublas : machine().calls_of_cuda);
   Fault& fault = machine().fault;
-  if (fault.function != function || fault.after-- != 0) return 0;
+  const std::string_view wanted = fault.function;
+  const bool meant = wanted.ends_with('*') ? name.starts_with(wanted.substr(0, wanted.size() - 1)) : name == wanted;
+  if (!meant || fault.after-- != 0) return 0;
+  machine().faulted = function;
   if (fault.sticky) fault.after = 0;
   else fault.function.clear();
   return fault.error;
 }
 
 int submit(Stream* stream, Work work, const std::string& name) {
+  if (dry()) return cudaSuccess;
   const std::lock_guard lock(turn());
   if (stream == nullptr) stream = default_stream();
   if (stream->status == cudaStreamCaptureStatusInvalidated) return fail(cudaErrorStreamCaptureInvalidated);
@@ -139,6 +157,10 @@ int submit(Stream* stream, Work work, const std::string& name) {
 
 void launch_on(Stream* stream, Launch launch) {
   if (enter("cudaLaunchKernel") != cudaSuccess) return;
+  if (!hardware().has_code) {
+    fail(cudaErrorNoKernelImageForDevice);
+    return;
+  }
   const std::string name = "kernel " + launch.kernel;
   submit(stream, [launch = std::move(launch)] { run(launch); }, name);
 }
@@ -180,7 +202,7 @@ cudaError_t cudaGetLastError() {
 cudaError_t cudaPeekAtLastError() { return machine().last; }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = CUDART_VERSION;
+  *version = hardware().driver;
   return enter("cudaDriverGetVersion");
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
@@ -188,7 +210,8 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return enter("cudaRuntimeGetVersion");
 }
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = hardware().found == cudaSuccess ? 1 : 0;
+  if (hardware().found != cudaSuccess) return fail(hardware().found);
   return enter("cudaGetDeviceCount");
 }
 cudaError_t cudaSetDevice(int device) {
@@ -202,7 +225,7 @@ cudaError_t cudaGetDevice(int* device) {
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (const cudaError_t error = enter("cudaGetDeviceProperties"); error != cudaSuccess) return error;
   if (device != 0) return fail(cudaErrorInvalidDevice);
-  *properties = {"host emulation", heap::total_bytes(), 8, 0, 2};
+  *properties = {"host emulation", heap::total_bytes(), hardware().capability / 10, hardware().capability % 10, 2};
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
@@ -211,9 +234,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   switch (attribute) {
     case cudaDevAttrMaxSharedMemoryPerBlock: *value = 48 * 1024; break;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = 99 * 1024; break;
-    case cudaDevAttrMultiProcessorCount: *value = 2; break;
-    case cudaDevAttrComputeCapabilityMajor: *value = 8; break;
-    case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
+    case cudaDevAttrMultiProcessorCount: *value = dry() ? 128 : 2; break;
+    case cudaDevAttrComputeCapabilityMajor: *value = hardware().capability / 10; break;
+    case cudaDevAttrComputeCapabilityMinor: *value = hardware().capability % 10; break;
   }
   return cudaSuccess;
 }
@@ -228,16 +251,19 @@ cudaError_t wait_for_all(const char* function) {
 }  // namespace
 cudaError_t cudaDeviceSynchronize() { return wait_for_all("cudaDeviceSynchronize"); }
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
-  *free_bytes = heap::free_bytes();
-  *total_bytes = heap::total_bytes();
+  *total_bytes = hardware().memory != 0 ? hardware().memory : heap::total_bytes();
+  *free_bytes = *total_bytes - std::min(*total_bytes, heap::total_bytes() - heap::free_bytes());
   return enter("cudaMemGetInfo");
 }
 
 // ---- memory ----
 
 cudaError_t cudaMalloc(void** data, size_t bytes) {
-  if (const cudaError_t error = enter_outside_capture("cudaMalloc"); error != cudaSuccess) return error;
-  *data = heap::allocate(bytes);
+  const bool allowed = machine().capturing > 0 && machine().relaxed;
+  const cudaError_t error = allowed ? enter("cudaMalloc") : enter_outside_capture("cudaMalloc");
+  if (error != cudaSuccess) return error;
+  const size_t taken = heap::total_bytes() - heap::free_bytes();
+  *data = hardware().memory != 0 && taken + bytes > hardware().memory ? nullptr : heap::allocate(bytes);
   return *data != nullptr ? cudaSuccess : fail(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void* data) {
@@ -281,6 +307,12 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     if (const cudaError_t error = enter_outside_capture("cudaMemcpyAsync of pageable memory"); error != cudaSuccess)
       return error;
   }
+  if (dry()) {
+    const bool whole = bytes <= kDryCopy;
+    if (whole || to_host) std::memmove(to, from, std::min(bytes, kDryCopy));
+    if (!whole && to_host) std::memset(static_cast<std::byte*>(to) + kDryCopy, 0, bytes - kDryCopy);
+    return cudaSuccess;
+  }
   const int result = submit(stream, [=] {
     if (!from_host) heap::touch(from, bytes, Access::Read);
     if (!to_host) heap::touch(to, bytes, Access::Write);
@@ -295,6 +327,10 @@ cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t st
   if (const cudaError_t error = enter("cudaMemsetAsync"); error != cudaSuccess) return error;
   if (bytes == 0) return cudaSuccess;
   if (!heap::contains(data) || !heap::is_live(data, bytes)) return fail(cudaErrorInvalidValue);
+  if (dry()) {
+    if (bytes <= kDryCopy) std::memset(data, value, bytes);
+    return cudaSuccess;
+  }
   return static_cast<cudaError_t>(submit(stream, [=] {
     heap::touch(data, bytes, Access::Write);
     std::memset(data, value, bytes);
@@ -388,9 +424,10 @@ bool is_joined(const Graph& graph) {
 }
 }  // namespace
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   if (const cudaError_t error = enter("cudaStreamBeginCapture"); error != cudaSuccess) return error;
   if (stream == nullptr || stream->status != cudaStreamCaptureStatusNone) return fail(cudaErrorStreamCaptureUnsupported);
+  machine().relaxed = mode == cudaStreamCaptureModeRelaxed;
   stream->status = cudaStreamCaptureStatusActive;
   stream->captured = new Graph;
   stream->captured->origin = stream;
@@ -398,11 +435,11 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  if (const cudaError_t error = enter("cudaStreamEndCapture"); error != cudaSuccess) return error;
+  const cudaError_t error = enter("cudaStreamEndCapture");
   if (stream->status == cudaStreamCaptureStatusNone) return fail(cudaErrorInvalidValue);
   Graph* const captured = stream->captured;
   if (captured->origin != stream) return fail(cudaErrorStreamCaptureUnjoined);
-  cudaError_t result = stream->status == cudaStreamCaptureStatusActive ? cudaSuccess : cudaErrorStreamCaptureInvalidated;
+  cudaError_t result = error != cudaSuccess ? error : stream->status == cudaStreamCaptureStatusActive ? cudaSuccess : cudaErrorStreamCaptureInvalidated;
   if (result == cudaSuccess && !is_joined(*captured)) result = cudaErrorStreamCaptureUnjoined;
   for (Stream* other : machine().streams)
     if (other->captured == captured) {

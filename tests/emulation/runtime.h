@@ -22,8 +22,9 @@ struct HostWait {
 void watch_host();
 std::vector<HostWait> host_waits();
 
-// The call of `function` ("cudaMalloc", "cudaLaunchKernel", …) after the next `after` ones returns `error` (a cudaError_t);
-// a sticky fault stays, as after an illegal address on a device. An empty function: no fault.
+// The call of `function` ("cudaMalloc", "cudaLaunchKernel", …; "cuda*", "cublas*": any of them) after the next `after` ones
+// returns `error` (a cudaError_t, or a cublasStatus_t); a sticky fault stays, as after an illegal address on a device. An
+// empty function: no fault. A program is given one by AVS_EMULATION_FAULT=FUNCTION,AFTER,ERROR[,sticky].
 struct Fault {
   std::string function;
   int after = 0;
@@ -31,6 +32,8 @@ struct Fault {
   bool sticky = false;
 };
 void set_fault(const Fault& fault);
+std::string last_fault();  // the function that failed by a fault
+int64_t calls_so_far(const std::string& prefix);  // "cuda" or "cublas"
 int fault_in(const char* function);  // for the libraries' calls, whose errors are theirs; 0: none
 
 }  // namespace avs::emulation

@@ -25,6 +25,10 @@ struct Stamp {  // who (launch: of order.h), and when: the thread's barrier inte
 // Is `earlier` ordered before what the running thread does now? Same launch, another thread; answered by machine.cpp.
 bool ordered_before_now(const Stamp& earlier);
 
+// AVS_EMULATION_DRY=1: kernels and large copies do nothing and memory is addresses only, so that whole networks can be asked
+// what they would allocate. What the host reads back is what it last wrote or cleared there, else zeros.
+bool dry();
+
 // ---- device memory: one reservation; blocks with gaps between them ----
 namespace heap {
 void* allocate(size_t bytes);       // nullptr: the device is full

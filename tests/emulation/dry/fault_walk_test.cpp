@@ -1,0 +1,151 @@
+// Every call of the CUDA runtime and of cuBLASLt that a training makes fails once, in each way that it can: the error
+// names what was done and where, nothing stays taken, no capture stays open, and the same training succeeds afterwards.
+#include <cstdlib>
+#include <map>
+#include <regex>
+
+#include "apps/train/captured_step.h"
+#include "tests/emulation/include/cublasLt.h"
+#include "tests/emulation/include/cuda_runtime_api.h"
+#include "tests/emulation/runtime.h"
+#include "tests/models/small_backbones.h"
+
+namespace avs {
+namespace {
+
+using emulation::Fault;
+constexpr Device kGpu{Device::Kind::Cuda, 0};
+
+Tensor labels(int64_t n) {
+  Tensor t = Tensor::zeros({n, 3});
+  for (int64_t i = 0; i < n; ++i) t.data<float>()[i * 3 + i % 3] = 1.0f;
+  return t;
+}
+
+// A network goes to the device, makes a step kernel by kernel, one as a captured graph and one as its replay.
+void train_a_little() {
+  BackboneOptions options = small_options("vis-conv");
+  options.width = 0.02;
+  options.classes = 3;
+  const auto net = make_backbone(options);
+  net->to(kGpu);
+  net->compute_in(DType::BF16);
+  ParameterArena arena(*net);
+  Adam adam(arena, {});
+  const Tensor x = random_input(small_input("vis-conv", 2), 1), y = labels(2);
+  StepSettings settings;
+  train_step(*net, adam, x, y, settings);
+  CapturedStep captured(*net, adam);
+  for (settings.step = 1; settings.step < 3; ++settings.step) {
+    captured.start(x, y, settings);
+    captured.finish();
+  }
+}
+
+struct Calls {
+  int64_t cuda = 0, cublas = 0;
+};
+Calls calls_of_a_training() {
+  const int64_t cuda = emulation::calls_so_far("cuda"), cublas = emulation::calls_so_far("cublas");
+  train_a_little();
+  return {emulation::calls_so_far("cuda") - cuda, emulation::calls_so_far("cublas") - cublas};
+}
+
+class FaultWalk : public testing::Test {
+ protected:
+  void SetUp() override { train_a_little(); }  // what the process keeps for ever: contexts, handles
+  void TearDown() override { emulation::set_fault({}); }
+
+  // What the training says when its call number `at` fails; empty: it went on.
+  std::string said(const char* calls, int64_t at, int error, bool sticky) {
+    Context& gpu = context(kGpu);
+    const size_t live = gpu.memory().live_bytes;
+    std::string message;
+    emulation::set_fault({calls, static_cast<int>(at), error, sticky});
+    try {
+      train_a_little();
+    } catch (const Error& failure) {
+      message = failure.what();
+    }
+    emulation::set_fault({});
+    cudaGetLastError();  // a sticky one is remembered
+    EXPECT_EQ(gpu.memory().live_bytes, live) << "memory stayed taken after: " << message;
+    gpu.release_cached();
+    EXPECT_EQ(gpu.memory().cached_bytes, 0u) << "a pool was left behind after: " << message;
+    return message;
+  }
+
+  // Some forty calls from the first to the last; AVS_FAULT_WALK=all takes each of them, which is minutes.
+  static int64_t stride_over(int64_t count) {
+    return std::getenv("AVS_FAULT_WALK") != nullptr ? 1 : std::max<int64_t>(1, count / 40);
+  }
+
+  void walk(const char* calls, int64_t count, int error, bool sticky, const std::string& name) {
+    const int64_t stride = stride_over(count);
+    for (int64_t at = 0; at < count && !HasFailure(); at += stride) {
+      const std::string message = said(calls, at, error, sticky);
+      const std::string function = emulation::last_fault();
+      SCOPED_TRACE(str("call ", at, " of ", count, ", ", function, ": ", message));
+      ++failed_[function];
+      if (message.empty()) {
+        EXPECT_TRUE(may_go_on(function, error)) << "the training did not notice";
+        continue;
+      }
+      EXPECT_THAT(message, testing::HasSubstr(name));
+      if (function == "cudaLaunchKernel") expect_place(message);
+    }
+  }
+
+  // A full device: the arena gives back what it keeps and asks once more.
+  static bool may_go_on(const std::string& function, int error) {
+    const bool asked_again = function == "cudaMalloc" && error == cudaErrorMemoryAllocation;
+    return asked_again || function == "cudaStreamIsCapturing";
+  }
+
+  // A kernel is told by name, and where in the network or in the step it ran.
+  static void expect_place(const std::string& message) {
+    static const std::regex kernel("CUDA: \\w+: cuda");
+    EXPECT_TRUE(std::regex_search(message, kernel));
+    static const std::regex place(
+        "in layer '|in the gradient of|in backbone|adam|mixup|softmax_kl|cast_|fill_|squares|finite|copy");
+    EXPECT_TRUE(std::regex_search(message, place));
+  }
+
+  std::map<std::string, int> failed_;
+};
+
+TEST_F(FaultWalk, AFullDevice) {
+  walk("cuda*", calls_of_a_training().cuda, cudaErrorMemoryAllocation, false, "cudaErrorMemoryAllocation");
+}
+
+TEST_F(FaultWalk, AStickyIllegalAddress) {
+  walk("cuda*", calls_of_a_training().cuda, cudaErrorIllegalAddress, true, "cudaErrorIllegalAddress");
+}
+
+TEST_F(FaultWalk, AFailedLaunch) {
+  walk("cuda*", calls_of_a_training().cuda, cudaErrorLaunchFailure, false, "cudaErrorLaunchFailure");
+}
+
+TEST_F(FaultWalk, EveryFunctionOfTheRuntimeThatATrainingCalls) {
+  for (const char* function : {"cudaLaunchKernel", "cudaMemcpyAsync", "cudaMemsetAsync", "cudaMalloc", "cudaStreamBeginCapture",
+                               "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphLaunch", "cudaStreamSynchronize"}) {
+    const std::string message = said(function, 0, cudaErrorLaunchFailure, false);
+    EXPECT_THAT(message, testing::HasSubstr("cudaErrorLaunchFailure")) << function;
+    EXPECT_EQ(emulation::last_fault(), function);
+  }
+}
+
+TEST_F(FaultWalk, AFailureOfCublasLt) {
+  const int64_t calls = calls_of_a_training().cublas;
+  ASSERT_GT(calls, 10);
+  walk("cublas*", calls, CUBLAS_STATUS_ALLOC_FAILED, false, "CUBLAS_STATUS_ALLOC_FAILED");
+  walk("cublas*", calls, CUBLAS_STATUS_EXECUTION_FAILED, false, "CUBLAS_STATUS_EXECUTION_FAILED");
+}
+
+TEST_F(FaultWalk, AfterwardsTheDeviceWorksOn) {
+  said("cuda*", calls_of_a_training().cuda / 2, cudaErrorLaunchFailure, false);
+  EXPECT_NO_THROW(train_a_little());
+}
+
+}  // namespace
+}  // namespace avs
