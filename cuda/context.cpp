@@ -88,10 +88,11 @@ CudaContext& cuda_context(Device device) {
   static std::mutex mutex;
   // Never destroyed: tensors in static storage may outlive every other static.
   static auto* const contexts = new std::array<std::unique_ptr<CudaContext>, kMostDevices>;
-  {  // one that is there is found without a call that could fail: tensors are given back while errors unwind
+  thread_local int current = -1;  // CUDA's current device is each host thread's own
+  const auto at = static_cast<size_t>(device.index);
+  if (current == device.index) {  // found without a call that could fail: tensors are given back while errors unwind
     const std::lock_guard lock(mutex);
-    const auto index = static_cast<size_t>(device.index);
-    if (index < contexts->size() && (*contexts)[index] != nullptr) return *(*contexts)[index];
+    if (at < contexts->size() && (*contexts)[at] != nullptr) return *(*contexts)[at];
   }
   const std::string reason = why_unavailable();
   AVS_CHECK(DeviceError, reason.empty(), device, ": ", reason);
@@ -99,12 +100,10 @@ CudaContext& cuda_context(Device device) {
   check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
   AVS_CHECK(DeviceError, device.index >= 0 && device.index < count && count <= kMostDevices, device, ": this machine has ",
             count, count == 1 ? " GPU, cuda:0" : str(" GPUs, cuda:0 to cuda:", count - 1));
-  // CUDA's current device is each host thread's own.
-  thread_local int current = -1;
   if (current != device.index) check(cudaSetDevice(device.index), "cudaSetDevice");
   current = device.index;
   const std::lock_guard lock(mutex);
-  std::unique_ptr<CudaContext>& context = (*contexts)[static_cast<size_t>(device.index)];
+  std::unique_ptr<CudaContext>& context = (*contexts)[at];
   if (context == nullptr) context = std::make_unique<CudaContext>(device);
   return *context;
 }
