@@ -13,6 +13,7 @@
 #include "cuda/cudnn_plans.h"
 #include "cuda/plan_file.h"
 #include "cuda/runtime.h"
+#include "cuda/staging.h"
 #include "tensor/ops/cast.h"
 
 namespace avs::cuda::cudnn {
@@ -48,31 +49,20 @@ struct Plan {
 
 class Stopwatch {
  public:
-  explicit Stopwatch(cudaStream_t on) : stream_(on) {
-    check(cudaEventCreateWithFlags(&start_, cudaEventDefault), "cudaEventCreateWithFlags");
-    check(cudaEventCreateWithFlags(&stop_, cudaEventDefault), "cudaEventCreateWithFlags");
-  }
-  ~Stopwatch() {
-    cudaEventDestroy(start_);
-    cudaEventDestroy(stop_);
-  }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
+  explicit Stopwatch(cudaStream_t on) : stream_(on) {}
 
   template <typename F>
   float milliseconds(F&& f) {
-    check(cudaEventRecord(start_, stream_), "cudaEventRecord");
+    start_.record(stream_);
     f();
-    check(cudaEventRecord(stop_, stream_), "cudaEventRecord");
-    check(cudaEventSynchronize(stop_), "timing a convolution");
-    float elapsed = 0;
-    check(cudaEventElapsedTime(&elapsed, start_, stop_), "cudaEventElapsedTime");
-    return elapsed;
+    stop_.record(stream_);
+    stop_.wait();
+    return stop_.milliseconds_since(start_);
   }
 
  private:
   cudaStream_t stream_;
-  cudaEvent_t start_ = nullptr, stop_ = nullptr;
+  Event start_{Timing::On}, stop_{Timing::On};
 };
 
 bool capturing(Device device) {

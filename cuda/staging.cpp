@@ -11,10 +11,18 @@ PinnedMemory::PinnedMemory(size_t bytes) {
 }
 PinnedMemory::~PinnedMemory() { cudaFreeHost(data_); }
 
-Event::Event() { check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "making an event"); }
+Event::Event(Timing timing) {
+  const unsigned flags = timing == Timing::On ? cudaEventDefault : cudaEventDisableTiming;
+  check(cudaEventCreateWithFlags(&event_, flags), "making an event");
+}
 Event::~Event() { cudaEventDestroy(event_); }
 void Event::record(cudaStream_t on) { check(cudaEventRecord(event_, on), "recording an event"); }
 void Event::hold_back(cudaStream_t stream) { check(cudaStreamWaitEvent(stream, event_, 0), "waiting for an event"); }
+float Event::milliseconds_since(const Event& earlier) const {
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, earlier.event_, event_), "the time between two events");
+  return milliseconds;
+}
 void Event::wait() { check(cudaEventSynchronize(event_), "waiting for the device"); }
 
 bool Staging::copy(void* data, const void* host, size_t bytes, cudaStream_t stream) {

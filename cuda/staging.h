@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 
 #include "cuda/runtime.h"
@@ -25,9 +26,11 @@ class PinnedMemory {
   std::byte* data_ = nullptr;
 };
 
-class Event {  // without timing
+enum class Timing : uint8_t { Off, On };
+
+class Event {
  public:
-  Event();
+  explicit Event(Timing timing = Timing::Off);
   ~Event();
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
@@ -35,6 +38,7 @@ class Event {  // without timing
   void record(cudaStream_t on);         // after all that the stream was given so far
   void hold_back(cudaStream_t stream);  // what the stream is given from now on waits for it
   void wait();                          // the host does
+  float milliseconds_since(const Event& earlier) const;  // both with Timing::On, recorded and reached
 
  private:
   cudaEvent_t event_ = nullptr;
