@@ -5,29 +5,14 @@
 #include "cuda/pools.h"
 #include "tensor/ops/add.h"
 #include "tests/emulation/runtime.h"
-#include "tests/models/small_backbones.h"
+#include "tests/emulation/small_training.h"
 
 namespace avs {
 namespace {
 
 constexpr Device kGpu{Device::Kind::Cuda, 0};
 
-struct Training {
-  std::unique_ptr<Backbone> net;
-  std::optional<ParameterArena> arena;
-  std::optional<Adam> adam;
-  explicit Training(const std::string& model, DType dtype = DType::F32) {
-    BackboneOptions options = small_options(model);
-    options.width /= 2;
-    options.classes = 4;
-    net = make_backbone(options);
-    net->to(kGpu);
-    net->compute_in(dtype);
-    arena.emplace(*net);
-    adam.emplace(*arena, AdamOptions{});
-    if (dtype == DType::F16) adam->scale_losses();
-  }
-};
+using Training = SmallTraining;
 
 Tensor labels(int64_t n) {
   Tensor t = Tensor::zeros({n, 4});

@@ -1,27 +1,15 @@
 // Training in f16 on the emulated device, where gradients are multiplied by a scale that finds its own size: an
 // overflow costs exactly its step, and what is left is the training in f32 but for rounding.
 #include "apps/train/captured_step.h"
-#include "tests/models/small_backbones.h"
+#include "tests/emulation/small_training.h"
 
 namespace avs {
 namespace {
 
 constexpr Device kGpu{Device::Kind::Cuda, 0};
 
-struct Training {
-  std::unique_ptr<Backbone> net;
-  std::optional<ParameterArena> arena;
-  std::optional<Adam> adam;
-  explicit Training(DType dtype, float scale = 0) {
-    BackboneOptions options = small_options("vis-conv");
-    options.width /= 2;
-    options.classes = 4;
-    net = make_backbone(options);
-    net->to(kGpu);
-    net->compute_in(dtype);
-    arena.emplace(*net);
-    adam.emplace(*arena, AdamOptions{});
-    if (dtype == DType::F16) adam->scale_losses();
+struct Training : SmallTraining {
+  explicit Training(DType dtype, float scale = 0) : SmallTraining("vis-conv", dtype) {
     if (scale > 0) set_scale(scale);
   }
   void set_scale(float scale) {
