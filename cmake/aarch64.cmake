@@ -1,6 +1,6 @@
 # Cross-compiling for 64-bit ARM (Jetson, Grace, Raspberry Pi) with Debian's g++-aarch64-linux-gnu:
 #   cmake -S . -B build/aarch64 -G Ninja -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64.cmake
-# compiles everything; programs link where the libraries are there for arm64 too (docs/porting.md names them).
+# Libraries compile, to be built by target name; programs link where the packages are there for arm64 too (docs/porting.md).
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
