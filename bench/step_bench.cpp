@@ -13,6 +13,7 @@
 #include <iostream>
 
 #include "apps/cli/compute_options.h"
+#include "apps/cli/program.h"
 #include "apps/train/captured_step.h"
 #include "apps/train/predict.h"
 #include "autograd/profile.h"
@@ -166,6 +167,7 @@ void place_everything(int& argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    avs::log_to_stderr();  // stdout is the report, which may be JSON
     avs::width = std::stod(avs::take("width", "1", argc, argv));
     avs::place_everything(argc, argv);
     avs::register_all();

@@ -27,12 +27,16 @@ std::string footer_of(const std::string& examples) {
 
 std::string library_versions() { return engine_version() + ", " + data::media_versions(); }
 
-Program::Program(const std::string& name, const std::string& description, const std::string& examples)
-    : name_(name), app_(description, name) {
+void log_to_stderr() {
   auto logger = spdlog::get("avscene");
   if (logger == nullptr) logger = spdlog::stderr_logger_mt("avscene");
   logger->set_pattern("%v");
   spdlog::set_default_logger(logger);
+}
+
+Program::Program(const std::string& name, const std::string& description, const std::string& examples)
+    : name_(name), app_(description, name) {
+  log_to_stderr();
   app_.footer(footer_of(examples));
   app_.set_version_flag("--version", library_versions);
   app_.set_config("--config", "", "a TOML file with the same names as the flags; flags win");

@@ -32,6 +32,9 @@ class Program {
   CLI::App app_;
 };
 
+// Where a Program's logs go, for programs whose command line is another library's: spdlog's own default is stdout.
+void log_to_stderr();
+
 // "avscene 0.1.0, oneDNN 3.2.0, libavformat 59.27.100, …": what results may depend on.
 std::string library_versions();
 
