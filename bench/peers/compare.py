@@ -35,9 +35,11 @@ def ours(program, benchmark, seconds):
     report, memory = run([program, f"--benchmark_filter=^{benchmark}(/real_time)?$", f"--benchmark_min_time={seconds}",
                           "--benchmark_format=json"])
     scale = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
-    found = [b for b in report["benchmarks"] if not b.get("error_occurred")]
+    found = report["benchmarks"]
     if not found:
         sys.exit(f"compare.py: {program} has no benchmark {benchmark}")
+    if found[0].get("error_occurred"):
+        sys.exit(f"compare.py: {program}, {benchmark}: {found[0]['error_message']}")
     return found[0]["real_time"] * scale[found[0]["time_unit"]], memory
 
 

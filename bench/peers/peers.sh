@@ -10,7 +10,7 @@ packages=(torch==2.11.0 torchvision==0.26.0 librosa==0.11.0 Gammatone==1.0.3)
 
 if ! "$venv/bin/python" -c 'import torch, torchvision, librosa, gammatone' 2>/dev/null; then
   echo "installing ${packages[*]} into $venv (about 5 GB)" >&2
-  python3 -m venv "$venv"
+  [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}" >&2
 fi
 # OpenBLAS variables that pick old kernels would slow a current NumPy down.
