@@ -104,7 +104,7 @@ AVS_WEAK void fusion_sums_backward(const std::vector<Tensor>&, const FusionParam
 AVS_WEAK void sum_rows(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void sum_squares(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void find_non_finite(const Tensor&, Tensor&) { missing(); }
-AVS_WEAK void mixup(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
+AVS_WEAK void mixup(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const MixupOutput&, Tensor&) { missing(); }
 AVS_WEAK void mixup_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void adam(Tensor&, const Tensor&, Tensor&, Tensor&, const Tensor&, AdamSpec, const Tensor&) { missing(); }
 AVS_WEAK void update_loss_scale(Tensor&, const Tensor&, LossScale) { missing(); }

@@ -13,6 +13,9 @@ class AffineChannels final : public Layer {
       : scale_(Tensor::from({static_cast<int64_t>(scale.size())}, std::span<const float>(scale))),
         shift_(Tensor::from({static_cast<int64_t>(shift.size())}, std::span<const float>(shift))) {}
 
+  const Tensor& scale() const { return scale_; }
+  const Tensor& shift() const { return shift_; }
+
  private:
   Variable forward(const Variable& x) override { return affine_channels(x, scale_, shift_); }
   void moved(Device device) override {

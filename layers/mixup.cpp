@@ -53,14 +53,14 @@ MixupPlan plan_mixup(int64_t n, MixupOptions options, Rng& rng) {
   return unmixed(n);
 }
 
-Tensor mix(const Tensor& x, const MixupPlan& plan) {
+Tensor mix(const Tensor& x, const MixupPlan& plan, const MixupOutput& output) {
   const HolderScope scope("the batch");
   const Device device = x.device();
   const auto indices = [&](const std::vector<int32_t>& rows) {
     return Tensor::from({plan.rows()}, std::span<const int32_t>(rows), device);
   };
   return ops::mixup(x, indices(plan.first), indices(plan.second),
-                    Tensor::from({plan.rows()}, std::span<const float>(plan.lambda), device));
+                    Tensor::from({plan.rows()}, std::span<const float>(plan.lambda), device), output);
 }
 
 MixupScheme mixup_scheme_of(std::string_view name) {

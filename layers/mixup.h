@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tensor/ops/mixup.h"
 #include "tensor/rng.h"
 #include "tensor/tensor.h"
 
@@ -38,8 +39,8 @@ struct MixupPlan {
 
 MixupPlan plan_mixup(int64_t n, MixupOptions options, Rng& rng);  // UsageError unless alpha > 0 and n > 0
 
-// x [n, ...] f32 or u8 -> [plan.rows(), ...] f32, on x's device.
-Tensor mix(const Tensor& x, const MixupPlan& plan);
+// x [n, ...] f32 or u8 -> [plan.rows(), ...], on x's device; `output`: what else is done on the way.
+Tensor mix(const Tensor& x, const MixupPlan& plan, const MixupOutput& output = {});
 
 MixupScheme mixup_scheme_of(std::string_view name);  // "author", "beta", "none"; UsageError otherwise
 

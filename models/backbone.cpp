@@ -152,10 +152,28 @@ Shape Backbone::input_shape() const {
   return is_sound(input_kind_) ? Shape{128, 704, 6} : Shape{options_.image_size, options_.image_size, 3};
 }
 
+MixupOutput Backbone::preparation() const {
+  if (preprocess_ == nullptr) return {};
+  return {preprocess_->scale(), preprocess_->shift(), compute_dtype_};
+}
+
 BackboneOutput Backbone::run(const Variable& x) {
-  try {
+  return in_context(x, [&] {
     const Variable here = x.value().device() == device() ? x : Variable(x.value().to(device()));
-    return (*head_)(cast(body(here), DType::F32));
+    return finish(preprocess_ == nullptr ? here : as_computed((*preprocess_)(here)));
+  });
+}
+
+BackboneOutput Backbone::run_prepared(const Variable& x) {
+  return in_context(x, [&] { return finish(x); });
+}
+
+BackboneOutput Backbone::finish(const Variable& prepared) { return (*head_)(cast(body(prepared), DType::F32)); }
+
+BackboneOutput Backbone::in_context(const Variable& x, const std::function<BackboneOutput()>& work) const {
+  try {
+    check_input(x.shape());
+    return work();
   } catch (Error& error) {
     error.add_context(str("in backbone ", options_.model, " with input ", x.shape()));
     throw;

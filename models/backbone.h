@@ -14,12 +14,14 @@
 #include <vector>
 
 #include "autograd/functions.h"
+#include "layers/affine_channels.h"
 #include "layers/batch_norm.h"
 #include "layers/dropout.h"
 #include "layers/module.h"
 #include "layers/recompute.h"
 #include "models/checkpoint.h"
 #include "tensor/ops/avg_pool2d.h"
+#include "tensor/ops/mixup.h"
 
 namespace avs {
 
@@ -65,6 +67,11 @@ class Backbone : public Module {
   // x may be on another device than the network: it is brought there. The outputs are f32, on the network's device.
   BackboneOutput run(const Variable& x);
 
+  // What a network that sees does to pixels before its first layer, in the form in which ops::mixup takes it along, and
+  // run() for what has come through that. Networks that hear take spectrograms as they are.
+  MixupOutput preparation() const;
+  BackboneOutput run_prepared(const Variable& x);
+
   // The type of the body's activations: f32, or bf16 or f16 where the device has them. Parameters, statistics and the
   // head stay f32. Not a part of the options: a checkpoint does not care.
   void compute_in(DType dtype) { compute_dtype_ = dtype; }
@@ -89,7 +96,8 @@ class Backbone : public Module {
 
  protected:
   Backbone(BackboneOptions options, InputKind kind);
-  virtual Variable body(const Variable& x) = 0;  // [n, h, w, c] -> [n, features]
+  virtual void check_input(const Shape& x) const = 0;  // ShapeError
+  virtual Variable body(const Variable& x) = 0;        // prepared [n, h, w, c] -> [n, features]
   Variable run_stage(Layer& stage, const Variable& x) const {
     return recompute_stages_ && training() ? avs::recompute(stage, x) : stage(x);
   }
@@ -99,9 +107,14 @@ class Backbone : public Module {
   void passed(const std::string& stage, const Variable& y) const {
     if (observer_) observer_(stage, y);
   }
+  AffineChannels* preprocess_ = nullptr;  // of networks that see
 
  private:
   class Head;
+  BackboneOutput finish(const Variable& prepared);
+  // Checks x, and adds to errors which network it was.
+  BackboneOutput in_context(const Variable& x, const std::function<BackboneOutput()>& work) const;
+
   BackboneOptions options_;
   InputKind input_kind_;
   RandomState random_;

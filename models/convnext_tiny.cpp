@@ -83,11 +83,14 @@ std::vector<std::string> ConvNextTiny::stages() const {
   return names;
 }
 
-Variable ConvNextTiny::body(const Variable& x) {
-  const Nhwc in = as_nhwc(x.shape());
+void ConvNextTiny::check_input(const Shape& x) const {
+  const Nhwc in = as_nhwc(x);
   AVS_CHECK(ShapeError, in.h >= 32 && in.w >= 32 && in.c == 3,
-            "ConvNeXt-Tiny takes frames [n, h, w, 3] with h and w at least 32, got ", x.shape());
-  Variable y = (*stem_)(as_computed((*preprocess_)(x)));
+            "ConvNeXt-Tiny takes frames [n, h, w, 3] with h and w at least 32, got ", x);
+}
+
+Variable ConvNextTiny::body(const Variable& x) {
+  Variable y = (*stem_)(x);
   passed("stem", y);
   for (size_t s = 0; s < stages_.size(); ++s) {
     if (downsamples_[s] != nullptr) y = (*downsamples_[s])(y);

@@ -53,9 +53,9 @@ class ConvNextTiny final : public Backbone {
  private:
   class Stem;
   class Downsample;
+  void check_input(const Shape& x) const override;
   Variable body(const Variable& x) override;
 
-  Layer* preprocess_ = nullptr;
   Layer* stem_ = nullptr;
   std::vector<Layer*> downsamples_;  // [0] is null: the stem stands before the first stage
   std::vector<Layer*> stages_;

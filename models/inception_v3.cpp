@@ -206,11 +206,14 @@ std::vector<std::string> InceptionV3::stages() const {
   return names;
 }
 
-Variable InceptionV3::body(const Variable& x) {
-  const Nhwc in = as_nhwc(x.shape());
+void InceptionV3::check_input(const Shape& x) const {
+  const Nhwc in = as_nhwc(x);
   AVS_CHECK(ShapeError, in.h >= 75 && in.w >= 75 && in.c == 3,
-            "InceptionV3 takes frames [n, h, w, 3] with h and w at least 75, got ", x.shape());
-  Variable y = as_computed((*preprocess_)(x));
+            "InceptionV3 takes frames [n, h, w, 3] with h and w at least 75, got ", x);
+}
+
+Variable InceptionV3::body(const Variable& x) {
+  Variable y = x;
   for (Layer* stage : stages_) {
     y = run_stage(*stage, y);
     passed(stage->path(), y);

@@ -36,9 +36,9 @@ class InceptionV3 final : public Backbone {
   std::vector<std::string> stages() const override;
 
  private:
+  void check_input(const Shape& x) const override;
   Variable body(const Variable& x) override;
 
-  Layer* preprocess_ = nullptr;
   std::vector<Layer*> stages_;  // the stem, mixed0 .. mixed10
   int64_t features_ = 0;
 };

@@ -106,10 +106,13 @@ std::vector<std::string> ResidualInception::stages() const {
   return names;
 }
 
-Variable ResidualInception::body(const Variable& x) {
-  const Nhwc in = as_nhwc(x.shape());
+void ResidualInception::check_input(const Shape& x) const {
+  const Nhwc in = as_nhwc(x);
   AVS_CHECK(ShapeError, in.h >= 32 && in.w >= 32 && in.c == kInputChannels, "residual-inception takes [n, h, w, ",
-            kInputChannels, "] with h and w at least 32, got ", x.shape());
+            kInputChannels, "] with h and w at least 32, got ", x);
+}
+
+Variable ResidualInception::body(const Variable& x) {
   Variable y = as_computed(input_norm_(x));
   for (ResidualStage* stage : stages_) {
     y = run_stage(*stage, y);

@@ -55,6 +55,7 @@ class ResidualInception final : public Backbone {
   std::vector<std::string> stages() const override;
 
  private:
+  void check_input(const Shape& x) const override;
   Variable body(const Variable& x) override;
 
   BatchNorm& input_norm_;

@@ -24,8 +24,9 @@ std::optional<StepResult> CapturedStep::start(const Tensor& inputs, const Tensor
   model_.random().set(settings.seed, static_cast<uint64_t>(settings.step));
   // When the loss turns out not to be finite, the next step has begun: its batch is in inputs_, not this one. But
   // nothing has moved, so that the network can still be asked.
-  return graph_->start(settings.learning_rate,
-                       [this, inputs, plan] { return find_non_finite(model_, mix(inputs.to(model_.device()), plan)); });
+  return graph_->start(settings.learning_rate, [this, inputs, plan] {
+    return find_non_finite(model_, mix(inputs.to(model_.device()), plan, model_.preparation()));
+  });
 }
 
 std::optional<StepResult> CapturedStep::finish() { return graph_ ? graph_->finish() : std::nullopt; }
@@ -41,7 +42,8 @@ void CapturedStep::make_room(const Tensor& inputs, const Tensor& targets, const 
   lambda_ = Tensor::empty({rows}, DType::F32, device);
   graph_.emplace(device, optimizer_, rows, targets.shape()[1], [this] {
     const Tensor y = ops::mixup(targets_, first_, second_, lambda_);
-    return StepGraph::Scores{model_.run(Variable(ops::mixup(inputs_, first_, second_, lambda_))).logits, y};
+    const Tensor x = ops::mixup(inputs_, first_, second_, lambda_, model_.preparation());
+    return StepGraph::Scores{model_.run_prepared(Variable(x)).logits, y};
   });
 }
 

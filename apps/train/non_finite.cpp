@@ -32,7 +32,7 @@ std::string find_non_finite(Backbone& model, const Tensor& x) {
     if (const std::string bad = found.empty() ? bad_value(y.value()) : ""; !bad.empty())
       found = str("stage '", stage, "' is the first to hold ", bad);
   });
-  model.run(Variable(x));
+  model.run_prepared(Variable(x));
   model.observe({});
   return found.empty() ? "the head is where it begins" : found;
 }

@@ -17,14 +17,15 @@ StepResult train_step(Backbone& model, Adam& optimizer, const Tensor& inputs, co
   Rng rng = Rng(settings.seed).fork("mixup", static_cast<uint64_t>(settings.step));
   const MixupPlan plan = plan_mixup(inputs.shape()[0], settings.mixup, rng);
   const Device device = model.device();
-  const Tensor x = mix(inputs.to(device), plan);   // [rows, ...]: n rows become 2n under the author's scheme
+  // [rows, ...]: n rows become 2n under the author's scheme; the network's preprocessing of pixels is done on the way
+  const Tensor x = mix(inputs.to(device), plan, model.preparation());
   const Tensor y = mix(targets.to(device), plan);  // [rows, classes], with the same lambdas
   if (profile::on()) profile::charge("mixup", "", profile::Direction::Forward);
 
   model.train();
   model.random().set(settings.seed, static_cast<uint64_t>(settings.step));
-  const Variable logits = model.run(Variable(x)).logits;  // records the graph
-  const Variable loss = softmax_kl(logits, y, kKlClip);   // [1]
+  const Variable logits = model.run_prepared(Variable(x)).logits;  // records the graph
+  const Variable loss = softmax_kl(logits, y, kKlClip);            // [1]
   const double value = static_cast<double>(loss.value().item());
   if (!std::isfinite(value)) throw NumericError(str("the loss is ", value, ": ", find_non_finite(model, x)));
 

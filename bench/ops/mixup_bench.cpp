@@ -12,8 +12,11 @@ void sizes(benchmark::internal::Benchmark* bench) {
       bench->Args({device, rows, c});
 }
 
+constexpr int64_t kChannels = 2;  // divides every size above
+
 struct Batch {
   Tensor x, pixels, first, second, lambda;
+  MixupOutput prepared;  // with preprocessing, and to 16 bits where the device has them
 };
 
 template <typename Work>
@@ -25,9 +28,13 @@ void bench_mixup(benchmark::State& state, double tensors_moved, Work&& work) {
   std::vector<int32_t> first(static_cast<size_t>(n)), second;
   for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<int32_t>(i);
   second.assign(first.rbegin(), first.rend());
-  const Batch batch{bench::random_tensor(shape, device), Tensor::zeros(shape, DType::U8, device),
+  const Tensor of_channels = Tensor::full({kChannels}, 0.5f, device);
+  const Batch batch{bench::random_tensor(shape, device),
+                    Tensor::zeros(shape, DType::U8, device),
                     Tensor::from({n}, std::span<const int32_t>(first), device),
-                    Tensor::from({n}, std::span<const int32_t>(second), device), Tensor::full({n}, 0.3f, device)};
+                    Tensor::from({n}, std::span<const int32_t>(second), device),
+                    Tensor::full({n}, 0.3f, device),
+                    {of_channels, of_channels, device.is_cuda() ? DType::BF16 : DType::F32}};
   bench::run(state, device, [&] { return work(batch); });
   bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
 }
@@ -38,6 +45,13 @@ void mixup_floats(benchmark::State& state) {
 void mixup_pixels(benchmark::State& state) {
   bench_mixup(state, 1.5, [](const Batch& b) { return ops::mixup(b.pixels, b.first, b.second, b.lambda); });
 }
+void mixup_pixels_prepared(benchmark::State& state) {
+  bench_mixup(state, bench::device_of(state.range(0)).is_cuda() ? 1.0 : 1.5, [](const Batch& b) {
+    const Shape& rows = b.pixels.shape();
+    return ops::mixup(b.pixels.reshape({rows[0], rows[1] / kChannels, kChannels}), b.first, b.second, b.lambda,
+                      b.prepared);
+  });
+}
 void mixup_backward(benchmark::State& state) {
   bench_mixup(state, 2,
               [](const Batch& b) { return ops::mixup_backward(b.x, b.first, b.second, b.lambda, b.x.shape()[0]); });
@@ -46,6 +60,7 @@ void mixup_backward(benchmark::State& state) {
 BENCHMARK(mixup_floats)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(mixup_backward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(mixup_pixels)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(mixup_pixels_prepared)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace avs

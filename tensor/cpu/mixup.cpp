@@ -1,4 +1,5 @@
-// Mixup on the CPU: memory bound, 12 bytes an element (6 from pixels). Samples that are copied read one source only.
+// Mixup on the CPU: memory bound, 12 bytes an element (6 from pixels). Samples that are copied read one source only;
+// preprocessing is a second look at a block that lies in the cache.
 #include "tensor/ops/mixup.h"
 
 #include <algorithm>
@@ -30,27 +31,39 @@ void mix_range(const uint8_t* a, const uint8_t* b, float lambda, int64_t n, floa
   mix_pixels(a, b, lambda, n, y);
 }
 
+// n: whole pixels of c channels.
+AVS_SIMD void scale_pixels(const float* scale, const float* shift, int64_t c, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; i += c)
+    for (int64_t k = 0; k < c; ++k) y[i + k] = scale[k] * y[i + k] + shift[k];
+}
+
 template <typename T>
-void mixup_as(const T* x, const int32_t* first, const int32_t* second, const float* lambda, int64_t m, int64_t sample,
-              float* y) {
+void mixup_as(const T* x, const int32_t* first, const int32_t* second, const float* lambda, const MixupOutput& output,
+              int64_t m, int64_t sample, float* y) {
   constexpr int64_t kBlock = 1 << 14;  // elements: a sample may be a single row of labels or a whole spectrogram
-  const int64_t blocks = (sample + kBlock - 1) / kBlock;
-  const int64_t grain = 1 + kBlock / (sample + 1);
+  const float* const scale = output.scale.defined() ? output.scale.data<float>() : nullptr;
+  const float* const shift = scale == nullptr ? nullptr : output.shift.data<float>();
+  const int64_t c = scale == nullptr ? 1 : output.scale.size(), block = std::max(c, kBlock - kBlock % c);
+  const int64_t blocks = (sample + block - 1) / block;
+  const int64_t grain = 1 + block / (sample + 1);
   parallel_for(m * blocks, grain, [=](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i) {
-      const int64_t r = i / blocks, offset = i % blocks * kBlock;
-      mix_range(x + first[r] * sample + offset, x + second[r] * sample + offset, lambda[r],
-                std::min(kBlock, sample - offset), y + r * sample + offset);
+      const int64_t r = i / blocks, offset = i % blocks * block, n = std::min(block, sample - offset);
+      float* const out = y + r * sample + offset;
+      mix_range(x + first[r] * sample + offset, x + second[r] * sample + offset, lambda[r], n, out);
+      if (scale != nullptr) scale_pixels(scale, shift, c, n, out);
     }
   });
 }
 
 }  // namespace
 
-void mixup(const Tensor& x, const Tensor& first, const Tensor& second, const Tensor& lambda, Tensor& y) {
+void mixup(const Tensor& x, const Tensor& first, const Tensor& second, const Tensor& lambda, const MixupOutput& output,
+           Tensor& y) {
   const int64_t m = y.shape()[0], sample = m == 0 ? 0 : y.size() / m;
   const auto run = [&](const auto* from) {
-    mixup_as(from, first.data<int32_t>(), second.data<int32_t>(), lambda.data<float>(), m, sample, y.data<float>());
+    mixup_as(from, first.data<int32_t>(), second.data<int32_t>(), lambda.data<float>(), output, m, sample,
+             y.data<float>());
   };
   x.dtype() == DType::U8 ? run(x.data<uint8_t>()) : run(x.data<float>());
 }

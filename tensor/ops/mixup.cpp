@@ -27,15 +27,31 @@ void check_pairs(const Tensor& x, int64_t n, const Tensor& first, const Tensor& 
             first.shape(), ", second is ", second.shape(), ", lambda is ", lambda.shape(), "; they must agree");
 }
 
+void check_output(const Tensor& x, const MixupOutput& output) {
+  AVS_CHECK(ShapeError, output.scale.defined() == output.shift.defined(),
+            "mixup: scale and shift come together, one of them is undefined");
+  if (output.scale.defined()) {
+    AVS_CHECK(ShapeError, x.shape().rank() >= 2, "mixup: x ", x.shape(), " has no channels to scale");
+    check_per_channel("mixup", x, "scale", output.scale);
+    check_per_channel("mixup", x, "shift", output.shift);
+  }
+  const bool known = output.dtype == DType::F32 || output.dtype == DType::BF16 || output.dtype == DType::F16;
+  AVS_CHECK(UsageError, known && (x.device().is_cuda() || output.dtype == DType::F32), "mixup: ", x.device(),
+            " writes no ", output.dtype);
+}
+
 }  // namespace
 
-Tensor mixup(const Tensor& x, const Tensor& first, const Tensor& second, const Tensor& lambda) {
+Tensor mixup(const Tensor& x, const Tensor& first, const Tensor& second, const Tensor& lambda,
+             const MixupOutput& output) {
   AVS_CHECK(ShapeError, x.defined() && x.shape().rank() >= 1 && (x.dtype() == DType::F32 || x.dtype() == DType::U8),
             "mixup: x must be f32 or u8 with at least one axis, got ",
             x.defined() ? str(x.dtype(), " ", x.shape()) : "an undefined tensor");
   check_pairs(x, x.shape()[0], first, second, lambda);
-  Tensor y = Tensor::empty(x.shape().with(0, first.size()), DType::F32, x.device());
-  x.device().is_cuda() ? cuda::mixup(x, first, second, lambda, y) : cpu::mixup(x, first, second, lambda, y);
+  check_output(x, output);
+  Tensor y = Tensor::empty(x.shape().with(0, first.size()), output.dtype, x.device());
+  x.device().is_cuda() ? cuda::mixup(x, first, second, lambda, output, y)
+                       : cpu::mixup(x, first, second, lambda, output, y);
   return y;
 }
 

@@ -70,6 +70,53 @@ TEST(Mixup, MixesEveryPixelOfLargeFrames) {
         << device;
 }
 
+// On the way out a network's preprocessing and type: 3 and 6 channels wrap around a pack of four, 8 do not.
+TEST(Mixup, ScalesChannelsAndRoundsOnTheWay) {
+  const Index first = {2, 0, 1, 1}, second = {1, 1, 2, 0};
+  const Vector lambda = {0.25, 1.0, 0.5, 0.875};
+  std::vector<std::pair<Device, DType>> outputs = short_types();
+  for (const Device device : devices()) outputs.emplace_back(device, DType::F32);
+  for (const auto& [device, dtype] : outputs)
+    for (const Shape& shape :
+         {Shape{3, 20, 21, 3}, Shape{3, 7, 10, 6}, Shape{3, 50, 8}, Shape{3, 3000, 5}, Shape{3, 1}}) {
+      std::vector<uint8_t> pixels(static_cast<size_t>(shape.size()));
+      Rng rng(5);
+      for (uint8_t& p : pixels) p = static_cast<uint8_t>(rng.below(256));
+      const Vector floats = reference::random_vector(shape.size(), 7);
+      const int64_t c = shape[-1];
+      const Vector scale = reference::random_vector(c, 8), shift = reference::random_vector(c, 9);
+      const MixupOutput output{to_tensor(scale, {c}, device), to_tensor(shift, {c}, device), dtype};
+      const Tensor of_pixels = Tensor::from(shape, std::span<const uint8_t>(pixels), device),
+                   of_floats = to_tensor(floats, shape, device);
+      for (const Tensor& x : {of_pixels, of_floats}) {
+        const Vector values = x.dtype() == DType::U8 ? Vector(pixels.begin(), pixels.end()) : floats;
+        Vector expected = reference::mixup(values, static_cast<size_t>(shape.size() / 3), first, second, lambda);
+        for (size_t i = 0; i < expected.size(); ++i) {
+          const size_t channel = i % static_cast<size_t>(c);
+          expected[i] = scale[channel] * expected[i] + shift[channel];
+        }
+        const Tensor y = ops::mixup(x, index_tensor(first, device), index_tensor(second, device),
+                                    to_tensor(lambda, {4}, device), output);
+        EXPECT_EQ(y.dtype(), dtype);
+        EXPECT_EQ(y.shape(), shape.with(0, 4));
+        EXPECT_LT(relative_error(to_double(y), expected), dtype == DType::F32 ? 1e-6 : 4e-3)
+            << shape << " of " << x.dtype() << " on " << device << " in " << dtype;
+      }
+    }
+}
+
+TEST(Mixup, RefusesAnOutputThatDoesNotFit) {
+  const Tensor x = Tensor::zeros({3, 2}), lambda = Tensor::zeros({1}), two = Tensor::zeros({2}),
+               three = Tensor::zeros({3});
+  const auto message = [&](const MixupOutput& output) {
+    return error_of<Error>([&] { ops::mixup(x, index_tensor({0}), index_tensor({1}), lambda, output); });
+  };
+  EXPECT_THAT(message({.scale = two}), testing::HasSubstr("scale and shift come together"));
+  EXPECT_THAT(message({.scale = two, .shift = three}), testing::HasSubstr("shift"));
+  EXPECT_THAT(message({.dtype = DType::BF16}), testing::HasSubstr("mixup: cpu writes no bf16"));
+  EXPECT_THAT(message({.dtype = DType::U8}), testing::HasSubstr("writes no u8"));
+}
+
 TEST(Mixup, WithLambdaOneCopiesWhateverTheOtherSampleHolds) {
   for (const Device device : devices()) {
     const Tensor x = to_tensor({1.0, 2.0, NAN, NAN}, {2, 2}, device);
