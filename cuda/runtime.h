@@ -1,7 +1,7 @@
 // What every file of cuda/ builds on: checked calls, the compute stream, and launch(), the one place that starts kernels.
 //
 // One compute stream per device: stream order is program order, so ops need no events and memory that goes back to the
-// arena may be handed out again at once. launch() is also the seam through which the same kernels run on the host
+// arena may be handed out again at once; side_streams.h says what holds between a fork and its join. launch() is also the seam through which the same kernels run on the host
 // (tests/emulation): there AVS_EMULATED_CUDA is defined and <cuda_runtime.h> is the emulation's.
 #pragma once
 

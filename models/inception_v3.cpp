@@ -4,6 +4,7 @@
 #include "layers/conv_bn.h"
 #include "layers/pooling.h"
 #include "layers/sequence.h"
+#include "layers/side_by_side.h"
 #include "models/blocks.h"
 
 namespace avs {
@@ -103,9 +104,7 @@ class Mixed final : public Layer {
 
  private:
   Variable forward(const Variable& x) override {
-    std::vector<Variable> outputs;
-    for (Layer* part : parts_) outputs.push_back((*part)(x));
-    return concat(outputs);
+    return concat(side_by_side(x.value().device(), parts_.size(), [&](size_t i) { return (*parts_[i])(x); }));
   }
 
   int64_t in_;

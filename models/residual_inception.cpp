@@ -1,5 +1,6 @@
 #include "models/residual_inception.h"
 
+#include "layers/side_by_side.h"
 #include "models/blocks.h"
 
 namespace avs {
@@ -34,9 +35,8 @@ InceptionBn::InceptionBn(int64_t in, int64_t out, BatchNormSpec norm)
       norm_(child<BatchNorm>("bn", out, norm)) {}
 
 Variable InceptionBn::convolve(const Variable& x) {
-  std::vector<Variable> parts;
-  for (Conv2d* branch : branches_) parts.push_back((*branch)(x));
-  return concat(parts);
+  return concat(
+      side_by_side(x.value().device(), branches_.size(), [&](size_t branch) { return (*branches_[branch])(x); }));
 }
 
 Variable InceptionBn::convolve_folded(const Variable& x) {
@@ -48,13 +48,11 @@ Variable InceptionBn::convolve_folded(const Variable& x) {
       first += branch->weight().shape()[0];
     }
   }
-  std::vector<Variable> parts;
-  for (size_t i = 0; i < branches_.size(); ++i) {
-    const Conv2dSpec& spec = branches_[i]->spec();
-    parts.push_back(record("conv2d, batch_norm folded in", {},
-                           ops::conv2d(x.value(), folded_[i], spec, norm_.spec().activation), nullptr));
-  }
-  return concat(parts);
+  return concat(side_by_side(x.value().device(), branches_.size(), [&](size_t branch) {
+    const Conv2dSpec& spec = branches_[branch]->spec();
+    return record("conv2d, batch_norm folded in", {},
+                  ops::conv2d(x.value(), folded_[branch], spec, norm_.spec().activation), nullptr);
+  }));
 }
 
 Variable InceptionBn::forward(const Variable& x) {
