@@ -21,7 +21,7 @@ struct Arguments {
   std::vector<std::string> files;
   double segment_seconds = 0;
   bool json = false;
-  std::string features_on = "cpu";
+  std::string features_on = "cpu", decode_on = "cpu";
   ComputeOptions compute;
 };
 
@@ -32,6 +32,7 @@ void add_flags(CLI::App& app, Arguments& a) {
       ->check(CLI::Range(0.5, 3600.0));
   app.add_option("VIDEO", a.files, "files to classify")->required();
   add_features_option(app, a.features_on);
+  add_decoder_option(app, a.decode_on);
   add_compute_options(app, a.compute);
 }
 
@@ -80,7 +81,7 @@ void print(const std::string& file, const std::vector<ClassAnswer>& answers, con
 
 void run(const Arguments& a) {
   const Placement placement = use_device(a.compute);
-  Classifier classifier(a.fusion, placement, features_device(a.features_on));
+  Classifier classifier(a.fusion, placement, {features_device(a.features_on), video_decoder(a.decode_on)});
   const InterruptSignals signals;
   size_t failed = 0;
   for (const std::string& file : a.files) {

@@ -25,7 +25,7 @@ constexpr const char* kDescription =
     "A killed run continues when the same command is given again.";
 
 struct Arguments {
-  std::string data, cache, cqt = "full", features_on = "cpu";
+  std::string data, cache, cqt = "full", features_on = "cpu", decode_on = "cpu";
   std::vector<std::string> kinds = {"mel", "gam", "cqt"};
   avs::FrameOptions frames;
   uint64_t seed = 0;
@@ -49,6 +49,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--cqt", arguments.cqt, "CQT bands: full (12 an octave) or author (24 an octave)")
       ->capture_default_str();
   avs::add_features_option(app, arguments.features_on);
+  avs::add_decoder_option(app, arguments.decode_on);
   app.add_option("--seed", arguments.seed, "Of the validation (and test) cut")->capture_default_str();
   app.add_flag("--strict", arguments.strict, "Exit 1 when any file had to be skipped");
 }
@@ -60,6 +61,7 @@ avs::data::PrepareOptions options_from(const Arguments& arguments) {
   SpectrogramOptions& spectrograms = options.arrays.spectrograms;
   spectrograms.cqt = cqt_range_from_name(arguments.cqt);
   spectrograms.device = avs::features_device(arguments.features_on);
+  options.arrays.frames.hardware = avs::video_decoder(arguments.decode_on);
   spectrograms.kinds.clear();
   const auto asked = [&](std::string_view name) {
     return std::find(arguments.kinds.begin(), arguments.kinds.end(), name) != arguments.kinds.end();

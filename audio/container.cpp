@@ -8,6 +8,7 @@
 #include <new>
 #include <string_view>
 
+#include "audio/video_hardware.h"
 #include "tensor/error.h"
 
 namespace avs {
@@ -132,6 +133,8 @@ Decoder::Decoder(MediaFile& file, int stream_index, DecoderOptions options)
   int code = avcodec_parameters_to_context(codec_.get(), &parameters);
   codec_->thread_count = options_.threads;
   codec_->pkt_timebase = file.stream(stream_index).time_base;  // without it encoder delay is not cut away
+  if (options_.hardware != nullptr && parameters.codec_type == AVMEDIA_TYPE_VIDEO)
+    in_hardware_ = options_.hardware->attach(*codec_);
   if (code >= 0) code = avcodec_open2(codec_.get(), codec, nullptr);
   if (code < 0) throw DataError(str(what, " (", codec->name, ") cannot be decoded: ", ffmpeg_reason(code)));
   for (unsigned i = 0; i < file.native().nb_streams; ++i)
@@ -142,6 +145,7 @@ AVFrame* Decoder::next_frame() {
   for (;;) {
     av_frame_unref(frame_.get());
     const int code = avcodec_receive_frame(codec_.get(), frame_.get());
+    if (code == 0 && !bring_down()) continue;
     if (code == 0) {
       ++frames_;
       return frame_.get();
@@ -156,6 +160,20 @@ AVFrame* Decoder::next_frame() {
       flushing_ = true;
     }
   }
+}
+
+bool Decoder::bring_down() {
+  if (in_hardware_ == AV_PIX_FMT_NONE || frame_->format != in_hardware_) return true;
+  FramePtr here = make_frame();
+  int code = av_hwframe_transfer_data(here.get(), frame_.get(), 0);
+  if (code >= 0) code = av_frame_copy_props(here.get(), frame_.get());
+  if (code < 0) {
+    ++corrupt_packets_;
+    reason_ = ffmpeg_reason(code);
+    return false;
+  }
+  frame_ = std::move(here);
+  return true;
 }
 
 bool Decoder::send_next_packet() {

@@ -26,6 +26,8 @@ extern "C" {
 
 namespace avs {
 
+class VideoHardware;
+
 struct FfmpegDeleter {
   void operator()(AVFrame* frame) const { av_frame_free(&frame); }
   void operator()(AVPacket* packet) const { av_packet_free(&packet); }
@@ -67,6 +69,7 @@ class MediaFile {
 
 struct DecoderOptions {
   int threads = 1;  // of this decoder alone; clips are decoded in parallel, one thread each
+  std::shared_ptr<const VideoHardware> hardware;  // video: decodes what it can, the CPU the rest; null: the CPU all
   // Video: will anybody look at this packet's picture? A picture that is neither needed nor referred to by another one
   // is not decoded and does not come out. Empty: all are needed.
   std::function<bool(const AVPacket&)> is_needed;
@@ -96,12 +99,14 @@ class Decoder {
   bool send_next_packet();  // false: the end was sent
   void refuse_encrypted() const;
   bool may_drop();  // the packet just read; otherwise tells the codec whether its picture is needed
+  bool bring_down();  // a picture that lies in the hardware; false: it cannot be read
 
   MediaFile& file_;
   int stream_index_;
   DecoderOptions options_;
   bool is_intra_only_ = false;  // no picture refers to another one
   CodecPtr codec_;
+  AVPixelFormat in_hardware_ = AV_PIX_FMT_NONE;
   FramePtr frame_;
   PacketPtr packet_;
   int64_t frames_ = 0, corrupt_packets_ = 0;

@@ -104,6 +104,7 @@ Frames sample_video(MediaFile& file, int stream_index, const FrameOptions& optio
   for (int64_t k = 0; k < max_frame_count(options); ++k) times.push_back(frame_time(k, options));
   const PicturePlan plan = plan_pictures(file.path(), stream_index, times);
   DecoderOptions decoding;
+  decoding.hardware = options.hardware;
   if (plan.is_known) decoding.is_needed = [&](const AVPacket& packet) { return plan.needs(packet); };
   Decoder decoder(file, stream_index, decoding);
   Sampler sampler(options, orientation_of(decoder.stream()));

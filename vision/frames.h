@@ -9,9 +9,11 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "audio/video_hardware.h"
 #include "tensor/tensor.h"
 
 namespace avs {
@@ -20,6 +22,8 @@ struct FrameOptions {
   double frames_per_second = 2;
   double max_seconds = 10;   // later pictures are not read
   int64_t image_size = 224;  // pixels on each side
+  // Who decodes; not an option of the pictures: every decoder of a codec is to give the same ones. Null: the CPU.
+  std::shared_ptr<const VideoHardware> hardware = nullptr;
 };
 
 struct Frames {

@@ -84,6 +84,23 @@ Device features_device(const std::string& asked) {
   return device;
 }
 
+void add_decoder_option(CLI::App& app, std::string& decoder) {
+  app.add_option("--decode-on", decoder, "who decodes video: cpu, auto (hardware where FFmpeg finds some), cuda, vaapi, …")
+      ->capture_default_str();
+}
+
+std::shared_ptr<const VideoHardware> video_decoder(const std::string& asked) {
+  if (asked == "cpu") return nullptr;
+  std::shared_ptr<const VideoHardware> hardware;
+  try {
+    hardware = asked == "auto" ? VideoHardware::open_any() : VideoHardware::open(asked);
+  } catch (const DeviceError& error) {
+    throw DeviceError(str("--decode-on ", asked, ": ", error.what(), "; --decode-on cpu works"));
+  }
+  spdlog::info("video: decoded by {}", hardware == nullptr ? "the CPU (no hardware decoder was found)" : hardware->kind());
+  return hardware;
+}
+
 Placement use_device(const ComputeOptions& options) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int threads = options.threads == 0 ? cores : options.threads;

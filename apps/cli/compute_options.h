@@ -3,8 +3,10 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <string>
 
+#include "audio/video_hardware.h"
 #include "tensor/device.h"
 #include "tensor/dtype.h"
 
@@ -36,6 +38,11 @@ void add_compute_options(CLI::App& app, ComputeOptions& options);
 // --features-on: where spectrograms are made; cpu unless a GPU is named, because the two differ by f32's rounding.
 void add_features_option(CLI::App& app, std::string& device);
 Device features_device(const std::string& asked);  // DeviceError when CUDA was asked for and cannot be had
+
+// --decode-on: cpu, one of FFmpeg's hardware decoders by name (cuda, vaapi, …), or auto: the first that opens, else the
+// CPU. Null: the CPU.
+void add_decoder_option(CLI::App& app, std::string& decoder);
+std::shared_ptr<const VideoHardware> video_decoder(const std::string& asked);  // DeviceError when it cannot be had
 
 // --dtype on a device: auto is f32 on the CPU, bf16 from compute capability 8.0 (80) on, f16 before. UsageError for a
 // type that the device does not compute in.

@@ -66,7 +66,7 @@ Waveform part_of_sound(const Waveform& sound, double from, double to) {
 
 }  // namespace
 
-Classifier::Classifier(const std::filesystem::path& fusion_run, Placement placement, Device features_on)
+Classifier::Classifier(const std::filesystem::path& fusion_run, Placement placement, MediaPlacement media)
     : fusion_(load_trained_fusion(fusion_run)) {
   for (size_t i = 0; i < fusion_.inputs.size(); ++i) {
     backbones_.push_back(load_input_backbone(fusion_, i));
@@ -79,9 +79,10 @@ Classifier::Classifier(const std::filesystem::path& fusion_run, Placement placem
     } else if (std::ranges::find(kinds_, kind_of(b.part())) == kinds_.end()) {
       kinds_.push_back(kind_of(b.part()));
     }
-    if (b.part() == data::Part::Cqt) extract_.emplace(b.inputs.spectrograms.cqt, features_on);
+    if (b.part() == data::Part::Cqt) extract_.emplace(b.inputs.spectrograms.cqt, media.features);
   }
-  if (!kinds_.empty() && !extract_) extract_.emplace(CqtRange::FullBand, features_on);
+  if (!kinds_.empty() && !extract_) extract_.emplace(CqtRange::FullBand, media.features);
+  frames_.hardware = std::move(media.video);
   for (const TrainedBackbone& b : backbones_)
     require<DataError>(
         b.part() != data::Part::Frames || (b.inputs.frames.image_size == frames_.image_size &&

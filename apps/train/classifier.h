@@ -22,9 +22,14 @@ struct ClassAnswer {
   std::vector<float> probabilities;          // one per class
 };
 
+struct MediaPlacement {  // where spectrograms are made, and who decodes video (null: the CPU)
+  Device features = kCpu;
+  std::shared_ptr<const VideoHardware> video = nullptr;
+};
+
 class Classifier {
  public:
-  explicit Classifier(const std::filesystem::path& fusion_run, Placement placement = {}, Device features_on = kCpu);
+  explicit Classifier(const std::filesystem::path& fusion_run, Placement placement = {}, MediaPlacement media = {});
 
   const std::vector<std::string>& classes() const { return fusion_.classes; }
 
