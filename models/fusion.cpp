@@ -131,11 +131,12 @@ std::vector<Variable> FusionNet::group_sums(const std::vector<Variable>& x) cons
   return sums;
 }
 
-bool FusionNet::is_one_op() const {
+// The CPU keeps the groups' sums for backward: with them in its caches that is no slower than one op that makes them again.
+bool FusionNet::is_one_op(Device device) const {
   const auto fits = [](const std::vector<size_t>& group) {
     return !group.empty() && std::ssize(group) <= kMostFusionInputs;
   };
-  return form_of(options_.method) != Form::All && fits(sound_) && fits(pictures_);
+  return device.is_cuda() && form_of(options_.method) != Form::All && fits(sound_) && fits(pictures_);
 }
 
 Variable FusionNet::in_one_op(const std::vector<Variable>& x) const {
@@ -158,7 +159,7 @@ Variable FusionNet::in_one_op(const std::vector<Variable>& x) const {
 Variable FusionNet::run(const std::vector<Variable>& x) {
   AVS_CHECK(ShapeError, x.size() == options_.inputs.size(), "fusion: ", x.size(), " embeddings given, ",
             options_.inputs.size(), " expected");
-  if (is_one_op()) return (*classifier_)(in_one_op(x));
+  if (is_one_op(x[0].value().device())) return (*classifier_)(in_one_op(x));
   switch (form_of(options_.method)) {
     case Form::All:
       return (*classifier_)(all_->run(x));

@@ -73,8 +73,8 @@ class FusionNet final : public Module {
     Activation activation_;
   };
 
-  bool is_one_op() const;
-  Variable in_one_op(const std::vector<Variable>& x) const;         // f2, f3, f5 and f6 up to the classifier
+  bool is_one_op(Device device) const;
+  Variable in_one_op(const std::vector<Variable>& x) const;                // f2, f3, f5 and f6 up to the classifier
   std::vector<Variable> group_sums(const std::vector<Variable>& x) const;  // A and V, or the one there is
 
   FusionOptions options_;
