@@ -1,5 +1,6 @@
 #include "apps/cli/compute_options.h"
 
+#include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>

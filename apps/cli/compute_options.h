@@ -2,13 +2,17 @@
 // traded for speed: --deterministic (the default), --fast, --tf32.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <cstdint>
 #include <memory>
 #include <string>
 
 #include "audio/video_hardware.h"
 #include "tensor/device.h"
 #include "tensor/dtype.h"
+
+namespace CLI {
+class App;  // <CLI/CLI.hpp> takes seconds to compile: files that define flags include it
+}
 
 namespace avs {
 

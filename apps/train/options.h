@@ -2,7 +2,6 @@
 // line, config.toml, the checkpoint's metadata and the check that a resumed run is the same run.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
