@@ -27,7 +27,9 @@ from training import (
     options_of,
     rule_of,
     sensitivity,
+    shaken,
     steps_spec,
+    well_posed_steps,
 )
 
 
@@ -228,17 +230,21 @@ def expect_statistics(case, net, buffers, start, rows, momentum, most):
         case.expect(f"stat/{name}", values, 1e-3, most)
 
 
-def steps_case(model, extent):
+def steps_case(model, extent, attempt, shake):
     """Ten steps by Keras throughout: its network, loss, L2 and Adam. Dropout's masks are drawn as everywhere."""
     options = options_of(model, extent.width)
     spec = steps_spec(options, "hat", "author")
-    case = Case(f"ten steps/{model}, Keras", "ten steps", "steps", keras_version(), spec)
+    case = Case(f"ten steps/{model}, Keras", "ten steps", "steps", keras_version(), spec, attempt)
     net, parameters, buffers, preprocess = build(options, extent.sizes[model])
     draw_weights(case, parameters, buffers)
     start = {name: np.array(weight.value) for name, (weight, _) in buffers.items()}
     head = draw_head(case, net.output["pool"].shape[-1], options["classes"])
     parameters |= head
     x, targets = draw_batches(case, extent)
+    noise = torch.Generator().manual_seed(1)
+    x = shaken(x, shake, noise)
+    for weight, _ in parameters.values():
+        weight.assign(shaken(weight.value.detach(), shake, noise))
     clock = {"seed": spec["seed"]}
     dropout = networks.Dropout(options["dropout"], 0, clock)
     l2 = keras.regularizers.L2(spec["adam"]["l2"] / 2)
@@ -261,11 +267,11 @@ def steps_case(model, extent):
     for name, (weight, axes) in parameters.items():
         case.expect(f"param/{name}", to_ours(weight.value.detach(), axes), 1e-3, extent.most)
     expect_statistics(case, net, buffers, start, len(inputs), 1 - options["batch_norm_new_value_weight"], extent.most)
-    return case
+    return case, losses
 
 
 def cases(form, _folder):
     extent = Extent(form)
     for model in ("vis-inc", "vis-conv"):
         yield first_well_posed(lambda attempt: network_case(model, extent, attempt))
-        yield steps_case(model, extent)
+        yield well_posed_steps(extent, lambda *draw: steps_case(model, extent, *draw))
