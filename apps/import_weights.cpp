@@ -6,9 +6,12 @@ extern "C" {
 }
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <array>
+#include <chrono>
 #include <fstream>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -136,11 +139,19 @@ void print_report(const ImportReport& report, const Digests& digests, const Opti
 void run(const Options& options) {
   require<UsageError>(input_kind_of(options.model) == InputKind::Frames, options.model,
                       " listens; weights are imported into vis-inc and vis-conv");
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const auto start = Clock::now();
+  std::future<Digests> digesting = std::async(std::launch::async, digests_of, options.in);
   ImportReport report;
   const BackboneOptions base{.model = options.model, .width = options.width};
   const std::unique_ptr<Backbone> network =
       make_backbone_from_weights(base, options.in, import_options(options), &report);
-  const Digests digests = digests_of(options.in);
+  const double imported = seconds_since(start);
+  const Digests digests = digesting.get();
+  const auto written = Clock::now();
   Checkpoint checkpoint;
   store_parameters(*network, checkpoint);
   checkpoint.metadata = {{kBackboneKey, to_json(network->options())},
@@ -149,6 +160,8 @@ void run(const Options& options) {
                          {"versions", library_versions()}};
   if (!report.head_taken) checkpoint.metadata[kUntrainedHeadKey] = "the file has no classifier";
   checkpoint.save(options.out);
+  spdlog::info("imported in {:.2f} s, digests after {:.2f} s, written in {:.2f} s", imported,
+               std::chrono::duration<double>(written - start).count(), seconds_since(written));
   if (options.json)
     std::cout << to_json(report, digests, options) << "\n";
   else

@@ -30,8 +30,17 @@ struct ColumnSums {
 
 constexpr int kRunRows = 16;  // added one by one in f32 before the sum of a run joins the sum of runs
 
+// A term may say how few blocks of it must fit on sm_120 (device.cuh).
 template <typename Term>
-__global__ void __launch_bounds__(kBlock)
+constexpr int few_blocks() {
+  if constexpr (requires { Term::kFewBlocks; })
+    return Term::kFewBlocks;
+  else
+    return 0;
+}
+
+template <typename Term>
+__global__ void __launch_bounds__(kBlock, on_sm_120(few_blocks<Term>()))
     column_sums_kernel(int64_t rows, int64_t c, int64_t rows_per_block, Term term, float* __restrict__ partial,
                        ColumnSums<Term::kSums> totals) {
   constexpr int kSums = Term::kSums, kWidth = Term::kWidth;

@@ -137,6 +137,7 @@ struct FmaTile {
   static constexpr int kRows = kTileRows, kColumns = kTileColumns, kDepth = 16;
   static constexpr bool kIsCompiled = true;  // for the GPU at hand
   static constexpr int kAcross = kColumns / kRight, kThreads = kRows / kDown * kAcross;
+  static constexpr int kFewBlocks = kDown * kRight < 64 ? 512 / kThreads : 0;  // on sm_120: 128 registers a thread
   static constexpr int kRowGroups = kDown / 4, kColumnGroups = kRight / 4;
   // What a multiplication costs, modelled: itself, and its share of the reads from shared memory.
   static constexpr double kCost = 1.0 + 2.0 * (kDown + kRight) / (kDown * kRight);
@@ -239,7 +240,8 @@ struct Cut {
 };
 
 template <typename Tile, typename A, typename B, typename Sink>
-__global__ void __launch_bounds__(Tile::kThreads) conv2d_product_kernel(A a, B b, Sink sink, Cut cut) {
+__global__ void __launch_bounds__(Tile::kThreads, on_sm_120(Tile::kFewBlocks))
+    conv2d_product_kernel(A a, B b, Sink sink, Cut cut) {
   if constexpr (Tile::kIsCompiled) {
     note_dynamic_shared<static_cast<int>(Tile::kSharedBytes)>();
     // Neighbouring blocks share their rows of A: the pixels, of which there are more than of the filter.

@@ -31,6 +31,7 @@ template <typename T, int kTileRows, int kTileColumns, int kWarpsDown, int kWarp
 struct WmmaTile {
   static constexpr int kRows = kTileRows, kColumns = kTileColumns, kDepth = 32;
   static constexpr bool kIsCompiled = kCompiledForTensorCores<T>;
+  static constexpr int kFewBlocks = 0;
   static constexpr int kWarps = kWarpsDown * kWarpsAcross, kThreads = 32 * kWarps;
   static constexpr int kSide = 16;  // of a fragment
   static constexpr int kDown = kRows / kWarpsDown / kSide,

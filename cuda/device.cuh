@@ -11,6 +11,16 @@
 
 namespace avs::cuda {
 
+// The second of __launch_bounds__, for kernels of which ptxas otherwise wants so many blocks on a multiprocessor of sm_120
+// that it spills: how many are enough. Elsewhere 0, ptxas' own choice.
+constexpr int on_sm_120([[maybe_unused]] int blocks) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
+  return blocks;
+#else
+  return 0;
+#endif
+}
+
 // ---- elements: kernels compute in f32 whatever the tensor holds ----
 
 __device__ inline float to_float(float x) { return x; }

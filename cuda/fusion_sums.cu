@@ -100,7 +100,7 @@ constexpr int kBias = 2 * kMost, kV = kBias + 2, kC = kV + 2;
 
 template <typename T, int kColumns>
 struct FusionTerm {
-  static constexpr int kSums = kC + 1, kWidth = kColumns;
+  static constexpr int kSums = kC + 1, kWidth = kColumns, kFewBlocks = 2;
   Fusion<T> f;
   const T* dy;
   T* dx[2][kMost];

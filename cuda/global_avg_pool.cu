@@ -17,7 +17,7 @@ struct Images {
 // ---- kernels ----
 
 template <typename T, int N>
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(kBlock, on_sm_120(5))
     global_avg_pool_kernel(Images in, const T* __restrict__ x, T* __restrict__ y) {
   const int64_t column = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * N;
   const float share = 1.0f / static_cast<float>(in.pixels);
