@@ -92,18 +92,31 @@ class LaneWalk {
   void arrived(const Node& node, const std::shared_ptr<GradSlot>& slot, Tensor gradient) {
     const bool stays = !lanes_ || (slot->producer != nullptr && slot->producer->lane == node.lane);
     if (stays) accumulate(*slot, std::move(gradient));
-    else waiting_.emplace_back(slot, std::move(gradient));
+    else waiting_.push_back({slot, std::move(gradient), node.layer});
   }
   void join() {
     if (lanes_) lanes_->join();
     lanes_.reset();
     fork_ = 0;
-    for (auto& [slot, gradient] : std::exchange(waiting_, {})) accumulate(*slot, std::move(gradient));
+    for (Arrived& arrived : std::exchange(waiting_, {})) {
+      try {
+        accumulate(*arrived.slot, std::move(arrived.gradient));
+      } catch (Error& error) {
+        error.add_context(str("in the gradient of what layer '", arrived.from, "' reads"));
+        throw;
+      }
+    }
   }
 
  private:
+  struct Arrived {
+    std::shared_ptr<GradSlot> slot;
+    Tensor gradient;
+    std::string from;  // the layer
+  };
+
   int64_t fork_ = 0;
-  std::vector<std::pair<std::shared_ptr<GradSlot>, Tensor>> waiting_;
+  std::vector<Arrived> waiting_;
   std::optional<Lanes> lanes_;  // given up before waiting_
 };
 
@@ -157,8 +170,8 @@ void Variable::backward(const Tensor& dy) const {
     std::shared_ptr<Node>& node = nodes[i];
     stop_if_interrupted();
     const BackwardCharge charge(node->layer);
+    walk.follow(*node);
     try {
-      walk.follow(*node);
       run_node(*node, walk);
     } catch (Error& error) {
       error.add_context(str("in the gradient of ", node->op, node->layer.empty() ? "" : " in layer '", node->layer,

@@ -4,6 +4,8 @@
 #include <regex>
 
 #include "apps/train/captured_step.h"
+#include "models/residual_inception.h"
+#include "tensor/lanes.h"
 #include "tests/emulation/include/cublasLt.h"
 #include "tests/emulation/include/cuda_runtime_api.h"
 #include "tests/emulation/runtime.h"
@@ -41,18 +43,36 @@ void train_a_little() {
   }
 }
 
+// An inception block, whose branches are lanes, forward and backward: kernel by kernel and as a captured graph.
+void branch_a_little() {
+  InceptionBn block(4, 8, {.activation = Activation::Relu});
+  block.set_path("block");
+  initialize(block, 1);
+  block.to(kGpu);
+  const Variable x(Tensor::zeros({2, 4, 4, 4}, DType::F32, kGpu), true);
+  const Tensor dy = Tensor::zeros({2, 4, 4, 8}, DType::F32, kGpu);
+  const auto pass = [&] {
+    x.zero_grad();
+    for (const Parameter* p : block.parameters()) p->variable.zero_grad();
+    block(x).backward(dy);
+  };
+  pass();
+  cuda::capture(kGpu, pass)->replay();
+  context(kGpu).synchronize();
+}
+
 struct Calls {
   int64_t cuda = 0, cublas = 0;
 };
-Calls calls_of_a_training() {
+Calls calls_of(void (*work)()) {
   const int64_t cuda = emulation::calls_so_far("cuda"), cublas = emulation::calls_so_far("cublas");
-  train_a_little();
+  work();
   return {emulation::calls_so_far("cuda") - cuda, emulation::calls_so_far("cublas") - cublas};
 }
 
 class FaultWalk : public testing::Test {
  protected:
-  void SetUp() override { train_a_little(); }  // what the process keeps for ever: contexts, handles
+  void SetUp() override { work_(); }  // what the process keeps for ever: contexts, handles
   void TearDown() override { emulation::set_fault({}); }
 
   // What the training says when its call number `at` fails; empty: it went on.
@@ -62,12 +82,13 @@ class FaultWalk : public testing::Test {
     std::string message;
     emulation::set_fault({calls, static_cast<int>(at), error, sticky});
     try {
-      train_a_little();
+      work_();
     } catch (const Error& failure) {
       message = failure.what();
     }
     emulation::set_fault({});
     cudaGetLastError();  // a sticky one is remembered
+    EXPECT_EQ(current_lane(), Lane{}) << "a fork stayed open after: " << message;
     EXPECT_EQ(gpu.memory().live_bytes, live) << "memory stayed taken after: " << message;
     gpu.release_cached();
     EXPECT_EQ(gpu.memory().cached_bytes, 0u) << "a pool was left behind after: " << message;
@@ -105,19 +126,38 @@ class FaultWalk : public testing::Test {
     EXPECT_TRUE(std::regex_search(message, place));
   }
 
+  Calls calls() const { return calls_of(work_); }
+
+  void (*work_)() = train_a_little;
   std::map<std::string, int> failed_;
 };
 
+class FaultWalkOverLanes : public FaultWalk {
+ protected:
+  FaultWalkOverLanes() { work_ = branch_a_little; }
+};
+
+TEST_F(FaultWalkOverLanes, EveryCallFailsInEachWay) {
+  const int64_t count = calls().cuda;
+  ASSERT_GT(count, 100);
+  walk("cuda*", count, cudaErrorMemoryAllocation, false, "cudaErrorMemoryAllocation");
+  walk("cuda*", count, cudaErrorIllegalAddress, true, "cudaErrorIllegalAddress");
+  walk("cuda*", count, cudaErrorLaunchFailure, false, "cudaErrorLaunchFailure");
+  EXPECT_GT(failed_["cudaEventRecord"], 10);
+  EXPECT_GT(failed_["cudaStreamWaitEvent"], 10);
+  EXPECT_NO_THROW(branch_a_little());
+}
+
 TEST_F(FaultWalk, AFullDevice) {
-  walk("cuda*", calls_of_a_training().cuda, cudaErrorMemoryAllocation, false, "cudaErrorMemoryAllocation");
+  walk("cuda*", calls().cuda, cudaErrorMemoryAllocation, false, "cudaErrorMemoryAllocation");
 }
 
 TEST_F(FaultWalk, AStickyIllegalAddress) {
-  walk("cuda*", calls_of_a_training().cuda, cudaErrorIllegalAddress, true, "cudaErrorIllegalAddress");
+  walk("cuda*", calls().cuda, cudaErrorIllegalAddress, true, "cudaErrorIllegalAddress");
 }
 
 TEST_F(FaultWalk, AFailedLaunch) {
-  walk("cuda*", calls_of_a_training().cuda, cudaErrorLaunchFailure, false, "cudaErrorLaunchFailure");
+  walk("cuda*", calls().cuda, cudaErrorLaunchFailure, false, "cudaErrorLaunchFailure");
 }
 
 TEST_F(FaultWalk, EveryFunctionOfTheRuntimeThatATrainingCalls) {
@@ -130,14 +170,14 @@ TEST_F(FaultWalk, EveryFunctionOfTheRuntimeThatATrainingCalls) {
 }
 
 TEST_F(FaultWalk, AFailureOfCublasLt) {
-  const int64_t calls = calls_of_a_training().cublas;
-  ASSERT_GT(calls, 10);
-  walk("cublas*", calls, CUBLAS_STATUS_ALLOC_FAILED, false, "CUBLAS_STATUS_ALLOC_FAILED");
-  walk("cublas*", calls, CUBLAS_STATUS_EXECUTION_FAILED, false, "CUBLAS_STATUS_EXECUTION_FAILED");
+  const int64_t count = calls().cublas;
+  ASSERT_GT(count, 10);
+  walk("cublas*", count, CUBLAS_STATUS_ALLOC_FAILED, false, "CUBLAS_STATUS_ALLOC_FAILED");
+  walk("cublas*", count, CUBLAS_STATUS_EXECUTION_FAILED, false, "CUBLAS_STATUS_EXECUTION_FAILED");
 }
 
 TEST_F(FaultWalk, AfterwardsTheDeviceWorksOn) {
-  said("cuda*", calls_of_a_training().cuda / 2, cudaErrorLaunchFailure, false);
+  said("cuda*", calls().cuda / 2, cudaErrorLaunchFailure, false);
   EXPECT_NO_THROW(train_a_little());
 }
 
