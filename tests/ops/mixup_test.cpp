@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "tensor/ops/affine_channels.h"
 #include "tests/op_case.h"
 #include "tests/reference/mixup.h"
 
@@ -103,6 +104,22 @@ TEST(Mixup, ScalesChannelsAndRoundsOnTheWay) {
             << shape << " of " << x.dtype() << " on " << device << " in " << dtype;
       }
     }
+}
+
+// A step's numbers do not depend on whether preprocessing is done on the way.
+TEST(Mixup, WithPreprocessingGivesTheBitsOfPreprocessingAfterwards) {
+  std::vector<uint8_t> pixels(2 * 75 * 75 * 3);
+  Rng rng(6);
+  for (uint8_t& p : pixels) p = static_cast<uint8_t>(rng.below(256));
+  for (const Device device : devices()) {
+    const Tensor x = Tensor::from({2, 75, 75, 3}, std::span<const uint8_t>(pixels), device);
+    const Tensor first = index_tensor({0, 1, 1}, device), second = index_tensor({1, 0, 1}, device),
+                 lambda = to_tensor({0.3, 0.71, 1.0}, {3}, device),
+                 scale = to_tensor({0.017, 0.0175, 0.0174}, {3}, device), shift = to_tensor({-2.1, -2.0, -1.8}, {3}, device);
+    EXPECT_EQ(ops::mixup(x, first, second, lambda, {scale, shift}).to_vector(),
+              ops::affine_channels(ops::mixup(x, first, second, lambda), scale, shift).to_vector())
+        << device;
+  }
 }
 
 TEST(Mixup, RefusesAnOutputThatDoesNotFit) {
