@@ -67,7 +67,7 @@ VideoHardware::VideoHardware(const std::string& kind) : kind_(kind), type_(av_hw
   if (type_ == AV_HWDEVICE_TYPE_NONE || !decodes(type_)) {
     std::string known;
     for (const std::string& name : kinds()) known += (known.empty() ? "" : ", ") + name;
-    throw DeviceError(str("no video decoder of the kind '", kind, "'; this FFmpeg knows ", known));
+    throw UsageError(str("no video decoder of the kind '", kind, "'; this FFmpeg knows ", known));
   }
   const int code = av_hwdevice_ctx_create(&device_, type_, nullptr, nullptr, 0);
   if (code < 0) throw DeviceError(str("the video decoder '", kind, "' cannot be opened: ", ffmpeg_reason(code)));

@@ -17,7 +17,7 @@ namespace avs {
 class VideoHardware {
  public:
   static std::vector<std::string> kinds();  // that this FFmpeg can decode with
-  // DeviceError, one line: no such kind, or none here.
+  // One line: UsageError for no such kind, DeviceError for none here.
   static std::shared_ptr<const VideoHardware> open(const std::string& kind);
   // The first kind that opens; null where none does.
   static std::shared_ptr<const VideoHardware> open_any();

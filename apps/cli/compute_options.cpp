@@ -95,6 +95,8 @@ std::shared_ptr<const VideoHardware> video_decoder(const std::string& asked) {
   std::shared_ptr<const VideoHardware> hardware;
   try {
     hardware = asked == "auto" ? VideoHardware::open_any() : VideoHardware::open(asked);
+  } catch (const UsageError& error) {
+    throw UsageError(str("--decode-on ", asked, ": ", error.what(), "; cpu and auto work everywhere"));
   } catch (const DeviceError& error) {
     throw DeviceError(str("--decode-on ", asked, ": ", error.what(), "; --decode-on cpu works"));
   }

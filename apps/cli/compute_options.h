@@ -1,5 +1,5 @@
 // The flags that say where and how wide to compute: --device --dtype --threads --memory-limit, and on a GPU what may be
-// traded for speed: --deterministic (the default), --fast, --tf32.
+// traded for speed: --deterministic (the default), --fast, --tf32. And who makes spectrograms and decodes video.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ Device features_device(const std::string& asked);  // DeviceError when CUDA was 
 // --decode-on: cpu, one of FFmpeg's hardware decoders by name (cuda, vaapi, …), or auto: the first that opens, else the
 // CPU. Null: the CPU.
 void add_decoder_option(CLI::App& app, std::string& decoder);
-std::shared_ptr<const VideoHardware> video_decoder(const std::string& asked);  // DeviceError when it cannot be had
+std::shared_ptr<const VideoHardware> video_decoder(const std::string& asked);  // also UsageError: unknown
 
 // --dtype on a device: auto is f32 on the CPU, bf16 from compute capability 8.0 (80) on, f16 before. UsageError for a
 // type that the device does not compute in.

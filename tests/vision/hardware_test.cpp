@@ -43,7 +43,7 @@ TEST(VideoHardware, OfAnUnknownKindIsRefusedWithTheKindsThereAre) {
   std::string message;
   try {
     VideoHardware::open("abacus");
-  } catch (const DeviceError& error) {
+  } catch (const UsageError& error) {
     message = error.what();
   }
   EXPECT_THAT(message, testing::HasSubstr("no video decoder of the kind 'abacus'; this FFmpeg knows "));
