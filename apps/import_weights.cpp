@@ -11,7 +11,6 @@ extern "C" {
 #include <array>
 #include <chrono>
 #include <fstream>
-#include <future>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -144,14 +143,15 @@ void run(const Options& options) {
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
   const auto start = Clock::now();
-  std::future<Digests> digesting = std::async(std::launch::async, digests_of, options.in);
   ImportReport report;
   const BackboneOptions base{.model = options.model, .width = options.width};
   const std::unique_ptr<Backbone> network =
       make_backbone_from_weights(base, options.in, import_options(options), &report);
   const double imported = seconds_since(start);
-  const Digests digests = digesting.get();
-  const auto written = Clock::now();
+  const auto digesting = Clock::now();
+  const Digests digests = digests_of(options.in);
+  const double digested = seconds_since(digesting);
+  const auto writing = Clock::now();
   Checkpoint checkpoint;
   store_parameters(*network, checkpoint);
   checkpoint.metadata = {{kBackboneKey, to_json(network->options())},
@@ -160,8 +160,8 @@ void run(const Options& options) {
                          {"versions", library_versions()}};
   if (!report.head_taken) checkpoint.metadata[kUntrainedHeadKey] = "the file has no classifier";
   checkpoint.save(options.out);
-  spdlog::info("imported in {:.2f} s, digests after {:.2f} s, written in {:.2f} s", imported,
-               std::chrono::duration<double>(written - start).count(), seconds_since(written));
+  spdlog::info("imported in {:.2f} s, digests in {:.2f} s, written in {:.2f} s", imported, digested,
+               seconds_since(writing));
   if (options.json)
     std::cout << to_json(report, digests, options) << "\n";
   else
