@@ -143,10 +143,10 @@ Backbone::Backbone(BackboneOptions options, InputKind kind) : options_(std::move
   check(options_);
 }
 
-void Backbone::add_head() {
-  head_ = &child<Head>("head", features(), options_, random_);
-  initialize(*this, options_.seed);
-}
+void Backbone::add_head() { head_ = &child<Head>("head", features(), options_, random_); }
+
+void Backbone::draw_weights() { initialize(*this, options_.seed); }
+void Backbone::draw_head() { initialize(*head_, options_.seed); }
 
 Shape Backbone::input_shape() const {
   return is_sound(input_kind_) ? Shape{128, 704, 6} : Shape{options_.image_size, options_.image_size, 3};
@@ -188,8 +188,10 @@ void Backbone::freeze_through(const std::string& stage) {
 
 // ---- making one ----
 
-std::unique_ptr<Backbone> make_backbone(const BackboneOptions& options) {
-  return entry_of(options.model).make(options);
+std::unique_ptr<Backbone> make_backbone(const BackboneOptions& options, FirstWeights first) {
+  std::unique_ptr<Backbone> backbone = entry_of(options.model).make(options);
+  if (first == FirstWeights::Drawn) backbone->draw_weights();
+  return backbone;
 }
 
 const std::vector<std::string>& backbone_names() {
@@ -209,7 +211,8 @@ std::unique_ptr<Backbone> load_backbone(const Checkpoint& checkpoint, const std:
   AVS_CHECK(DataError, found != checkpoint.metadata.end(), origin, ": the metadata has no entry '", kBackboneKey,
             "', so this is not a backbone's checkpoint");
   try {
-    std::unique_ptr<Backbone> backbone = make_backbone(backbone_options_from_json(found->second));
+    std::unique_ptr<Backbone> backbone =
+        make_backbone(backbone_options_from_json(found->second), FirstWeights::NotDrawn);
     load_parameters(*backbone, checkpoint, prefix);
     backbone->eval();
     return backbone;

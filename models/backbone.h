@@ -88,6 +88,8 @@ class Backbone : public Module {
   // Keeps a stage and everything before it as it is: no gradients, BatchNorm at its running statistics. UsageError
   // naming the stages when `stage` is none of them.
   void freeze_through(const std::string& stage);
+  void draw_weights();                       // all of them, from options().seed
+  void draw_head();                          // the same values, of the head alone
   RandomState& random() { return random_; }  // for dropout: set(seed, step) before each training step
 
   // Called with each stage's output as it is computed: how tests and curious readers look inside. Empty: nobody.
@@ -103,7 +105,7 @@ class Backbone : public Module {
   }
   Variable as_computed(const Variable& x) const { return cast(x, compute_dtype_); }  // where a body's own work begins
   void moved(Device device) override { random_.to(device); }
-  void add_head();                               // the last call of a network's constructor; also draws all weights
+  void add_head();  // the last call of a network's constructor
   void passed(const std::string& stage, const Variable& y) const {
     if (observer_) observer_(stage, y);
   }
@@ -124,8 +126,12 @@ class Backbone : public Module {
   Head* head_ = nullptr;
 };
 
+// How weights begin: drawn from options.seed, or, for whoever fills them from a file, not drawn (tens of millions of
+// logarithms take longer than the file): zero, and constants at their value.
+enum class FirstWeights : uint8_t { Drawn, NotDrawn };
+
 // UsageError naming the known models, or the option that is out of range.
-std::unique_ptr<Backbone> make_backbone(const BackboneOptions& options);
+std::unique_ptr<Backbone> make_backbone(const BackboneOptions& options, FirstWeights first = FirstWeights::Drawn);
 const std::vector<std::string>& backbone_names();
 InputKind input_kind_of(const std::string& model);  // UsageError naming the known models
 

@@ -142,7 +142,8 @@ void BackboneTrainer::make_model() {
   } else if (!options_.weights.empty()) {
     network = options_for_weights(network, options_.weights);
   }
-  model_ = make_backbone(network);
+  const bool from_file = continues || !options_.weights.empty();
+  model_ = make_backbone(network, from_file ? FirstWeights::NotDrawn : FirstWeights::Drawn);
   if (!continues && !options_.weights.empty()) load_weights();
   if (continues) imported_ = last.metadata[kImportedKey];
   place(*model_, placement_);
@@ -161,6 +162,7 @@ void BackboneTrainer::load_weights() {
   spdlog::info("{}: {} of {}, {} values", options_.weights, report.layout, report.model, report.parameters);
   for (const std::string& line : report.defaults) spdlog::info("  not from the file: {}", line);
   for (const std::string& line : report.notes) spdlog::info("  {}", line);
+  if (!report.head_taken) model_->draw_head();
   imported_ = report.head_taken ? kWholeNetwork : "body";
 }
 

@@ -79,12 +79,12 @@ namespace {
 bool may_be_one(const MemoryTrace::Item& small, const MemoryTrace::Item& large) {
   constexpr size_t kRounding = 4096;  // sizes that are cut into whole tiles
   return small.made == large.made && small.freed == large.freed && small.gone == large.gone &&
-         small.standing == large.standing && small.bytes <= large.bytes &&
-         large.bytes <= 2 * small.bytes + kRounding && small.holder == large.holder;
+         small.standing == large.standing && small.bytes <= large.bytes && large.bytes <= 2 * small.bytes + kRounding &&
+         small.holder == large.holder;
 }
 
-// For each tensor of the larger step the same one of the smaller, or -1. The two lists differ where a kernel wants scratch
-// memory at one batch size only: the longest common subsequence.
+// For each tensor of the larger step the same one of the smaller, or -1. The two lists differ where a kernel wants
+// scratch memory at one batch size only: the longest common subsequence.
 std::vector<int64_t> counterparts(const std::vector<MemoryTrace::Item>& small,
                                   const std::vector<MemoryTrace::Item>& large) {
   const size_t n = small.size(), m = large.size();
@@ -96,9 +96,12 @@ std::vector<int64_t> counterparts(const std::vector<MemoryTrace::Item>& small,
                                                 : std::max(at(i + 1, j), at(i, j + 1));
   std::vector<int64_t> found(m, -1);
   for (size_t i = 0, j = 0; i < n && j < m;) {
-    if (may_be_one(small[i], large[j])) found[j++] = static_cast<int64_t>(i++);
-    else if (at(i + 1, j) >= at(i, j + 1)) ++i;
-    else ++j;
+    if (may_be_one(small[i], large[j]))
+      found[j++] = static_cast<int64_t>(i++);
+    else if (at(i + 1, j) >= at(i, j + 1))
+      ++i;
+    else
+      ++j;
   }
   return found;
 }
@@ -255,7 +258,7 @@ struct MadeRun {
   std::optional<Adam> adam;
   std::optional<WeightAverage> average;
 
-  explicit MadeRun(const PlannedRun& run) : model(make_backbone(run.network)) {
+  explicit MadeRun(const PlannedRun& run) : model(make_backbone(run.network, FirstWeights::NotDrawn)) {
     place(*model, run.placement);
     model->recompute_stages(run.recompute);
     arena.emplace(*model);
@@ -283,7 +286,7 @@ MeasuredPeaks measure_memory(const PlannedRun& run, int64_t batch) {
     step.run(batch);
     peaks.step = on.memory().peak_bytes;
   }
-  const auto network = make_backbone(run.network);
+  const auto network = make_backbone(run.network, FirstWeights::NotDrawn);
   place(*network, run.placement);
   run_inference(*network, batch);
   network->train();

@@ -334,9 +334,10 @@ std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base
     options.classes = recognised.classes();
     options.head = HeadKind::Direct;
   }
-  std::unique_ptr<Backbone> network = make_backbone(options);
+  std::unique_ptr<Backbone> network = make_backbone(options, FirstWeights::NotDrawn);
   network->eval();
   ImportReport made = import_into(*network, recognised, file.string(), import);
+  if (!made.head_taken) network->draw_head();
   if (report != nullptr) *report = std::move(made);
   return network;
 }

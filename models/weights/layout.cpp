@@ -15,7 +15,7 @@ std::vector<std::string> body_paths(Backbone& network) {
 }
 
 std::unique_ptr<Backbone> small_network(const std::string& model) {
-  return make_backbone({.model = model, .width = 0.01, .batch_norm_gamma = Gamma::Learned});
+  return make_backbone({.model = model, .width = 0.01, .batch_norm_gamma = Gamma::Learned}, FirstWeights::NotDrawn);
 }
 
 std::vector<int64_t> without_ones(std::vector<int64_t> shape) {

@@ -146,6 +146,27 @@ TEST(Backbone, InitialWeightsDependOnTheSeedAndThePathAlone) {
   EXPECT_NE(weight(*a, path), weight(*a, "stage2.inception2.branch3x3.weight"));
 }
 
+TEST(Backbone, WeightsDrawnLaterAreThoseDrawnAtOnce) {
+  const auto values = [](Backbone& backbone, const std::string& below) {
+    std::vector<float> all;
+    for (const Parameter* p : backbone.parameters())
+      if (p->path.starts_with(below)) std::ranges::copy(p->variable.value().to_vector(), std::back_inserter(all));
+    return all;
+  };
+  const auto is_zero = [](float value) { return value == 0.0f; };
+  for (const std::string& model : backbone_names()) {
+    SCOPED_TRACE(model);
+    const auto at_once = make_backbone(small_options(model));
+    const auto later = make_backbone(small_options(model), FirstWeights::NotDrawn);
+    EXPECT_TRUE(std::ranges::all_of(values(*later, "head."), is_zero));
+    later->draw_head();
+    EXPECT_EQ(values(*later, "head."), values(*at_once, "head."));
+    EXPECT_NE(values(*later, ""), values(*at_once, ""));
+    later->draw_weights();
+    EXPECT_EQ(values(*later, ""), values(*at_once, ""));
+  }
+}
+
 TEST(Backbone, OptionsSurviveJson) {
   const BackboneOptions options{.model = "vis-inc",
                                 .classes = 7,
