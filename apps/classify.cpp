@@ -25,15 +25,15 @@ struct Arguments {
   ComputeOptions compute;
 };
 
-void add_flags(CLI::App& app, Arguments& a) {
-  app.add_option("--fusion", a.fusion, "a RUN of train_fusion; its backbones are found through it")->required();
-  app.add_flag("--json", a.json, "one JSON object a line instead of text");
-  app.add_option("--segments", a.segment_seconds, "answer for each so many seconds; else for the first ten")
-      ->check(CLI::Range(0.5, 3600.0));
-  app.add_option("VIDEO", a.files, "files to classify")->required();
-  add_features_option(app, a.features_on);
-  add_decoder_option(app, a.decode_on);
-  add_compute_options(app, a.compute);
+void add_flags(Flags& flags, Arguments& a) {
+  flags.add("--fusion", a.fusion, "a RUN of train_fusion; its backbones are found through it").required();
+  flags.add("--json", a.json, "one JSON object a line instead of text");
+  flags.add("--segments", a.segment_seconds, "answer for each so many seconds; else for the first ten")
+      .within(0.5, 3600.0);
+  flags.add("VIDEO", a.files, "files to classify").required();
+  add_features_option(flags, a.features_on);
+  add_decoder_option(flags, a.decode_on);
+  add_compute_options(flags, a.compute);
 }
 
 std::vector<size_t> by_probability(const std::vector<float>& probabilities) {
@@ -108,6 +108,6 @@ int main(int argc, char** argv) {
                        "classify --fusion runs/f4 --json *.mp4\n"
                        "classify --fusion runs/f4 --segments 10 walk.mp4");
   avs::Arguments arguments;
-  avs::add_flags(program.app(), arguments);
+  avs::add_flags(program.flags(), arguments);
   return program.run(argc, argv, [&] { avs::run(arguments); });
 }

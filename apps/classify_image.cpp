@@ -13,8 +13,8 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
-#include "apps/train/predict.h"
 #include "apps/cli/require.h"
+#include "apps/train/predict.h"
 #include "models/weights/imagenet_names.h"
 #include "models/weights/import.h"
 #include "vision/frames.h"
@@ -139,20 +139,22 @@ int main(int argc, char** argv) {
                        "classify_image cat.jpg dog.png --weights inception_v3_weights_tf_dim_ordering_tf_kernels.h5\n"
                        "classify_image clip.mp4 --weights convnext_tiny.fb_in1k/model.safetensors --json\n"
                        "classify_image *.jpg --weights runs/vis-inc/best.safetensors --top 1");
-  CLI::App& app = program.app();
-  app.add_option("files", options.files, "pictures, or videos: the mean over their frames")->required();
-  app.add_option("--weights", options.weights,
-                 "a published weight file with its classifier (docs/weights.md), or a checkpoint")
-      ->required();
-  app.add_option("--model", options.model, "refuse the file unless it holds this: vis-inc or vis-conv");
-  app.add_option("--names", options.names,
-                 "a file with one class name a line; else the checkpoint's, or ImageNet's for 1000 classes");
-  app.add_option("--size", options.size,
-                 "pixels on each side; else 299 for a published InceptionV3, 224 for ConvNeXt, a checkpoint's own")
-      ->check(CLI::Range(75, 512));
-  app.add_option("--top", options.top, "how many classes to print")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--width", options.width, "width multiplier of the network in a foreign file")->capture_default_str();
-  app.add_flag("--json", options.json, "as JSON");
-  avs::add_compute_options(app, options.compute);
+  avs::Flags& flags = program.flags();
+  flags.add("files", options.files, "pictures, or videos: the mean over their frames").required();
+  flags
+      .add("--weights", options.weights,
+           "a published weight file with its classifier (docs/weights.md), or a checkpoint")
+      .required();
+  flags.add("--model", options.model, "refuse the file unless it holds this: vis-inc or vis-conv");
+  flags.add("--names", options.names,
+            "a file with one class name a line; else the checkpoint's, or ImageNet's for 1000 classes");
+  flags
+      .add("--size", options.size,
+           "pixels on each side; else 299 for a published InceptionV3, 224 for ConvNeXt, a checkpoint's own")
+      .within(75, 512);
+  flags.add("--top", options.top, "how many classes to print").positive().shows_default();
+  flags.add("--width", options.width, "width multiplier of the network in a foreign file").shows_default();
+  flags.add("--json", options.json, "as JSON");
+  avs::add_compute_options(flags, options.compute);
   return program.run(argc, argv, [&] { avs::run(options); });
 }

@@ -37,9 +37,9 @@ int main(int argc, char** argv) {
   avs::Program program("demo_report", "The demo's last step: its table on stdout, OUT/results.json and OUT/report.html",
                        "demo_report --out build/demo --seconds 600\n"
                        "demo_report --out build/demo --best-method");
-  program.app().add_option("--out", arguments.out, "The demo's folder")->required();
-  program.app().add_option("--seconds", arguments.seconds, "What the stages before took, for the report");
-  program.app().add_flag("--best-method", arguments.only_method,
-                         "Only print which of f1 … f6 did best on the validation split");
+  program.flags().add("--out", arguments.out, "The demo's folder").required();
+  program.flags().add("--seconds", arguments.seconds, "What the stages before took, for the report");
+  program.flags().add("--best-method", arguments.only_method,
+                      "Only print which of f1 … f6 did best on the validation split");
   return program.run(argc, argv, [&] { run(arguments); });
 }

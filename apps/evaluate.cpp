@@ -25,22 +25,20 @@ struct Arguments {
   ComputeOptions compute;
 };
 
-void add_flags(CLI::App& app, Arguments& a) {
-  app.add_option("--fusion", a.fusions, "a RUN of train_fusion; several make several columns");
-  app.add_option("--embeddings", a.embeddings, "the embeddings that --fusion reads");
-  app.add_option("--backbone", a.backbones, "a RUN of train_backbone; several make several columns");
-  app.add_option("--cache", a.cache, "the cache that --backbone reads");
-  app.add_option("--split", a.split, "train, validation or test")
-      ->check(CLI::IsMember({"train", "validation", "val", "test"}))
-      ->capture_default_str();
-  app.add_option("--json", a.json, "write the figures to this file (of several models: under \"methods\")");
-  app.add_option("--submission", a.submission, "write the DCASE submission (tab separated) to this file");
-  app.add_option("--report", a.report, "write a page with tables, matrices and mistakes to this file");
-  app.add_option("--batch", a.batch, "samples per pass")->check(CLI::Range(1, 4096))->capture_default_str();
-  app.add_option("--workers", a.workers, "threads that read the cache")
-      ->check(CLI::Range(0, 256))
-      ->capture_default_str();
-  add_compute_options(app, a.compute);
+void add_flags(Flags& flags, Arguments& a) {
+  flags.add("--fusion", a.fusions, "a RUN of train_fusion; several make several columns");
+  flags.add("--embeddings", a.embeddings, "the embeddings that --fusion reads");
+  flags.add("--backbone", a.backbones, "a RUN of train_backbone; several make several columns");
+  flags.add("--cache", a.cache, "the cache that --backbone reads");
+  flags.add("--split", a.split, "train, validation or test")
+      .one_of({"train", "validation", "val", "test"})
+      .shows_default();
+  flags.add("--json", a.json, "write the figures to this file (of several models: under \"methods\")");
+  flags.add("--submission", a.submission, "write the DCASE submission (tab separated) to this file");
+  flags.add("--report", a.report, "write a page with tables, matrices and mistakes to this file");
+  flags.add("--batch", a.batch, "samples per pass").within(1, 4096).shows_default();
+  flags.add("--workers", a.workers, "threads that read the cache").within(0, 256).shows_default();
+  add_compute_options(flags, a.compute);
 }
 
 void check(const Arguments& a) {
@@ -143,6 +141,6 @@ int main(int argc, char** argv) {
                        "evaluate --backbone runs/aud-mel --cache my.cache --split validation --report mel.html\n"
                        "evaluate --fusion runs/f4 --embeddings all.safetensors --submission task1b.csv");
   avs::Arguments arguments;
-  avs::add_flags(program.app(), arguments);
+  avs::add_flags(program.flags(), arguments);
   return program.run(argc, argv, [&] { avs::run(arguments); });
 }

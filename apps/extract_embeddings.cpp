@@ -7,8 +7,8 @@
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
 #include "apps/cli/require.h"
-#include "apps/train/predict.h"
 #include "apps/train/extract.h"
+#include "apps/train/predict.h"
 
 namespace avs {
 namespace {
@@ -21,18 +21,16 @@ struct Arguments {
   ComputeOptions compute;
 };
 
-void add_flags(CLI::App& app, Arguments& a) {
-  app.add_option("--backbone", a.backbones, "a RUN of train_backbone; repeatable")->required();
-  app.add_option("--cache", a.cache, "the cache of the clips")->required();
-  app.add_option("--out", a.out, "the .safetensors file to make")->required();
-  app.add_option("--layer", a.layer, "fc1024 (for f1 to f3), fc10 (for f4 to f6) or both")
-      ->check(CLI::IsMember({"fc1024", "fc10", "both"}))
-      ->capture_default_str();
-  app.add_option("--batch", a.batch, "samples per pass")->check(CLI::Range(1, 4096))->capture_default_str();
-  app.add_option("--workers", a.workers, "threads that read the cache")
-      ->check(CLI::Range(0, 256))
-      ->capture_default_str();
-  add_compute_options(app, a.compute);
+void add_flags(Flags& flags, Arguments& a) {
+  flags.add("--backbone", a.backbones, "a RUN of train_backbone; repeatable").required();
+  flags.add("--cache", a.cache, "the cache of the clips").required();
+  flags.add("--out", a.out, "the .safetensors file to make").required();
+  flags.add("--layer", a.layer, "fc1024 (for f1 to f3), fc10 (for f4 to f6) or both")
+      .one_of({"fc1024", "fc10", "both"})
+      .shows_default();
+  flags.add("--batch", a.batch, "samples per pass").within(1, 4096).shows_default();
+  flags.add("--workers", a.workers, "threads that read the cache").within(0, 256).shows_default();
+  add_compute_options(flags, a.compute);
 }
 
 ExtractOptions extract_options(const Arguments& a) {
@@ -81,7 +79,7 @@ int main(int argc, char** argv) {
       "extract_embeddings --backbone runs/aud-mel --backbone runs/vis-inc --cache my.cache --out all.safetensors\n"
       "extract_embeddings --backbone runs/aud-mel --cache my.cache --layer fc10 --out mel.safetensors");
   avs::Arguments arguments;
-  avs::add_flags(program.app(), arguments);
+  avs::add_flags(program.flags(), arguments);
   return program.run(argc, argv, [&] {
     try {
       avs::run(arguments);

@@ -55,16 +55,16 @@ int main(int argc, char** argv) {
                   "extract_features --kind mel --in clip.wav --out mel.safetensors\n"
                   "extract_features --kind gam --in film.mp4 --out gam.safetensors --stage delta\n"
                   "extract_features --kind cqt --in clip.wav --out cqt.safetensors --png cqt.png --cqt author");
-  CLI::App& app = program.app();
-  app.add_option("--kind", options.kind, "Which spectrogram")->required()->check(CLI::IsMember({"mel", "gam", "cqt"}));
-  app.add_option("--in", options.in, "Any file with sound")->required();
-  app.add_option("--out", options.out, "safetensors file; tensor 'features', f32 [128, 704, 2 or 6]")->required();
-  app.add_option("--stage", options.stage, "power: before the log; delta: with deltas, 6 channels")
-      ->check(CLI::IsMember({"power", "log", "delta"}))
-      ->capture_default_str();
-  app.add_option("--png", options.png, "Also draw it: time to the right, low bands at the bottom");
-  app.add_option("--cqt", options.cqt, "full: 12 bands an octave from 9.8 Hz; author: 24 from 10 Hz")
-      ->check(CLI::IsMember({"full", "author"}))
-      ->capture_default_str();
+  avs::Flags& flags = program.flags();
+  flags.add("--kind", options.kind, "Which spectrogram").required().one_of({"mel", "gam", "cqt"});
+  flags.add("--in", options.in, "Any file with sound").required();
+  flags.add("--out", options.out, "safetensors file; tensor 'features', f32 [128, 704, 2 or 6]").required();
+  flags.add("--stage", options.stage, "power: before the log; delta: with deltas, 6 channels")
+      .one_of({"power", "log", "delta"})
+      .shows_default();
+  flags.add("--png", options.png, "Also draw it: time to the right, low bands at the bottom");
+  flags.add("--cqt", options.cqt, "full: 12 bands an octave from 9.8 Hz; author: 24 from 10 Hz")
+      .one_of({"full", "author"})
+      .shows_default();
   return program.run(argc, argv, [&] { extract(options); });
 }

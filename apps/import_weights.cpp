@@ -180,21 +180,22 @@ int main(int argc, char** argv) {
       "import_weights --model vis-conv --in convnext_tiny.fb_in1k/model.safetensors --out convnext.safetensors --json\n"
       "import_weights --model vis-inc --in inception_v3.gluon_in1k.safetensors --input-scale imagenet --out "
       "gluon.safetensors");
-  CLI::App& app = program.app();
-  app.add_option("--model", options.model, "vis-inc or vis-conv")->required();
-  app.add_option("--in", options.in, "Keras' .h5, .weights.h5 or .keras; PyTorch's .pth or .pt; safetensors")
-      ->required();
-  app.add_option("--out", options.out, "the checkpoint to write, FILE.safetensors")->required();
-  app.add_option("--pool-padding", options.pool_padding,
-                 "is padding part of InceptionV3's averages? file: as the library does that the file is from")
-      ->check(CLI::IsMember({"file", "counted", "ignored"}))
-      ->capture_default_str();
-  app.add_option("--input-scale", options.input_scale,
-                 "what the first convolution was trained on. file: as the library does; signed: -1..1; imagenet: "
-                 "ImageNet's mean and deviation taken out")
-      ->check(CLI::IsMember({"file", "signed", "imagenet"}))
-      ->capture_default_str();
-  app.add_option("--width", options.width, "width multiplier of the network in the file")->capture_default_str();
-  app.add_flag("--json", options.json, "everything as JSON: layout, every tensor used and skipped, digests");
+  avs::Flags& flags = program.flags();
+  flags.add("--model", options.model, "vis-inc or vis-conv").required();
+  flags.add("--in", options.in, "Keras' .h5, .weights.h5 or .keras; PyTorch's .pth or .pt; safetensors").required();
+  flags.add("--out", options.out, "the checkpoint to write, FILE.safetensors").required();
+  flags
+      .add("--pool-padding", options.pool_padding,
+           "is padding part of InceptionV3's averages? file: as the library does that the file is from")
+      .one_of({"file", "counted", "ignored"})
+      .shows_default();
+  flags
+      .add("--input-scale", options.input_scale,
+           "what the first convolution was trained on. file: as the library does; signed: -1..1; imagenet: "
+           "ImageNet's mean and deviation taken out")
+      .one_of({"file", "signed", "imagenet"})
+      .shows_default();
+  flags.add("--width", options.width, "width multiplier of the network in the file").shows_default();
+  flags.add("--json", options.json, "everything as JSON: layout, every tensor used and skipped, digests");
   return program.run(argc, argv, [&] { avs::run(options); });
 }

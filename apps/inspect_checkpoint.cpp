@@ -202,7 +202,7 @@ int main(int argc, char** argv) {
                        "inspect_checkpoint runs/aud-mel/best.safetensors\n"
                        "inspect_checkpoint runs/aud-mel            # with the training's curves\n"
                        "inspect_checkpoint --json embeddings.safetensors");
-  program.app().add_option("path", path, "a safetensors file, or a training's RUN folder")->required();
-  program.app().add_flag("--json", json, "print JSON: tensors with statistics, metadata, totals, epochs");
+  program.flags().add("path", path, "a safetensors file, or a training's RUN folder").required();
+  program.flags().add("--json", json, "print JSON: tensors with statistics, metadata, totals, epochs");
   return program.run(argc, argv, [&] { avs::inspect(path, json ? avs::Output::Machine : avs::Output::Text); });
 }

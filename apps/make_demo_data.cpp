@@ -116,15 +116,15 @@ int main(int argc, char** argv) {
                   "Makes a data set of small videos in which neither picture nor sound alone tells the scene",
                   "make_demo_data --out build/demo/data\n"
                   "make_demo_data --out /tmp/scenes --train-clips 100 --test-clips 40 --seed 7");
-  CLI::App& app = program.app();
-  app.option_defaults()->always_capture_default();
-  app.add_option("--out", options.out, "Folder to fill: {train,val,test}/SCENE/*.mp4")->required();
-  app.add_option("--train-clips", options.train_clips, "Clips of each scene to train on")->check(CLI::Range(1, 100000));
-  app.add_option("--validation-clips", options.validation_clips, "Clips of each scene to choose the best epoch by")
-      ->check(CLI::Range(1, 100000));
-  app.add_option("--test-clips", options.test_clips, "Clips of each scene to test on")->check(CLI::Range(1, 100000));
-  app.add_option("--seconds", options.seconds, "Mean length of a clip")->check(CLI::Range(0.5, 60.0));
-  app.add_option("--seed", options.seed, "Another seed, other clips");
-  app.add_option("--threads", options.threads, "Clips written at once")->check(CLI::Range(1, 1024));
+  avs::Flags& flags = program.flags();
+  flags.add("--out", options.out, "Folder to fill: {train,val,test}/SCENE/*.mp4").required();
+  flags.add("--train-clips", options.train_clips, "Clips of each scene to train on").within(1, 100000).shows_default();
+  flags.add("--validation-clips", options.validation_clips, "Clips of each scene to choose the best epoch by")
+      .within(1, 100000)
+      .shows_default();
+  flags.add("--test-clips", options.test_clips, "Clips of each scene to test on").within(1, 100000).shows_default();
+  flags.add("--seconds", options.seconds, "Mean length of a clip").within(0.5, 60.0).shows_default();
+  flags.add("--seed", options.seed, "Another seed, other clips").shows_default();
+  flags.add("--threads", options.threads, "Clips written at once").within(1, 1024).shows_default();
   return program.run(argc, argv, [&] { make(options); });
 }

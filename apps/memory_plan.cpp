@@ -122,7 +122,8 @@ void main_of(Options options) {
     require<UsageError>(batch >= 1, "--batch must be at least 1, got ", batch);
   if (options.models.empty()) {
     options.models = backbone_names();
-    if (options.table) options.models = {"aud-mel", "vis-inc", "vis-conv"};  // aud-gam and aud-cqt are aud-mel's network
+    if (options.table)
+      options.models = {"aud-mel", "vis-inc", "vis-conv"};  // aud-gam and aud-cqt are aud-mel's network
   }
   const Placement placement = use_device(options.compute);
   if (options.table)
@@ -140,25 +141,24 @@ int main(int argc, char** argv) {
                        "allocations continued to other batch sizes.",
                        avs::kExamples);
   avs::Options options;
-  CLI::App& app = program.app();
-  app.add_option("--model", options.models, "aud-mel, aud-gam, aud-cqt, vis-inc, vis-conv; default: all")
-      ->delimiter(',')
-      ->check(CLI::IsMember(avs::backbone_names()));
-  app.add_option("--batch", options.batches, "batch sizes, joined by commas")->delimiter(',')->capture_default_str();
-  app.add_option("--width", options.network.width, "multiplies every channel count of the body")->capture_default_str();
-  app.add_option("--image-size", options.network.image_size, "pixels of a frame's side")->capture_default_str();
-  app.add_option("--classes", options.network.classes, "classes")->capture_default_str();
-  app.add_option("--mixup", options.mixup, "author doubles a batch's rows; beta and none do not")
-      ->check(CLI::IsMember({"author", "beta", "none"}))
-      ->capture_default_str();
-  app.add_flag("--recompute", options.recompute, "as train_backbone's");
-  app.add_flag("--ema", options.averaged_weights, "with averaged weights");
-  app.add_flag("--no-graph", options.no_graph, "as train_backbone's");
-  app.add_flag("--measure", options.measure, "also make a step of each batch size and say what the allocator counts");
-  app.add_flag("--table", options.table, "one Markdown table of every network, type, with and without recompute");
-  app.add_option("--fits", options.fits, "say the largest batch that trains in so much, such as 4GB")
-      ->transform(CLI::AsSizeValue(false));
-  app.add_option("--json", options.json, "write the figures to this file too, in bytes");
-  avs::add_compute_options(app, options.compute);
+  avs::Flags& flags = program.flags();
+  flags.add("--model", options.models, "aud-mel, aud-gam, aud-cqt, vis-inc, vis-conv; default: all")
+      .joined_by_commas()
+      .one_of(avs::backbone_names());
+  flags.add("--batch", options.batches, "batch sizes, joined by commas").joined_by_commas().shows_default();
+  flags.add("--width", options.network.width, "multiplies every channel count of the body").shows_default();
+  flags.add("--image-size", options.network.image_size, "pixels of a frame's side").shows_default();
+  flags.add("--classes", options.network.classes, "classes").shows_default();
+  flags.add("--mixup", options.mixup, "author doubles a batch's rows; beta and none do not")
+      .one_of({"author", "beta", "none"})
+      .shows_default();
+  flags.add("--recompute", options.recompute, "as train_backbone's");
+  flags.add("--ema", options.averaged_weights, "with averaged weights");
+  flags.add("--no-graph", options.no_graph, "as train_backbone's");
+  flags.add("--measure", options.measure, "also make a step of each batch size and say what the allocator counts");
+  flags.add("--table", options.table, "one Markdown table of every network, type, with and without recompute");
+  flags.add("--fits", options.fits, "say the largest batch that trains in so much, such as 4GB").takes_units();
+  flags.add("--json", options.json, "write the figures to this file too, in bytes");
+  avs::add_compute_options(flags, options.compute);
   return program.run(argc, argv, [&] { avs::main_of(options); });
 }

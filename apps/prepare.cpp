@@ -33,25 +33,20 @@ struct Arguments {
   bool strict = false;
 };
 
-void add_options(CLI::App& app, Arguments& arguments) {
-  app.add_option("--data", arguments.data, "Folder of the data set")->required()->type_name("DIR");
-  app.add_option("--cache", arguments.cache, "Folder to fill, made if missing")->required()->type_name("DIR");
-  app.add_option("--workers", arguments.workers, "Clips decoded at once")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--frames-per-second", arguments.frames.frames_per_second, "Pictures kept of each second")
-      ->capture_default_str();
-  app.add_option("--image-size", arguments.frames.image_size, "Pixels on each side of a kept picture")
-      ->capture_default_str();
-  app.add_option("--kinds", arguments.kinds, "Spectrograms to compute: mel,gam,cqt or none")
-      ->delimiter(',')
-      ->default_str("mel,gam,cqt");
-  app.add_option("--cqt", arguments.cqt, "CQT bands: full (12 an octave) or author (24 an octave)")
-      ->capture_default_str();
-  avs::add_features_option(app, arguments.features_on);
-  avs::add_decoder_option(app, arguments.decode_on);
-  app.add_option("--seed", arguments.seed, "Of the validation (and test) cut")->capture_default_str();
-  app.add_flag("--strict", arguments.strict, "Exit 1 when any file had to be skipped");
+void add_options(avs::Flags& flags, Arguments& arguments) {
+  flags.add("--data", arguments.data, "Folder of the data set").required().takes("DIR");
+  flags.add("--cache", arguments.cache, "Folder to fill, made if missing").required().takes("DIR");
+  flags.add("--workers", arguments.workers, "Clips decoded at once").shows_default().within(1, 1024);
+  flags.add("--frames-per-second", arguments.frames.frames_per_second, "Pictures kept of each second").shows_default();
+  flags.add("--image-size", arguments.frames.image_size, "Pixels on each side of a kept picture").shows_default();
+  flags.add("--kinds", arguments.kinds, "Spectrograms to compute: mel,gam,cqt or none")
+      .joined_by_commas()
+      .shows_default("mel,gam,cqt");
+  flags.add("--cqt", arguments.cqt, "CQT bands: full (12 an octave) or author (24 an octave)").shows_default();
+  avs::add_features_option(flags, arguments.features_on);
+  avs::add_decoder_option(flags, arguments.decode_on);
+  flags.add("--seed", arguments.seed, "Of the validation (and test) cut").shows_default();
+  flags.add("--strict", arguments.strict, "Exit 1 when any file had to be skipped");
 }
 
 avs::data::PrepareOptions options_from(const Arguments& arguments) {
@@ -87,6 +82,6 @@ void run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   avs::Program program("prepare", kDescription, kExamples);
   Arguments arguments;
-  add_options(program.app(), arguments);
+  add_options(program.flags(), arguments);
   return program.run(argc, argv, [&] { run(arguments); });
 }

@@ -110,21 +110,23 @@ int main(int argc, char** argv) {
                        "--input frames.safetensors --output pool.safetensors --at pool\n"
                        "run_model --model aud-mel --weights runs/aud-mel/best.safetensors --input mel.safetensors "
                        "--output embedding.safetensors --at fc1024");
-  CLI::App& app = program.app();
-  app.add_option("--model", options.model, "aud-mel, aud-gam, aud-cqt, vis-inc or vis-conv")->required();
-  app.add_option("--weights", options.weights,
-                 "a checkpoint, which knows its width and classes, or a published weight file (docs/weights.md)")
-      ->required();
-  app.add_option("--input", options.input,
-                 "a safetensors file with the tensor x: [n, h, w, 3] RGB 0..255 (f32 or u8) or [n, 128, 704, 6]")
-      ->required();
-  app.add_option("--output", options.output, "where to write the tensor y, [n, values]")->required();
-  app.add_option("--at", options.at, "pool, fc1024 (after its ReLU) or logits (also called fc10, as in Phase II)")
-      ->check(CLI::IsMember({"pool", "fc1024", "logits", "fc10"}))
-      ->capture_default_str();
-  app.add_option("--width", options.width,
-                 "the width multiplier: of a checkpoint, to be sure; of other files, 1 unless given");
-  app.add_option("--batch", options.batch, "samples at once")->check(CLI::PositiveNumber)->capture_default_str();
-  avs::add_compute_options(app, options.compute);
+  avs::Flags& flags = program.flags();
+  flags.add("--model", options.model, "aud-mel, aud-gam, aud-cqt, vis-inc or vis-conv").required();
+  flags
+      .add("--weights", options.weights,
+           "a checkpoint, which knows its width and classes, or a published weight file (docs/weights.md)")
+      .required();
+  flags
+      .add("--input", options.input,
+           "a safetensors file with the tensor x: [n, h, w, 3] RGB 0..255 (f32 or u8) or [n, 128, 704, 6]")
+      .required();
+  flags.add("--output", options.output, "where to write the tensor y, [n, values]").required();
+  flags.add("--at", options.at, "pool, fc1024 (after its ReLU) or logits (also called fc10, as in Phase II)")
+      .one_of({"pool", "fc1024", "logits", "fc10"})
+      .shows_default();
+  flags.add("--width", options.width,
+            "the width multiplier: of a checkpoint, to be sure; of other files, 1 unless given");
+  flags.add("--batch", options.batch, "samples at once").positive().shows_default();
+  avs::add_compute_options(flags, options.compute);
   return program.run(argc, argv, [&] { avs::run(options); });
 }

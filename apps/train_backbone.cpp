@@ -24,15 +24,15 @@ constexpr const char* kExamples =
     "train_backbone --config runs/aud-mel/config.toml --seed 2 --out runs/aud-mel-2";
 
 // The options of this start: a resumed run's come from its folder.
-BackboneTraining settle(const BackboneTraining& given, const CLI::App& app, const RunFolder& run) {
+BackboneTraining settle(const BackboneTraining& given, const Flags& flags, const RunFolder& run) {
   require<UsageError>(given.resume || !run.has_training(), given.out,
                       ": a run is there already; give --resume or choose another --out");
   BackboneTraining options = given;
   if (given.resume && std::filesystem::exists(run.config())) {
-    options = resumed_options(given, app, run.config().string());
+    options = resumed_options(given, flags, run.config().string());
   } else {
     if (given.resume) spdlog::info("nothing to continue in {}: the run begins", given.out);
-    apply_fine_tuning_defaults(options, app);
+    apply_fine_tuning_defaults(options, flags);
   }
   check(options);
   // A wrong file is told before a data set is prepared for minutes.
@@ -84,9 +84,9 @@ void write_report(const BackboneTraining& options, const BackboneTrainer& traine
                                                .validation = trainer.best_validation()}));
 }
 
-void train(const BackboneTraining& given, const CLI::App& app) {
+void train(const BackboneTraining& given, const Flags& flags) {
   RunFolder run(given.out);
-  const BackboneTraining options = settle(given, app, run);
+  const BackboneTraining options = settle(given, flags, run);
   const Placement placement = use_device(options.compute);
   const data::Cache cache = open_cache(options, run);
   if (given.memory_plan) show_memory_plan(options, cache, placement);
@@ -118,6 +118,6 @@ int main(int argc, char** argv) {
   avs::Program program("train_backbone", "Trains one of the five backbones (Phase I of the two-phase training).",
                        avs::kExamples);
   avs::BackboneTraining options;
-  avs::add_options(program.app(), options);
-  return program.run(argc, argv, [&] { avs::train(options, program.app()); });
+  avs::add_options(program.flags(), options);
+  return program.run(argc, argv, [&] { avs::train(options, program.flags()); });
 }

@@ -103,6 +103,6 @@ int main(int argc, char** argv) {
       "train_fusion --embeddings all.safetensors --method f4 --use aud-mel,aud-gam,aud-cqt --out runs/audio\n"
       "train_fusion --embeddings audio.safetensors --embeddings visual.safetensors --method f1 --out runs/f1");
   avs::FusionTraining options;
-  avs::add_options(program.app(), options);
+  avs::add_options(program.flags(), options);
   return program.run(argc, argv, [&] { avs::train(options); });
 }

@@ -1,6 +1,5 @@
 #include "apps/cli/compute_options.h"
 
-#include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -26,7 +25,7 @@ Device choose_device(const std::string& flag, const std::string& asked) {
   if (const std::optional<Device> gpu = gpu_named(asked)) {
     if (!cuda::available())
       throw DeviceError(str(flag, " ", asked, ": ", cuda::why_unavailable(), "; ", flag, " cpu works"));
-    context(*gpu);  // throws when there is no such GPU
+    context(*gpu);                         // throws when there is no such GPU
     Tensor::full({1}, 1.0f, *gpu).item();  // or when it is full, or none of our kernels were compiled for it
     return *gpu;
   }
@@ -56,27 +55,27 @@ std::string check_device_name(const std::string& name) {
   return "'" + name + "' is no device: auto, cpu, cuda or cuda:N";
 }
 
-void add_compute_options(CLI::App& app, ComputeOptions& options) {
-  app.add_option("--device", options.device, "where to compute; auto: the first GPU, else the CPU")
-      ->check(CLI::Validator(check_device_name, "auto, cpu, cuda, cuda:N"))
-      ->capture_default_str();
-  app.add_option("--dtype", options.dtype, "auto, f32, bf16 or f16; the CPU computes in f32")
-      ->check(CLI::IsMember({"auto", "f32", "bf16", "f16"}))
-      ->capture_default_str();
-  app.add_option("--threads", options.threads, "threads of the computation; 0: one per core")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  app.add_option("--memory-limit", options.memory_limit_bytes, "most memory for tensors, such as 4GB; 0: no limit")
-      ->transform(CLI::AsSizeValue(false));
-  app.add_flag("--deterministic", options.deterministic, kDeterministicHelp);
-  app.add_flag("--fast", options.fast, kFastHelp);
-  app.add_flag("--tf32", options.tf32, kTf32Help);
+void add_compute_options(Flags& flags, ComputeOptions& options) {
+  flags.add("--device", options.device, "where to compute; auto: the first GPU, else the CPU")
+      .checked_by(check_device_name, "auto, cpu, cuda, cuda:N")
+      .shows_default();
+  flags.add("--dtype", options.dtype, "auto, f32, bf16 or f16; the CPU computes in f32")
+      .one_of({"auto", "f32", "bf16", "f16"})
+      .shows_default();
+  flags.add("--threads", options.threads, "threads of the computation; 0: one per core")
+      .within(0, 1024)
+      .shows_default();
+  flags.add("--memory-limit", options.memory_limit_bytes, "most memory for tensors, such as 4GB; 0: no limit")
+      .takes_units();
+  flags.add("--deterministic", options.deterministic, kDeterministicHelp);
+  flags.add("--fast", options.fast, kFastHelp);
+  flags.add("--tf32", options.tf32, kTf32Help);
 }
 
-void add_features_option(CLI::App& app, std::string& device) {
-  app.add_option("--features-on", device, "where spectrograms are made; auto: the first GPU, else the CPU")
-      ->check(CLI::Validator(check_device_name, "auto, cpu, cuda, cuda:N"))
-      ->capture_default_str();
+void add_features_option(Flags& flags, std::string& device) {
+  flags.add("--features-on", device, "where spectrograms are made; auto: the first GPU, else the CPU")
+      .checked_by(check_device_name, "auto, cpu, cuda, cuda:N")
+      .shows_default();
 }
 
 Device features_device(const std::string& asked) {
@@ -85,9 +84,9 @@ Device features_device(const std::string& asked) {
   return device;
 }
 
-void add_decoder_option(CLI::App& app, std::string& decoder) {
-  app.add_option("--decode-on", decoder, "who decodes video: cpu, auto (hardware where FFmpeg finds some), cuda, vaapi, …")
-      ->capture_default_str();
+void add_decoder_option(Flags& flags, std::string& decoder) {
+  flags.add("--decode-on", decoder, "who decodes video: cpu, auto (hardware where FFmpeg finds some), cuda, vaapi, …")
+      .shows_default();
 }
 
 std::shared_ptr<const VideoHardware> video_decoder(const std::string& asked) {
@@ -100,7 +99,8 @@ std::shared_ptr<const VideoHardware> video_decoder(const std::string& asked) {
   } catch (const DeviceError& error) {
     throw DeviceError(str("--decode-on ", asked, ": ", error.what(), "; --decode-on cpu works"));
   }
-  spdlog::info("video: decoded by {}", hardware == nullptr ? "the CPU (no hardware decoder was found)" : hardware->kind());
+  spdlog::info("video: decoded by {}",
+               hardware == nullptr ? "the CPU (no hardware decoder was found)" : hardware->kind());
   return hardware;
 }
 
@@ -108,7 +108,8 @@ Placement use_device(const ComputeOptions& options) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int threads = options.threads == 0 ? cores : options.threads;
   set_thread_count(threads);
-  if (options.fast && options.deterministic) throw UsageError("--fast gives up what --deterministic promises: give one");
+  if (options.fast && options.deterministic)
+    throw UsageError("--fast gives up what --deterministic promises: give one");
   Placement placement{.device = choose_device("--device", options.device)};
   const int capability = placement.device.is_cuda() ? cuda::compute_capability(placement.device) : 0;
   placement.dtype = dtype_for(options.dtype, placement.device, capability);

@@ -6,13 +6,10 @@
 #include <memory>
 #include <string>
 
+#include "apps/cli/flags.h"
 #include "audio/video_hardware.h"
 #include "tensor/device.h"
 #include "tensor/dtype.h"
-
-namespace CLI {
-class App;  // <CLI/CLI.hpp> takes seconds to compile: files that define flags include it
-}
 
 namespace avs {
 
@@ -37,15 +34,15 @@ struct Placement {  // where a network computes, and in which type its activatio
 // For flags that name a device: empty when it is auto, cpu, cuda or cuda:N, else what is wrong.
 std::string check_device_name(const std::string& name);
 
-void add_compute_options(CLI::App& app, ComputeOptions& options);
+void add_compute_options(Flags& flags, ComputeOptions& options);
 
 // --features-on: where spectrograms are made; cpu unless a GPU is named, because the two differ by f32's rounding.
-void add_features_option(CLI::App& app, std::string& device);
+void add_features_option(Flags& flags, std::string& device);
 Device features_device(const std::string& asked);  // DeviceError when CUDA was asked for and cannot be had
 
 // --decode-on: cpu, one of FFmpeg's hardware decoders by name (cuda, vaapi, …), or auto: the first that opens, else the
 // CPU. Null: the CPU.
-void add_decoder_option(CLI::App& app, std::string& decoder);
+void add_decoder_option(Flags& flags, std::string& decoder);
 std::shared_ptr<const VideoHardware> video_decoder(const std::string& asked);  // also UsageError: unknown
 
 // --dtype on a device: auto is f32 on the CPU, bf16 from compute capability 8.0 (80) on, f16 before. UsageError for a

@@ -3,6 +3,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <new>
 #include <sstream>
@@ -35,12 +36,13 @@ void log_to_stderr() {
 }
 
 Program::Program(const std::string& name, const std::string& description, const std::string& examples)
-    : name_(name), app_(description, name) {
+    : name_(name), flags_(description, name) {
   log_to_stderr();
-  app_.footer(footer_of(examples));
-  app_.set_version_flag("--version", library_versions);
-  app_.set_config("--config", "", "a TOML file with the same names as the flags; flags win");
-  app_.allow_config_extras(CLI::config_extras_mode::error);
+  CLI::App& app = flags_.app();
+  app.footer(footer_of(examples));
+  app.set_version_flag("--version", library_versions);
+  app.set_config("--config", "", "a TOML file with the same names as the flags; flags win");
+  app.allow_config_extras(CLI::config_extras_mode::error);
 }
 
 int Program::run(int argc, char** argv, const std::function<void()>& body) {
@@ -49,13 +51,13 @@ int Program::run(int argc, char** argv, const std::function<void()>& body) {
     return code;
   };
   try {
-    app_.parse(argc, argv);
+    flags_.app().parse(argc, argv);
     body();
     std::cout.flush();
     if (!std::cout) return complain("standard output cannot be written", kFailed);
     return kDone;
   } catch (const CLI::Success& wanted) {  // --help, --version
-    return app_.exit(wanted);
+    return flags_.app().exit(wanted);
   } catch (const CLI::ParseError& error) {
     return complain(std::string(error.what()) + " (see " + name_ + " --help)", kWrongUsage);
   } catch (const UsageError& error) {

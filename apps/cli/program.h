@@ -1,9 +1,9 @@
 // What every program of apps/ shares: its flags' frame, where its words go, and how it ends.
 //
 //   int main(int argc, char** argv) {
-//     Program program("evaluate", "Accuracy of a trained classifier", "evaluate --fusion runs/f4 --embeddings
-//     all.safetensors"); program.app().add_option("--split", split, "train, val or test"); return program.run(argc,
-//     argv, [&] { ... });
+//     Program program("evaluate", "Accuracy of a trained classifier", "evaluate --fusion runs/f4 --embeddings all.st");
+//     program.flags().add("--split", split, "train, val or test");
+//     return program.run(argc, argv, [&] { ... });
 //   }
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage. A failure is one clear message on stderr. Logs go to stderr (spdlog's
@@ -11,9 +11,10 @@
 // holds the same names as the flags, and flags win.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+
+#include "apps/cli/flags.h"
 
 namespace avs {
 
@@ -22,14 +23,14 @@ class Program {
   // examples: one command line per line, without "./run".
   Program(const std::string& name, const std::string& description, const std::string& examples);
 
-  CLI::App& app() { return app_; }
+  Flags& flags() { return flags_; }
 
   // Parses, then calls body. A thrown UsageError is 2, any other exception 1.
   int run(int argc, char** argv, const std::function<void()>& body);
 
  private:
   std::string name_;
-  CLI::App app_;
+  Flags flags_;
 };
 
 // Where a Program's logs go, for programs whose command line is another library's: spdlog's own default is stdout.

@@ -1,6 +1,5 @@
 #include "apps/train/options.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -31,25 +30,25 @@ std::string toml_lines(const Options& options, const std::function<bool(Role)>& 
 }
 
 template <typename Options>
-void add_all(CLI::App& app, Options& options) {
-  visit_options(options, [&app](const char* name, auto& field, Role, const char* help) {
+void add_all(Flags& flags, Options& options) {
+  visit_options(options, [&flags](const char* name, auto& field, Role, const char* help) {
     const std::string flag = std::string("--") + name;
     if constexpr (std::is_same_v<decltype(field), bool&>) {
-      app.add_flag(flag, field, help);
+      flags.add(flag, field, help);
     } else if constexpr (std::is_same_v<decltype(field), std::vector<std::string>&>) {
-      app.add_option(flag, field, help)->delimiter(',');
+      flags.add(flag, field, help).joined_by_commas();
     } else {
-      app.add_option(flag, field, help)->capture_default_str()->take_last();  // so that scripts can override
+      flags.add(flag, field, help).shows_default().last_counts();  // so that scripts can override
     }
   });
-  const auto one_of = [&app](const char* flag, std::vector<std::string> values) {
-    app.get_option(flag)->check(CLI::IsMember(std::move(values)));
+  const auto one_of = [&flags](const char* flag, std::vector<std::string> values) {
+    flags.flag(flag).one_of(std::move(values));
   };
   one_of("--schedule", {"constant", "cosine", "one-cycle"});
   one_of("--mixup", {"author", "beta", "none"});
   one_of("--epsilon-placement", {"hat", "corrected"});
-  app.get_option("--device")->check(CLI::Validator(check_device_name, "auto, cpu, cuda, cuda:N"));
-  app.get_option("--out")->required();
+  flags.flag("--device").checked_by(check_device_name, "auto, cpu, cuda, cuda:N");
+  flags.flag("--out").required();
 }
 
 void check_learning(const LearningOptions& o) {
@@ -83,18 +82,18 @@ AdamOptions LearningOptions::adam_options() const {
           .max_gradient_norm = max_gradient_norm};
 }
 
-void add_options(CLI::App& app, BackboneTraining& options) {
-  add_all(app, options);
-  app.get_option("--model")->check(CLI::IsMember(backbone_names()));
-  app.get_option("--dtype")->check(CLI::IsMember({"auto", "f32", "bf16", "f16"}));
-  app.get_option("--augment")->check(CLI::IsMember({"flip", "crop", "specaugment", "shift"}));
-  app.get_option("--memory-limit")->transform(CLI::AsSizeValue(false));
+void add_options(Flags& flags, BackboneTraining& options) {
+  add_all(flags, options);
+  flags.flag("--model").one_of(backbone_names());
+  flags.flag("--dtype").one_of({"auto", "f32", "bf16", "f16"});
+  flags.flag("--augment").one_of({"flip", "crop", "specaugment", "shift"});
+  flags.flag("--memory-limit").takes_units();
 }
 
-void add_options(CLI::App& app, FusionTraining& options) {
-  add_all(app, options);
-  app.get_option("--embeddings")->required();
-  app.get_option("--method")->required()->check(CLI::IsMember({"f1", "f2", "f3", "f4", "f5", "f6"}));
+void add_options(Flags& flags, FusionTraining& options) {
+  add_all(flags, options);
+  flags.flag("--embeddings").required();
+  flags.flag("--method").required().one_of({"f1", "f2", "f3", "f4", "f5", "f6"});
 }
 
 std::string to_toml(const BackboneTraining& options) {
@@ -110,10 +109,10 @@ std::string identity_toml(const FusionTraining& options) {
   return toml_lines(options, [](Role role) { return role == Role::Identity; });
 }
 
-void apply_fine_tuning_defaults(BackboneTraining& options, const CLI::App& app) {
+void apply_fine_tuning_defaults(BackboneTraining& options, const Flags& flags) {
   if (options.weights.empty()) return;
   const auto set = [&](const char* flag, auto& field, const auto& value) {
-    if (app.get_option(flag)->count() == 0) field = value;
+    if (!flags.given(flag)) field = value;
   };
   set("--lr", options.learning.learning_rate, 1e-3);
   set("--imported-lr", options.imported_lr, 0.1);
@@ -151,24 +150,18 @@ void check(const FusionTraining& options) {
   require<UsageError>(options.learning.epochs >= 0, "--epochs must not be negative, got ", options.learning.epochs);
 }
 
-BackboneTraining resumed_options(const BackboneTraining& given, const CLI::App& app, const std::string& config_file) {
+BackboneTraining resumed_options(const BackboneTraining& given, const Flags& flags, const std::string& config_file) {
   BackboneTraining saved;
-  CLI::App reader;
+  Flags reader("");
   add_options(reader, saved);
-  reader.get_option("--out")->required(false);
-  reader.set_config("--config", config_file, "", true);
-  try {
-    std::vector<std::string> nothing;
-    reader.parse(nothing);
-  } catch (const CLI::ParseError& error) {
-    throw DataError(str(config_file, ": ", error.what()));
-  }
+  reader.flag("--out").required(false);
+  reader.read_toml(config_file);
 
   std::string conflicts;
   std::map<std::string, std::string> asked;
   visit_options(given, [&](const char* name, const auto& value, Role, const char*) { asked[name] = toml_of(value); });
   visit_options(saved, [&](const char* name, const auto& value, Role role, const char*) {
-    const bool was_given = app.get_option(std::string("--") + name)->count() > 0;
+    const bool was_given = flags.given(std::string("--") + name);
     const bool may_change =
         role != Role::Identity || (std::string_view(name) == "epochs" && saved.learning.schedule == "constant");
     if (was_given && !may_change && asked[name] != toml_of(value))
@@ -181,14 +174,14 @@ BackboneTraining resumed_options(const BackboneTraining& given, const CLI::App& 
   // Given values win, which after the check above means: places, and the epochs of a constant schedule.
   BackboneTraining result = saved;
   visit_options(result, [&](const char* name, auto& to, Role, const char*) {
-    if (app.get_option(std::string("--") + name)->count() == 0) return;
+    if (!flags.given(std::string("--") + name)) return;
     visit_options(given, [&](const char* other, const auto& from, Role, const char*) {
       if constexpr (std::is_same_v<std::remove_cvref_t<decltype(to)>, std::remove_cvref_t<decltype(from)>>)
         if (std::string_view(name) == other) to = from;
     });
   });
-  if (app.get_option("--data")->count() > 0) result.cache.clear();
-  if (app.get_option("--cache")->count() > 0) result.data.clear();
+  if (flags.given("--data")) result.cache.clear();
+  if (flags.given("--cache")) result.data.clear();
   result.out = given.out;
   result.resume = given.resume;
   return result;

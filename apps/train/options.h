@@ -121,8 +121,9 @@ void visit_options(Options& o,
   visit("memory-limit", o.compute.memory_limit_bytes, Role::Place, "most memory for tensors, such as 4GB; 0: no limit");
   visit("recompute", o.recompute, Role::Place,
         "keep only what enters each stage and compute the rest again in backward: less memory, a third more work");
-  visit("memory-plan", o.memory_plan, Role::Action,
-        "first print what training takes at this --batch, half and twice of it (program memory_plan: without training)");
+  visit(
+      "memory-plan", o.memory_plan, Role::Action,
+      "first print what training takes at this --batch, half and twice of it (program memory_plan: without training)");
   visit("no-graph", o.no_graph, Role::Place, "on a GPU: start each kernel by itself instead of the step as one graph");
   visit("workers", o.workers, Role::Place, "threads that prepare batches; results do not depend on them");
   visit("checkpoint-minutes", o.checkpoint_minutes, Role::Place,
@@ -148,8 +149,8 @@ void visit_options(Options& o, const Visit& visit) requires std::same_as<std::re
 
 // ---- what the lists are used for ----
 
-void add_options(CLI::App& app, BackboneTraining& options);
-void add_options(CLI::App& app, FusionTraining& options);
+void add_options(Flags& flags, BackboneTraining& options);
+void add_options(Flags& flags, FusionTraining& options);
 
 std::string to_toml(const BackboneTraining& options);
 std::string to_toml(const FusionTraining& options);
@@ -161,7 +162,7 @@ std::string identity_toml(const FusionTraining& options);
 // What fine-tuning wants instead of Phase I's defaults, for the flags that were not given: a warm-up and a cosine, the
 // new head at 0.001, and the layers that --weights filled at a tenth of that, which is Phase I's rate. Nothing without
 // --weights.
-void apply_fine_tuning_defaults(BackboneTraining& options, const CLI::App& app);
+void apply_fine_tuning_defaults(BackboneTraining& options, const Flags& flags);
 
 // UsageError when a value makes no sense on its own.
 void check(const BackboneTraining& options);
@@ -169,6 +170,6 @@ void check(const FusionTraining& options);
 
 // The options of a resumed run: those of config.toml, with what was given on this command line where that may change.
 // UsageError lists Identity options that were given and differ; `epochs` may grow or shrink under a constant schedule.
-BackboneTraining resumed_options(const BackboneTraining& given, const CLI::App& app, const std::string& config_file);
+BackboneTraining resumed_options(const BackboneTraining& given, const Flags& flags, const std::string& config_file);
 
 }  // namespace avs

@@ -107,17 +107,15 @@ int main(int argc, char** argv) {
   avs::Program program("gpu_agreement", "Ten training steps of each network on the CPU and on a GPU.",
                        "gpu_agreement --device cuda --models vis-conv,aud-mel");
   avs::Options options;
-  CLI::App& app = program.app();
-  app.add_option("--models", options.models, "default: all five")
-      ->delimiter(',')
-      ->check(CLI::IsMember(avs::backbone_names()));
-  app.add_option("--steps", options.steps, "training steps")->check(CLI::Range(1, 10000))->capture_default_str();
-  app.add_option("--batch", options.batch, "samples a step")->check(CLI::Range(1, 4096))->capture_default_str();
-  app.add_option("--width", options.width, "width of the networks")->capture_default_str();
-  app.add_option("--tolerance", options.tolerance, "largest relative difference of a loss")->capture_default_str();
-  app.add_flag("--small-inputs", options.small_inputs, "32 x 32 where the network takes it");
-  app.add_option("--json", options.json, "write the figures here too");
-  avs::add_compute_options(app, options.compute);
+  avs::Flags& flags = program.flags();
+  flags.add("--models", options.models, "default: all five").joined_by_commas().one_of(avs::backbone_names());
+  flags.add("--steps", options.steps, "training steps").within(1, 10000).shows_default();
+  flags.add("--batch", options.batch, "samples a step").within(1, 4096).shows_default();
+  flags.add("--width", options.width, "width of the networks").shows_default();
+  flags.add("--tolerance", options.tolerance, "largest relative difference of a loss").shows_default();
+  flags.add("--small-inputs", options.small_inputs, "32 x 32 where the network takes it");
+  flags.add("--json", options.json, "write the figures here too");
+  avs::add_compute_options(flags, options.compute);
   return program.run(argc, argv, [&] {
     if (options.models.empty()) options.models = avs::backbone_names();
     const avs::Device gpu = avs::use_device(options.compute).device;

@@ -68,8 +68,8 @@ int main(int argc, char** argv) {
                        "selftest --device cuda\nselftest --device cpu --filter 'LayerNorm*'");
   avs::ComputeOptions compute;
   std::string filter = "*";
-  avs::add_compute_options(program.app(), compute);
-  program.app().add_option("--filter", filter, "GoogleTest's pattern of cases")->capture_default_str();
+  avs::add_compute_options(program.flags(), compute);
+  program.flags().add("--filter", filter, "GoogleTest's pattern of cases").shows_default();
   return program.run(argc, argv, [&] {
     if (avs::test_on(compute, filter) != 0) throw avs::DeviceError("an op computes something else than its reference");
   });

@@ -4,11 +4,11 @@
 // unnoticed. With --write leaves each network as a checkpoint beside what it answers, for peers/read_back.py.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
 
+#include "apps/cli/program.h"
 #include "tests/parity/check/kinds.h"
 #include "tests/parity/check/planted.h"
 
@@ -104,7 +104,7 @@ struct Arguments {
   bool with_mistakes = false;
 };
 
-int run(const Arguments& arguments) {
+bool run(const Arguments& arguments) {
   const std::vector<Case> cases = load_all_cases(arguments.folder);
   bool good = print_rows(measure(cases));
   if (!arguments.write_to.empty()) write_networks(cases, arguments.write_to);
@@ -112,23 +112,20 @@ int run(const Arguments& arguments) {
     std::cerr << "a planted mistake went unnoticed\n";
     good = false;
   }
-  return good ? 0 : 1;
+  return good;
 }
 
 }  // namespace
 }  // namespace avs::parity
 
 int main(int argc, char** argv) {
-  CLI::App app("Holds this engine against cases that its peers made");
+  avs::Program program("parity_check", "Holds this engine against cases that its peers made",
+                       "parity_check build/parity/cases --mistakes");
   avs::parity::Arguments arguments;
-  app.add_option("folder", arguments.folder, "of the cases")->required();
-  app.add_flag("--mistakes", arguments.with_mistakes, "plant every mistake and see that it is caught");
-  app.add_option("--write", arguments.write_to, "a folder for the networks and their answers");
-  CLI11_PARSE(app, argc, argv);
-  try {
-    return avs::parity::run(arguments);
-  } catch (const std::exception& error) {
-    std::cerr << "parity_check: " << error.what() << "\n";
-    return 1;
-  }
+  program.flags().add("folder", arguments.folder, "of the cases").required();
+  program.flags().add("--mistakes", arguments.with_mistakes, "plant every mistake and see that it is caught");
+  program.flags().add("--write", arguments.write_to, "a folder for the networks and their answers");
+  bool good = false;
+  const int code = program.run(argc, argv, [&] { good = avs::parity::run(arguments); });
+  return code != 0 ? code : good ? 0 : 1;
 }
