@@ -9,6 +9,13 @@
 
 #include "tensor/error.h"
 
+#ifdef __SANITIZE_THREAD__
+// oneDNN shares its work by libgomp, whose barriers the sanitizer cannot see: what two of its threads write one after
+// the other looks like a race. The sanitizer asks for this by its name.
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() { return "race:libdnnl.so\n"; }
+#endif
+
 namespace avs {
 
 int thread_count() { return omp_get_max_threads(); }
@@ -20,7 +27,8 @@ void set_thread_count(int threads) {
 
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
   if (n <= 0) return;
-  const int64_t pieces = std::min<int64_t>(omp_in_parallel() ? 1 : thread_count(), std::max<int64_t>(1, n / std::max<int64_t>(1, grain)));
+  const int64_t pieces =
+      std::min<int64_t>(omp_in_parallel() ? 1 : thread_count(), std::max<int64_t>(1, n / std::max<int64_t>(1, grain)));
   if (pieces == 1) return body(0, n);
   std::vector<std::exception_ptr> errors(static_cast<size_t>(pieces));
   const auto piece = [&](int64_t i) {
@@ -36,7 +44,7 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
   piece(0);
   for (std::thread& t : threads) t.join();
 #else
-#pragma omp parallel for num_threads(static_cast<int>(pieces)) schedule(static, 1)
+#pragma omp parallel for num_threads(static_cast <int>(pieces)) schedule(static, 1)
   for (int64_t i = 0; i < pieces; ++i) piece(i);
 #endif
   for (const std::exception_ptr& error : errors)
