@@ -117,22 +117,27 @@ class ToYuv {
  public:
   ToYuv(int width, int height)
       : context_(sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height, AV_PIX_FMT_YUV420P,
-                                SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT, nullptr, nullptr, nullptr)) {}
+                                SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT, nullptr, nullptr, nullptr)),
+        picture_(static_cast<size_t>(3) * width * height + kPadding) {}
   ~ToYuv() { sws_freeContext(context_); }
   ToYuv(const ToYuv&) = delete;
   ToYuv& operator=(const ToYuv&) = delete;
-  void operator()(const uint8_t* rgb, AVFrame& frame) const {
+  void operator()(const uint8_t* rgb, AVFrame& frame) {
+    std::memcpy(picture_.data(), rgb, picture_.size() - kPadding);
+    const uint8_t* const from = picture_.data();
     const int row_bytes = 3 * frame.width;
-    sws_scale(context_, &rgb, &row_bytes, 0, frame.height, frame.data, frame.linesize);
+    sws_scale(context_, &from, &row_bytes, 0, frame.height, frame.data, frame.linesize);
   }
 
  private:
+  static constexpr size_t kPadding = 64;  // libswscale reads some bytes beyond the last pixel
   SwsContext* context_;
+  std::vector<uint8_t> picture_;
 };
 
 void write_video(Mp4& file, Mp4::Output& output, const Tensor& frames) {
   const FramePtr frame = make_frame();
-  const ToYuv to_yuv(output.codec->width, output.codec->height);
+  ToYuv to_yuv(output.codec->width, output.codec->height);
   for (int64_t k = 0; k < frames.shape()[0]; ++k) {
     av_frame_unref(frame.get());
     frame->format = output.codec->pix_fmt;
