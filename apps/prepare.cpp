@@ -34,8 +34,8 @@ struct Arguments {
 };
 
 void add_options(avs::Flags& flags, Arguments& arguments) {
-  flags.add("--data", arguments.data, "Folder of the data set").required().takes("DIR");
-  flags.add("--cache", arguments.cache, "Folder to fill, made if missing").required().takes("DIR");
+  flags.add("--data", arguments.data, "Folder of the data set").required().value_name("DIR");
+  flags.add("--cache", arguments.cache, "Folder to fill, made if missing").required().value_name("DIR");
   flags.add("--workers", arguments.workers, "Clips decoded at once").shows_default().within(1, 1024);
   flags.add("--frames-per-second", arguments.frames.frames_per_second, "Pictures kept of each second").shows_default();
   flags.add("--image-size", arguments.frames.image_size, "Pixels on each side of a kept picture").shows_default();

@@ -11,7 +11,8 @@
 
 #ifdef __SANITIZE_THREAD__
 // oneDNN shares its work by libgomp, whose barriers the sanitizer cannot see: what two of its threads write one after
-// the other looks like a race. The sanitizer asks for this by its name.
+// the other looks like a race. The price: a race of ours that only shows inside a call of oneDNN is not told. The
+// sanitizer asks for this by its name.
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() { return "race:libdnnl.so\n"; }
 #endif

@@ -61,8 +61,8 @@ Flag& Flag::last_counts() {
   return *this;
 }
 
-Flag& Flag::takes(const std::string& kind) {
-  option_.type_name(kind);
+Flag& Flag::value_name(const std::string& name) {
+  option_.type_name(name);
   return *this;
 }
 

@@ -32,10 +32,10 @@ class Flag {
   Flag& positive();
   // problem() says what is wrong with a value, "" for nothing; `accepted` is for --help.
   Flag& checked_by(std::function<std::string(const std::string&)> problem, const std::string& accepted);
-  Flag& joined_by_commas();              // one argument holds a list: a,b,c
-  Flag& takes_units();                   // 4GB, 512 MiB
-  Flag& last_counts();                   // given twice, the later one wins
-  Flag& takes(const std::string& kind);  // "DIR": what --help calls the value
+  Flag& joined_by_commas();                   // one argument holds a list: a,b,c
+  Flag& takes_units();                        // 4GB, 512 MiB
+  Flag& last_counts();                        // given twice, the later one wins
+  Flag& value_name(const std::string& name);  // "DIR": what --help calls the value
 
  private:
   CLI::Option& option_;
@@ -55,7 +55,7 @@ class Flags {
   Flag flag(const std::string& name) const;   // one that add() has made
   bool given(const std::string& name) const;  // on the command line or in the file of --config
 
-  // A TOML file that holds nothing but values of these flags, as if --config had named it. DataError naming the file.
+  // Values from a TOML file, as if --config had named it; DataError naming the file when it cannot be read so.
   void read_toml(const std::string& file);
 
   CLI::App& app() { return *app_; }  // for Program, which parses
