@@ -40,9 +40,9 @@ void check_fft(cufftResult result, const char* what, const Shape& shape) {
   throw DeviceError(message);
 }
 
-class Plan {
+class FftPlan {
  public:
-  Plan(const Shape& shape, Device device) {
+  FftPlan(const Shape& shape, Device device) {
     auto n = static_cast<int>(shape[1]);
     const auto batch = static_cast<int>(shape[0]);
     AVS_CHECK(ShapeError, n == shape[1] && batch == shape[0], "cuFFT: transforms ", shape, " are too many or too long");
@@ -60,9 +60,9 @@ class Plan {
       throw;
     }
   }
-  ~Plan() { cufftDestroy(handle_); }
-  Plan(const Plan&) = delete;
-  Plan& operator=(const Plan&) = delete;
+  ~FftPlan() { cufftDestroy(handle_); }
+  FftPlan(const FftPlan&) = delete;
+  FftPlan& operator=(const FftPlan&) = delete;
 
   void run(Tensor& x) const {
     auto* const data = reinterpret_cast<cufftComplex*>(x.data<float>());
@@ -80,7 +80,7 @@ void fft_forward(Tensor& x) {
   if (x.size() == 0) return;
   using Key = std::tuple<int, int64_t, int64_t>;
   static std::mutex mutex;
-  static auto* const plans = new std::map<Key, Plan>;  // never destroyed: by then the driver may be gone
+  static auto* const plans = new std::map<Key, FftPlan>;  // never destroyed: by then the driver may be gone
   const std::lock_guard lock(mutex);
   const Shape& shape = x.shape();
   plans->try_emplace(Key{x.device().index, shape[0], shape[1]}, shape, x.device()).first->second.run(x);

@@ -60,8 +60,8 @@ TEST_F(InspectCheckpoint, DrawsTheCurveOfARun) {
   ASSERT_EQ(text.exit_code, 0) << text.err;
   EXPECT_THAT(text.out, AllOf(HasSubstr("training loss (first 2.5, last 0.5"), HasSubstr("      2.5 |*"),
                               HasSubstr("      0.5 | *"), HasSubstr("validation accuracy (first 0.25, last 0.75")));
-  const ProgramResult json = run_program("inspect_checkpoint", run_.string() + " --json");
-  EXPECT_EQ(nlohmann::json::parse(json.out)["epochs"].size(), 2u);
+  const ProgramResult as_json = run_program("inspect_checkpoint", run_.string() + " --json");
+  EXPECT_EQ(nlohmann::json::parse(as_json.out)["epochs"].size(), 2u);
 }
 
 TEST_F(InspectCheckpoint, SaysInOneLineWhatIsWrong) {

@@ -17,10 +17,10 @@ std::vector<std::string> metrics_of(const std::string& run) {
   std::ifstream in(run + "/metrics.jsonl");
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) {
-    nlohmann::json json = nlohmann::json::parse(line);
-    json.erase("seconds");
-    json.erase("peak_bytes");
-    lines.push_back(json.dump());
+    nlohmann::json step = nlohmann::json::parse(line);
+    step.erase("seconds");
+    step.erase("peak_bytes");
+    lines.push_back(step.dump());
   }
   return lines;
 }

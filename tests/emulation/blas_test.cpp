@@ -4,14 +4,13 @@
 
 #include "cuda/api.h"
 #include "tensor/ops/cast.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/include/cublasLt.h"
 #include "tests/emulation/runtime.h"
 #include "tests/op_case.h"
 
 namespace avs::cuda {
 namespace {
-
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 
 class Blas : public testing::Test {
  protected:

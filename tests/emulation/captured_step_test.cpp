@@ -1,16 +1,16 @@
-// A step that is captured once and replayed does what the same steps do one kernel at a time, bit for bit; the recording
-// runtime refuses, as a device does, whatever a capture forbids (allocating, waiting, copies of pageable memory), and says
-// where the host waited.
+// A step that is captured once and replayed does what the same steps do one kernel at a time, bit for bit; the
+// recording runtime refuses, as a device does, whatever a capture forbids (allocating, waiting, copies of pageable
+// memory), and says where the host waited.
 #include "apps/train/captured_step.h"
+
 #include "cuda/pools.h"
 #include "tensor/ops/add.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/runtime.h"
 #include "tests/emulation/small_training.h"
 
 namespace avs {
 namespace {
-
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 
 using Training = SmallTraining;
 
@@ -61,7 +61,8 @@ void expect_equal_steps(Training& eager, Training& graph, const std::string& mod
   }
   EXPECT_EQ(eager.arena->values().to_vector(), graph.arena->values().to_vector());
   const auto one = eager.net->buffers(), two = graph.net->buffers();
-  for (size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i]->value.to_vector(), two[i]->value.to_vector()) << one[i]->path;
+  for (size_t i = 0; i < one.size(); ++i)
+    EXPECT_EQ(one[i]->value.to_vector(), two[i]->value.to_vector()) << one[i]->path;
   if (got.back().l2) {
     EXPECT_EQ(*got.back().l2, eager.adam->l2_penalty());
   }
@@ -77,11 +78,12 @@ TEST_P(CapturedSteps, AreTheEagerStepsBitForBit) {
     expect_equal_steps(eager, graph, GetParam(), 2, MixupScheme::None, -1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backbones, CapturedSteps, testing::Values("aud-mel", "vis-inc", "vis-conv"), [](const auto& test) {
-  std::string name = test.param;
-  std::ranges::replace(name, '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Backbones, CapturedSteps, testing::Values("aud-mel", "vis-inc", "vis-conv"),
+                         [](const auto& test) {
+                           std::string name = test.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
 
 TEST(CapturedStepsInF16, AreTheEagerStepsWithTheirLossScale) {
   Training eager("vis-conv", DType::F16), graph("vis-conv", DType::F16);

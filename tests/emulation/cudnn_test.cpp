@@ -7,14 +7,13 @@
 
 #include "cuda/plan_file.h"
 #include "tensor/ops/cast.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/machine.h"
 #include "tests/op_case.h"
 #include "tests/reference/conv2d.h"
 
 namespace avs {
 namespace {
-
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 
 class CudnnStandIn : public testing::Test {
  protected:

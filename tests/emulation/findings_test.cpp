@@ -1,16 +1,16 @@
-// Does the emulation find what it promises to? A sound kernel passes in every order; each copy of it with a planted fault
-// ends in a finding that says what is wrong, in which kernel, on which line, in which block and thread.
+// Does the emulation find what it promises to? A sound kernel passes in every order; each copy of it with a planted
+// fault ends in a finding that says what is wrong, in which kernel, on which line, in which block and thread.
 #include <algorithm>
 
 #include "cuda/api.h"
 #include "tests/emulation/faults/faults.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/machine.h"
 #include "tests/op_case.h"
 
 namespace avs {
 namespace {
 
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 constexpr int64_t kRows = 4, kColumns = 77;
 
 class Findings : public testing::Test {
@@ -43,7 +43,8 @@ TEST_F(Findings, NameEveryPlantedFaultInEveryOrder) {
       emulation::set_order(order, 5);
       const std::string found = error_of<emulation::Finding>([&] { fault.run(x_, y_); });
       EXPECT_THAT(found, testing::HasSubstr(fault.finding));
-      EXPECT_THAT(found, testing::MatchesRegex("kernel \\w+_kernel, .*(faults\\.cu|device\\.cuh):[0-9]+.*thread.*")) << found;
+      EXPECT_THAT(found, testing::MatchesRegex("kernel \\w+_kernel, .*(faults\\.cu|device\\.cuh):[0-9]+.*thread.*"))
+          << found;
       EXPECT_THAT(found, testing::HasSubstr("block ("));
     }
   }

@@ -4,12 +4,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/emulation/gpu.h"
 #include "tests/op_case.h"
 
 namespace avs {
 namespace {
 
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 constexpr int64_t kClasses = 3;
 const std::vector<std::string> kInputs = {"aud-mel", "vis-conv", "vis-inc"};
 

@@ -3,13 +3,12 @@
 #include "apps/train/inference.h"
 
 #include "tensor/ops/softmax.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/runtime.h"
 #include "tests/models/small_backbones.h"
 
 namespace avs {
 namespace {
-
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 
 std::unique_ptr<Backbone> network(const std::string& model) {
   BackboneOptions options = small_options(model);

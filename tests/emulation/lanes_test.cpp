@@ -1,11 +1,12 @@
-// Lanes on the emulated device are streams, and what no event orders is a race there: so a fork that is not waited for, a
-// missing join or memory that is handed out too early cannot pass unseen.
+// Lanes on the emulated device are streams, and what no event orders is a race there: so a fork that is not waited for,
+// a missing join or memory that is handed out too early cannot pass unseen.
 #include "tensor/lanes.h"
 
 #include "cuda/api.h"
 #include "layers/optim/adam.h"
 #include "models/residual_inception.h"
 #include "tensor/ops/add.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/machine.h"
 #include "tests/emulation/runtime.h"
 #include "tests/op_case.h"
@@ -13,7 +14,6 @@
 namespace avs {
 namespace {
 
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 constexpr int64_t kCount = 3000;
 
 Tensor full(float value) { return Tensor::full({kCount}, value, kGpu); }

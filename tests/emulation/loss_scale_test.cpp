@@ -1,15 +1,14 @@
 // Training in f16 on the emulated device, where gradients are multiplied by a scale that finds its own size: an
 // overflow costs exactly its step, and what is left is the training in f32 but for rounding.
 #include "apps/train/captured_step.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/small_training.h"
 
 namespace avs {
 namespace {
 
-constexpr Device kGpu{Device::Kind::Cuda, 0};
-
-struct Training : SmallTraining {
-  explicit Training(DType dtype, float scale = 0) : SmallTraining("vis-conv", dtype) {
+struct ScaledTraining : SmallTraining {
+  explicit ScaledTraining(DType dtype, float scale = 0) : SmallTraining("vis-conv", dtype) {
     if (scale > 0) set_scale(scale);
   }
   void set_scale(float scale) {
@@ -33,7 +32,7 @@ struct Training : SmallTraining {
 };
 
 TEST(TrainingInF16, AnOverflowSkipsExactlyItsStepAndHalvesTheScale) {
-  Training disturbed(DType::F16, 1e30f), calm(DType::F16, 4096.0f);
+  ScaledTraining disturbed(DType::F16, 1e30f), calm(DType::F16, 4096.0f);
   const std::vector<float> before = disturbed.arena->values().to_vector();
   const StepResult overflow = disturbed.step(0);
   EXPECT_TRUE(overflow.skipped);
@@ -48,7 +47,7 @@ TEST(TrainingInF16, AnOverflowSkipsExactlyItsStepAndHalvesTheScale) {
 }
 
 TEST(TrainingInF16, IsTheTrainingInF32ButForRounding) {
-  Training half(DType::F16), full(DType::F32);
+  ScaledTraining half(DType::F16), full(DType::F32);
   for (int64_t index = 0; index < 3; ++index) {
     const StepResult a = half.step(index), b = full.step(index);
     EXPECT_FALSE(a.skipped);
@@ -60,7 +59,7 @@ TEST(TrainingInF16, IsTheTrainingInF32ButForRounding) {
 // Without the scale, gradients below 6e-8 are lost in f16. A loss that is weighted down shows it: backward from 1e-6.
 TEST(TrainingInF16, TheScaleSavesGradientsThatF16CannotHold) {
   const auto gradients = [](DType dtype, float scale) {
-    Training t(dtype);
+    ScaledTraining t(dtype);
     t.net->train();
     t.net->random().set(3, 1);
     const Tensor x = random_input(small_input("vis-conv", 2), 5).to(kGpu);

@@ -6,6 +6,7 @@
 #include "cuda/blas.h"
 #include "tensor/ops/cast.h"
 #include "tests/emulation/faults/wmma_faults.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/machine.h"
 #include "tests/op_case.h"
 #include "tests/reference/gelu.h"
@@ -13,7 +14,6 @@
 namespace avs::cuda {
 namespace {
 
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 const std::pair<Order, Order> kOrders[] = {{Order::Plain, Order::Plain},
                                            {Order::Plain, Order::Transposed},
                                            {Order::Transposed, Order::Plain},

@@ -5,12 +5,12 @@
 #include <optional>
 
 #include "layers/optim/adam.h"
+#include "tests/emulation/gpu.h"
 #include "tests/models/small_backbones.h"
 
 namespace avs {
 
 struct SmallTraining {
-  static constexpr Device kGpu{Device::Kind::Cuda, 0};
   static constexpr int64_t kClasses = 4;
   std::unique_ptr<Backbone> net;
   std::optional<ParameterArena> arena;

@@ -9,6 +9,7 @@
 #include "audio/gammatone.h"
 #include "audio/mel.h"
 #include "cuda/fft.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/runtime.h"
 #include "tests/op_case.h"
 
@@ -16,8 +17,6 @@ namespace avs {
 namespace {
 
 using audio::StereoSample;
-
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 
 // Two chords and noise, 0.5 s: something in every band.
 std::vector<StereoSample> sound(size_t samples) {

@@ -5,6 +5,7 @@
 #include "cuda/api.h"
 #include "cuda/runtime.h"
 #include "cuda/staging.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/machine.h"
 #include "tests/emulation/runtime.h"
 #include "tests/op_case.h"
@@ -12,7 +13,6 @@
 namespace avs {
 namespace {
 
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 constexpr int64_t kCount = 5000;
 
 class Streams : public testing::Test {

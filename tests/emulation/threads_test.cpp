@@ -1,15 +1,15 @@
 // Host threads that share a device, as prepare's workers do.
 #include <thread>
 
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/runtime.h"
 #include "tests/op_case.h"
 
 namespace avs {
 namespace {
 
-constexpr Device kGpu{Device::Kind::Cuda, 0};
-
-// CUDA's current device is each thread's own: on cuda:1, a thread that did not choose it would launch on another's stream.
+// CUDA's current device is each thread's own: on cuda:1, a thread that did not choose it would launch on another's
+// stream.
 TEST(Threads, ChooseTheirDeviceOnceEach) {
   const Tensor x = to_tensor({1, 2, 3}, {3}, kGpu);
   emulation::set_fault({.function = "cudaSetDevice", .after = 0, .error = 101, .sticky = false});

@@ -2,6 +2,7 @@
 // findings, with tails in every extent.
 #include "bench/variants/variants.h"
 
+#include "tests/emulation/gpu.h"
 #include "tests/op_case.h"
 #include "tests/reference/depthwise_conv2d.h"
 #include "tests/reference/layer_norm.h"
@@ -9,8 +10,6 @@
 
 namespace avs {
 namespace {
-
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 
 TEST(Variants, OfLayerNormAgreeWithTheDefinition) {
   for (const auto& [rows, c] : {std::pair<int64_t, int64_t>{5, 96}, {3, 33}, {2, 200}, {9, 7}, {1, 1001}}) {

@@ -3,12 +3,11 @@
 // parameter's gradient, the running statistics, and the parameters after the step.
 #include "apps/train/fusion_training.h"
 #include "apps/train/train_step.h"
+#include "tests/emulation/gpu.h"
 #include "tests/models/small_backbones.h"
 
 namespace avs {
 namespace {
-
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 
 struct Step {
   double loss = 0;
@@ -51,7 +50,8 @@ Step step_of(const std::string& model, Device device, DType dtype = DType::F32) 
   return step;
 }
 
-// Over all tensors together: single gradients of a network at its start can be pure rounding (a bias before a BatchNorm).
+// Over all tensors together: single gradients of a network at its start can be pure rounding (a bias before a
+// BatchNorm).
 double distance(const std::map<std::string, Vector>& got, const std::map<std::string, Vector>& expected) {
   Vector a, b;
   for (const auto& [path, values] : expected) {
@@ -118,7 +118,8 @@ TEST(WholeStepOfAFusion, OnTheEmulatedDeviceIsTheStepOnTheCpu) {
         net.to(device);
         std::vector<Variable> x;
         for (uint64_t i = 0; i < 5; ++i)
-          x.emplace_back(to_tensor(reference::random_vector(6 * options.embedding_size, i), {6, options.embedding_size}, device));
+          x.emplace_back(
+              to_tensor(reference::random_vector(6 * options.embedding_size, i), {6, options.embedding_size}, device));
         const Variable loss = softmax_kl(net.run(x), soft_targets(6).to(device), 1e-7f);
         loss.backward();
         losses[device.kind] = loss.value().item();

@@ -8,10 +8,11 @@
 namespace avs {
 namespace {
 
-struct Layer {
+struct LinearShapes {
   Shape x, w;
 };
-const std::vector<Layer> kLayers = {{{3, 5}, {7, 5}}, {{2, 3, 4, 6}, {5, 6}}, {{1, 1}, {1, 1}}, {{17, 33}, {19, 33}}};
+const std::vector<LinearShapes> kLinearShapes = {
+    {{3, 5}, {7, 5}}, {{2, 3, 4, 6}, {5, 6}}, {{1, 1}, {1, 1}}, {{17, 33}, {19, 33}}};
 
 Vector transposed(const Vector& x, int64_t columns) {
   Vector y;
@@ -22,7 +23,7 @@ Vector transposed(const Vector& x, int64_t columns) {
 
 TEST(Linear, MatchesTheOracle) {
   for (const Device device : devices())
-    for (const auto& [x, w] : kLayers) {
+    for (const auto& [x, w] : kLinearShapes) {
       check_op({str("linear ", x, " * ", w),
                 {x, w, {w[0]}},
                 [](const auto& v) { return linear(v[0], v[1], v[2]); },
@@ -38,7 +39,7 @@ TEST(Linear, MatchesTheOracle) {
 
 TEST(LinearGelu, MatchesTheOracle) {
   for (const Device device : devices())
-    for (const auto& [x, w] : kLayers)
+    for (const auto& [x, w] : kLinearShapes)
       check_op(
           {str("linear_gelu ", x, " * ", w),
            {x, w, {w[0]}},

@@ -13,6 +13,7 @@ namespace avs::golden {
 inline constexpr double kWidth = 0.01;
 
 const std::filesystem::path& folder();
+inline std::string model_of(const std::string& name) { return name.starts_with("inception") ? "vis-inc" : "vis-conv"; }
 inline std::filesystem::path file(const std::string& name) { return folder() / name; }
 const Checkpoint& expected();  // "x": the picture; each file's name: what its library computes
 std::string bytes_of(const std::filesystem::path& file);

@@ -129,12 +129,10 @@ const std::vector<std::string>& files() {
       "convnext_timm.safetensors", "convnext_timm_legacy.pth",  "convnext_torchvision.pth"};
   return names;
 }
-std::string model_of(const std::string& name) { return name.starts_with("inception") ? "vis-inc" : "vis-conv"; }
-
 TEST(Damage, TruncationAnywhereIsOneError) {
   for (const std::string& name : files()) {
     const std::string whole = golden::bytes_of(golden::file(name));
-    const auto network = make_backbone({.model = model_of(name), .classes = 3, .width = golden::kWidth});
+    const auto network = make_backbone({.model = golden::model_of(name), .classes = 3, .width = golden::kWidth});
     Rng rng(1);
     for (int i = 0; i < 25; ++i) {
       const auto kept =
@@ -151,7 +149,7 @@ TEST(Damage, TruncationAnywhereIsOneError) {
 TEST(Damage, ChangedBytesNeverCrashOrHang) {
   for (const std::string& name : files()) {
     const std::string whole = golden::bytes_of(golden::file(name));
-    const auto network = make_backbone({.model = model_of(name), .classes = 3, .width = golden::kWidth});
+    const auto network = make_backbone({.model = golden::model_of(name), .classes = 3, .width = golden::kWidth});
     Rng rng(2);
     const auto below = [&](size_t bound) { return static_cast<size_t>(rng.uniform() * static_cast<double>(bound)); };
     int refused = 0;

@@ -37,8 +37,6 @@ std::vector<float> answer(Backbone& network, bool logits) {
 
 BackboneOptions base(const std::string& model) { return {.model = model, .classes = 3, .width = golden::kWidth}; }
 
-std::string model_of(const std::string& file) { return file.starts_with("inception") ? "vis-inc" : "vis-conv"; }
-
 struct Golden {
   const char* file;
   const char* layout;
@@ -50,7 +48,8 @@ class EveryRoute : public testing::TestWithParam<Golden> {};
 TEST_P(EveryRoute, GivesTheLibrarysOwnNumbers) {
   const Golden golden = GetParam();
   ImportReport report;
-  const auto network = make_backbone_from_weights(base(model_of(golden.file)), golden::file(golden.file), {}, &report);
+  const auto network =
+      make_backbone_from_weights(base(golden::model_of(golden.file)), golden::file(golden.file), {}, &report);
   EXPECT_EQ(report.layout, golden.layout);
   EXPECT_LT(
       relative_error(answer(*network, report.file_classes > 0), golden::expected().tensors.at(golden.file).to_vector()),
@@ -86,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Weights, AreRecognisedByContentNotByName) {
   for (const char* name : {"inception_torch.pth", "inception_keras_legacy.h5", "convnext_timm.safetensors"}) {
     const auto disguised = golden::written("weights.txt", golden::bytes_of(golden::file(name)));
-    const auto network = make_backbone_from_weights(base(model_of(name)), disguised);
+    const auto network = make_backbone_from_weights(base(golden::model_of(name)), disguised);
     EXPECT_LT(relative_error(answer(*network, network->options().head == HeadKind::Direct),
                              golden::expected().tensors.at(name).to_vector()),
               1e-5)
@@ -195,7 +194,7 @@ TEST(Weights, WhatTheFileHasNoHeadForBeginsAsTheSeedDrawsIt) {
   for (const char* file : {"inception_keras_legacy.h5", "convnext_keras_legacy.h5"}) {
     SCOPED_TRACE(file);
     ImportReport report;
-    const auto network = make_backbone_from_weights(base(model_of(file)), golden::file(file), {}, &report);
+    const auto network = make_backbone_from_weights(base(golden::model_of(file)), golden::file(file), {}, &report);
     ASSERT_FALSE(report.head_taken);
     EXPECT_EQ(head_of(*network), head_of(*make_backbone(network->options())));
   }

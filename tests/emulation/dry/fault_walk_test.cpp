@@ -6,6 +6,7 @@
 #include "apps/train/captured_step.h"
 #include "models/residual_inception.h"
 #include "tensor/lanes.h"
+#include "tests/emulation/gpu.h"
 #include "tests/emulation/include/cublasLt.h"
 #include "tests/emulation/include/cuda_runtime_api.h"
 #include "tests/emulation/runtime.h"
@@ -15,8 +16,6 @@ namespace avs {
 namespace {
 
 using emulation::Fault;
-constexpr Device kGpu{Device::Kind::Cuda, 0};
-
 Tensor labels(int64_t n) {
   Tensor t = Tensor::zeros({n, 3});
   for (int64_t i = 0; i < n; ++i) t.data<float>()[i * 3 + i % 3] = 1.0f;
@@ -111,7 +110,8 @@ class FaultWalk : public testing::Test {
     }
   }
 
-  // A full device: the arena gives back what it keeps and asks once more. And what a destructor gives back no longer matters.
+  // A full device: the arena gives back what it keeps and asks once more. And what a destructor gives back no longer
+  // matters.
   static bool may_go_on(const std::string& function, int error) {
     const bool asked_again = function == "cudaMalloc" && error == cudaErrorMemoryAllocation;
     return asked_again || function.find("Free") != std::string::npos || function.find("Destroy") != std::string::npos;
@@ -122,7 +122,8 @@ class FaultWalk : public testing::Test {
     static const std::regex kernel("CUDA: \\w+: cuda");
     EXPECT_TRUE(std::regex_search(message, kernel));
     static const std::regex place(
-        "in layer '|in the gradient of|in backbone|adam|loss_scale|mixup|softmax_kl|cast_|fill_|squares|total_|finite|copy");
+        "in layer '|in the gradient of|in "
+        "backbone|adam|loss_scale|mixup|softmax_kl|cast_|fill_|squares|total_|finite|copy");
     EXPECT_TRUE(std::regex_search(message, place));
   }
 
@@ -161,8 +162,9 @@ TEST_F(FaultWalk, AFailedLaunch) {
 }
 
 TEST_F(FaultWalk, EveryFunctionOfTheRuntimeThatATrainingCalls) {
-  for (const char* function : {"cudaLaunchKernel", "cudaMemcpyAsync", "cudaMemsetAsync", "cudaMalloc", "cudaStreamBeginCapture",
-                               "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphLaunch", "cudaStreamSynchronize"}) {
+  for (const char* function :
+       {"cudaLaunchKernel", "cudaMemcpyAsync", "cudaMemsetAsync", "cudaMalloc", "cudaStreamBeginCapture",
+        "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphLaunch", "cudaStreamSynchronize"}) {
     const std::string message = said(function, 0, cudaErrorLaunchFailure, false);
     EXPECT_THAT(message, testing::HasSubstr("cudaErrorLaunchFailure")) << function;
     EXPECT_EQ(emulation::last_fault(), function);

@@ -1,18 +1,17 @@
 // Memory plans of the networks at full width on the CUDA backend's own allocator, and the table of docs/porting.md.
+#include <gmock/gmock.h>
+
 #include <fstream>
 #include <sstream>
 #include <tuple>
 
-#include <gmock/gmock.h>
-
 #include "apps/train/memory_plan.h"
 #include "tests/apps/run_program.h"
+#include "tests/emulation/gpu.h"
 #include "tests/op_case.h"
 
 namespace avs {
 namespace {
-
-constexpr Device kGpu{Device::Kind::Cuda, 0};
 
 PlannedRun full_run(const std::string& model, DType dtype, bool recompute) {
   PlannedRun run;
@@ -22,8 +21,8 @@ PlannedRun full_run(const std::string& model, DType dtype, bool recompute) {
   return run;
 }
 
-// The plan is made at 2 and 4 samples; 32 are the paper's batch. Its peak was too large by 1.9 % for aud-mel in 16 bits and
-// by less elsewhere: what is taken and given back between falls into the arena's segments otherwise.
+// The plan is made at 2 and 4 samples; 32 are the paper's batch. Its peak was too large by 1.9 % for aud-mel in 16 bits
+// and by less elsewhere: what is taken and given back between falls into the arena's segments otherwise.
 TEST(MemoryTable, PlansAreWhatTheArenaCountsAtFullWidth) {
   for (const auto& [model, dtype, recompute] : {std::tuple{"aud-mel", DType::BF16, false},
                                                 {"vis-inc", DType::F32, true},
@@ -56,7 +55,8 @@ TEST(MemoryTable, OfTheDocumentIsWhatTheProgramPrints) {
   std::istringstream printed(run_program("emulated_memory_plan", "--table --device cuda --model vis-conv").out);
   const std::vector<std::string> now = rows_of(printed);
   ASSERT_EQ(now.size(), 4u);
-  for (const std::string& row : now) EXPECT_THAT(written, testing::Contains(row)) << "./run memory_table prints the present one";
+  for (const std::string& row : now)
+    EXPECT_THAT(written, testing::Contains(row)) << "./run memory_table prints the present one";
 }
 
 TEST(MemoryTable, EveryBackboneTrainsInFourGigabytesAndAnswersInOne) {
