@@ -8,7 +8,7 @@ for nvcc in "$(command -v nvcc)" /usr/local/cuda/bin/nvcc "$root/build/nvcc/bin/
     echo "$nvcc"
     exit 0
   fi
-  echo "$nvcc is older than CUDA 13" >&2
+  echo "$nvcc is not one of CUDA 13 or newer" >&2
 done
 echo "no nvcc of CUDA 13 or newer on this machine" >&2
 exit 1

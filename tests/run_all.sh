@@ -73,20 +73,21 @@ done
 wait
 cat "$parts"/* >"$results" 2>/dev/null
 
-# cuda/ with NVIDIA's compiler, where there is one: every file for two architectures, a warning is an error; then what ptxas
-# said of every kernel is held against docs/cuda_report.md.
+# What NVIDIA's compiler is for, where there is one: every file for two architectures, a warning is an error; then what ptxas
+# said of every kernel is held against docs/cuda_report.md; then a program is linked, which starts without a GPU too.
 compile_cuda() {
   local name='cuda: every file compiles for sm_75 and sm_90a without a warning' tree="$build/cuda" started=$SECONDS nvcc
   local page='cuda: no kernel spills, and all are as docs/cuda_report.md says' said options
+  local starts='cuda: a program with the CUDA backend links and starts'
   if ! nvcc=$("$root/cmake/nvcc.sh" 2>/dev/null); then
     said=$("$root/cmake/nvcc.sh" 2>&1 | tr '\n' ';')
-    printf 'skipped %s\t%s\n' "$name" "$said" "$page" "$said" >>"$results"
+    printf 'skipped %s\t%s\n' "$name" "$said" "$page" "$said" "$starts" "$said" >>"$results"
     return
   fi
   mkdir -p "$tree"
   mapfile -t options < <("$root/tests/cuda_report/report.sh" options 75,90a)
   if cmake -S "$root" -B "$tree" -G Ninja -DCMAKE_CUDA_COMPILER="$nvcc" "${options[@]}" >"$tree/build.log" 2>&1 &&
-    cmake --build "$tree" --target avs_cuda >>"$tree/build.log" 2>&1; then
+    cmake --build "$tree" --target avs_cuda avs_variants >>"$tree/build.log" 2>&1; then
     printf 'passed %s\t\n' "$name" >>"$results"
     said=$("$root/tests/cuda_report/report.sh" compare "$tree" "$nvcc")
     case $? in
@@ -100,6 +101,12 @@ compile_cuda() {
         printf 'failed %s\t(./run cuda_report makes it anew)\n' "$page" >>"$results"
         ;;
     esac
+    if cmake --build "$tree" --target variants_bench >>"$tree/build.log" 2>&1 &&
+      "$tree/bin/variants_bench" --benchmark_list_tests 2>&1 | grep -q '^cuda/layer_norm.cu/'; then
+      printf 'passed %s\t\n' "$starts" >>"$results"
+    else
+      printf 'failed %s\t(log: %s)\n' "$starts" "$tree/build.log" >>"$results"
+    fi
   else
     grep -v '^\[[0-9]*/[0-9]*\] \(Building\|Linking\)' "$tree/build.log"
     printf 'failed %s\t(log: %s)\n' "$name" "$tree/build.log" >>"$results"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What nvcc says of the kernels, in a build of cuda/ that began with this script's `options` (keep_ptxas.sh keeps it there).
 #   report.sh options ARCHITECTURES        options for cmake; ARCHITECTURES as in 75,90a
-#   report.sh table TREE NVCC              docs/cuda_report.md, from the build in TREE; exit 1 when a kernel spills
-#   report.sh compare TREE NVCC            holds TREE against that page: prints what differs; exit 1 when anything does,
+#   report.sh table TREE NVCC PAGE         writes PAGE from the build in TREE; exit 1 when a kernel spills
+#   report.sh compare TREE NVCC            holds TREE against docs/cuda_report.md: prints what differs; exit 1 when anything does,
 #                                          3 where only spills and names were compared: the page is another nvcc's
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,7 +12,7 @@ page=$root/docs/cuda_report.md
 # nvcc optimises kernels without being asked; what is around them is compiled, not run, and need not be optimised.
 options() {
   printf '%s\n' -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DCMAKE_CUDA_FLAGS_DEBUG=-DNDEBUG \
-    -DAVS_CUDA=ON -DAVS_TESTS=OFF -DAVS_BENCH=OFF -DCMAKE_CUDA_FLAGS=-Xptxas=-v \
+    -DCMAKE_UNITY_BUILD=ON -DAVS_CUDA=ON -DAVS_TESTS=OFF -DCMAKE_CUDA_FLAGS=-Xptxas=-v \
     "-DCMAKE_CUDA_COMPILER_LAUNCHER=$here/keep_ptxas.sh" "-DAVS_CUDA_ARCHITECTURES=$(sed 's/,/-real;/g' <<<"$1")-real"
 }
 
@@ -34,7 +34,7 @@ statements() {
 }
 
 table() {
-  local architectures
+  local architectures page=$3
   architectures=$(resources "$1" | cut -f 2 | sort -u -V | tr '\n' ' ')
   awk -f "$here/table.awk" -v architectures="${architectures% }" -v nvcc="$(version_of "$2")" \
     <(kept "$1" kernels | xargs cat | readable) <(resources "$1") <(statements) >"$page.part"
@@ -55,7 +55,7 @@ compare() {
 
 case "${1:-} $#" in
   'options 2') options "$2" ;;
-  'table 3') table "$2" "$3" ;;
+  'table 4') table "$2" "$3" "$4" ;;
   'compare 3') compare "$2" "$3" ;;
-  *) echo "report.sh: options ARCHITECTURES, table TREE NVCC or compare TREE NVCC" >&2; exit 2 ;;
+  *) echo "report.sh: options ARCHITECTURES, table TREE NVCC PAGE or compare TREE NVCC" >&2; exit 2 ;;
 esac

@@ -3,7 +3,7 @@
 #
 # Theoretical occupancy, from NVIDIA's tables of compute capabilities: how many blocks fit a multiprocessor by threads,
 # blocks, registers (given out to each warp by 256, in groups of four warps) and shared memory, as a share of the warps it
-# can hold.
+# can hold; "?" for an architecture that is not in the table below.
 function limits(architecture, warps, blocks, shared_kb) {
   most_warps[architecture] = warps
   most_blocks[architecture] = blocks
@@ -12,6 +12,7 @@ function limits(architecture, warps, blocks, shared_kb) {
 function up(n, unit) { return int((n + unit - 1) / unit) * unit }
 function least(a, b) { return a < b ? a : b }
 function occupancy(architecture, threads, registers, shared,    warps, fit, by_registers) {
+  if (!(architecture in most_warps)) return "?"
   warps = up(threads, 32) / 32
   fit = least(most_blocks[architecture], int(most_warps[architecture] / warps))
   by_registers = int(65536 / up((registers < 1 ? 1 : registers) * 32, 256))
@@ -26,6 +27,7 @@ BEGIN {
   limits("75", 32, 16, 64)
   limits("80", 64, 32, 164)
   limits("86", 48, 16, 100)
+  limits("87", 48, 16, 164)
   limits("89", 48, 24, 100)
   limits("90a", 64, 32, 228)
   limits("120", 48, 24, 100)
