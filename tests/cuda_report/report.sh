@@ -12,7 +12,7 @@ page=$root/docs/cuda_report.md
 # nvcc optimises kernels without being asked; what is around them is compiled, not run, and need not be optimised.
 options() {
   printf '%s\n' -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DCMAKE_CUDA_FLAGS_DEBUG=-DNDEBUG \
-    -DCMAKE_UNITY_BUILD=ON -DAVS_CUDA=ON -DAVS_TESTS=OFF -DCMAKE_CUDA_FLAGS=-Xptxas=-v \
+    -DCMAKE_UNITY_BUILD=ON -DAVS_CUDA=ON -DAVS_TESTS=OFF -DAVS_BENCH=ON -DCMAKE_CUDA_FLAGS=-Xptxas=-v \
     "-DCMAKE_CUDA_COMPILER_LAUNCHER=$here/keep_ptxas.sh" "-DAVS_CUDA_ARCHITECTURES=$(sed 's/,/-real;/g' <<<"$1")-real"
 }
 
