@@ -58,6 +58,12 @@ Device device_of(int64_t argument) { return argument == 0 ? kCpu : Device{Device
 bool usable(Device device) { return !device.is_cuda() || cuda::available(); }
 std::vector<int64_t> devices() { return cuda::available() ? std::vector<int64_t>{0, 1} : std::vector<int64_t>{0}; }
 
+void rows_of_channels(benchmark::internal::Benchmark* bench, std::initializer_list<std::pair<int64_t, int64_t>> sizes) {
+  bench->ArgNames({"device", "rows", "channels"});
+  for (const int64_t device : devices())
+    for (const auto& [rows, channels] : sizes) bench->Args({device, rows, channels});
+}
+
 Tensor random_tensor(const Shape& shape, Device device) {
   // The values repeat after 64 Ki elements: large inputs should not take longer to make than to use.
   static const std::vector<float> pool = [] {
@@ -115,9 +121,9 @@ double gflop_per_second(Device device, DType dtype) {
   return at->second;
 }
 
-void report_bandwidth(benchmark::State& state, size_t bytes_per_iteration, Device device) {
+void report_bandwidth(benchmark::State& state, double bytes, Device device) {
   using benchmark::Counter;
-  const double bytes = static_cast<double>(bytes_per_iteration), bound = copy_gb_per_second(device);
+  const double bound = copy_gb_per_second(device);
   const auto flags = Counter::kIsIterationInvariantRate;
   state.counters["GB/s"] = Counter(1e-9 * bytes, flags);
   if (bound > 0) state.counters["%copy"] = Counter(1e-7 * bytes / bound, flags);

@@ -9,6 +9,10 @@
 
 #include <benchmark/benchmark.h>
 
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
 #include "tensor/tensor.h"
 
 namespace avs::bench {
@@ -32,17 +36,16 @@ class DeviceTimer {
   double start_seconds_ = 0;
 };
 
-double copy_gb_per_second(Device device);  // bytes read plus bytes written
+double copy_gb_per_second(Device device);                          // bytes read plus bytes written
 double gflop_per_second(Device device, DType dtype = DType::F32);  // matrix product
 
 // Counters of one benchmark, from its mean time: "GB/s" and "%copy", "GFLOP/s" and "%matmul".
-void report_bandwidth(benchmark::State& state, size_t bytes_per_iteration, Device device);
+void report_bandwidth(benchmark::State& state, double bytes_per_iteration, Device device);
 void report_flops(benchmark::State& state, double flops_per_iteration, Device device, DType dtype = DType::F32);
 
 // The loop that nearly every op benchmark is: cold caches, manual time. Use with ->UseManualTime().
 template <typename Work>
 void run(benchmark::State& state, Device device, Work&& work) {
-  if (!usable(device)) return state.SkipWithError("no such device");
   work();  // compiles primitives and touches fresh memory
   DeviceTimer timer(device);
   for (auto _ : state) {
@@ -51,6 +54,19 @@ void run(benchmark::State& state, Device device, Work&& work) {
     benchmark::DoNotOptimize(work());
     state.SetIterationTime(timer.stop_seconds());
   }
+}
+
+// Most ops take rows of channels: sizes for every usable device, as arguments device, rows, channels.
+void rows_of_channels(benchmark::internal::Benchmark* bench, std::initializer_list<std::pair<int64_t, int64_t>> sizes);
+
+// work(x, dy) on two tensors of such a size, where `tensors_moved` of them (in f32) must pass through memory.
+template <typename Work>
+void run_on_rows(benchmark::State& state, double tensors_moved, Work&& work) {
+  const Device device = device_of(state.range(0));
+  const Shape shape{state.range(1), state.range(2)};
+  const Tensor x = random_tensor(shape, device), dy = random_tensor(shape, device);
+  run(state, device, [&] { return work(x, dy); });
+  report_bandwidth(state, tensors_moved * static_cast<double>(x.bytes()), device);
 }
 
 }  // namespace avs::bench

@@ -6,9 +6,7 @@ namespace avs {
 namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] : {std::pair{21802784, 1}, {27820128, 1}, {15370, 1}}) bench->Args({device, rows, c});
+  bench::rows_of_channels(bench, {{21802784, 1}, {27820128, 1}, {15370, 1}});
 }
 
 struct Arena {
@@ -18,13 +16,12 @@ struct Arena {
 template <typename Work>
 void bench_adam(benchmark::State& state, double tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Shape shape{state.range(1), state.range(2)};
   Arena arena{bench::random_tensor(shape, device), bench::random_tensor(shape, device),
               Tensor::zeros(shape, DType::F32, device), Tensor::full(shape, 1.0f, device),
               Tensor::full({2}, 1e-4f, device)};
   bench::run(state, device, [&] { return work(arena); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(shape.size() * 4), device);
 }
 
 void adam_step(benchmark::State& state) {

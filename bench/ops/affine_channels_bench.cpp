@@ -5,21 +5,16 @@
 namespace avs {
 namespace {
 
-void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] : {std::pair{16 * 224 * 224, 3}}) bench->Args({device, rows, c});
-}
+void sizes(benchmark::internal::Benchmark* bench) { bench::rows_of_channels(bench, {{16 * 224 * 224, 3}}); }
 
 template <typename Work>
 void bench_affine_channels(benchmark::State& state, double tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Shape shape{state.range(1), state.range(2)};
   const Tensor x = bench::random_tensor(shape, device), pixels = Tensor::zeros(shape, DType::U8, device);
   const Tensor c = bench::random_tensor({shape[-1]}, device);
   bench::run(state, device, [&] { return work(x, pixels, c); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(shape.size() * 4), device);
 }
 
 void affine_channels_pixels(benchmark::State& state) {

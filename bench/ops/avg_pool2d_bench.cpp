@@ -19,7 +19,6 @@ void sizes(benchmark::internal::Benchmark* bench) {
 template <typename Work>
 void bench_pool(benchmark::State& state, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Pool2dSpec spec = state.range(5) == 3 ? Pool2dSpec{3, 3, 1, 1, Padding::all(1)} : Pool2dSpec{};
   const Tensor x = bench::random_tensor({state.range(1), state.range(2), state.range(3), state.range(4)}, device);
   const Tensor dy = bench::random_tensor(ops::pool2d_shape(x.shape(), spec), device);

@@ -7,9 +7,7 @@ namespace avs {
 namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] : {std::pair{16 * 111 * 111, 32},
+  bench::rows_of_channels(bench, {{16 * 111 * 111, 32},
                                   {16 * 109 * 109, 64},
                                   {16 * 52 * 52, 192},
                                   {16 * 12 * 12, 192},
@@ -17,8 +15,7 @@ void sizes(benchmark::internal::Benchmark* bench) {
                                   {8 * 128 * 704, 6},
                                   {8 * 128 * 704, 64},
                                   {8 * 64 * 352, 128},
-                                  {8 * 16 * 88, 512}})
-      bench->Args({device, rows, c});
+                                  {8 * 16 * 88, 512}});
 }
 
 struct Inputs {
@@ -31,7 +28,6 @@ constexpr BatchNormSpec kSpec{.activation = Activation::Relu};
 template <typename Work>
 void bench_norm(benchmark::State& state, int64_t tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const int64_t rows = state.range(1), c = state.range(2);
   const auto channels = [&] { return bench::random_tensor({c}, device); };
   const Inputs in{bench::random_tensor({rows, c}, device),
@@ -41,7 +37,7 @@ void bench_norm(benchmark::State& state, int64_t tensors_moved, Work&& work) {
                   channels(),
                   Tensor::full({c}, 1.0f, device)};
   bench::run(state, device, [&] { return work(in); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved) * in.x.bytes(), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(in.x.bytes()), device);
 }
 
 void batch_norm_relu(benchmark::State& state) {

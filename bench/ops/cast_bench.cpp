@@ -5,11 +5,7 @@
 namespace avs {
 namespace {
 
-void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] : {std::pair{8 * 128 * 704, 6}}) bench->Args({device, rows, c});
-}
+void sizes(benchmark::internal::Benchmark* bench) { bench::rows_of_channels(bench, {{8 * 128 * 704, 6}}); }
 
 struct Types {
   Tensor wide, half, brain;
@@ -18,12 +14,11 @@ struct Types {
 template <typename Work>
 void bench_cast(benchmark::State& state, double tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Shape shape{state.range(1), state.range(2)};
   const Tensor x = bench::random_tensor(shape, device);
   const Types types{x, ops::cast(x, DType::F16), ops::cast(x, DType::BF16)};
   bench::run(state, device, [&] { return work(types); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(shape.size() * 4), device);
 }
 
 void cast_f32_to_f16(benchmark::State& state) {

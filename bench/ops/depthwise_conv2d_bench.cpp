@@ -15,7 +15,6 @@ void sizes(benchmark::internal::Benchmark* bench) {
 template <typename Work>
 void bench_layer(benchmark::State& state, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const int64_t side = state.range(1), c = state.range(2);
   const Tensor x = bench::random_tensor({16, side, side, c}, device), w = bench::random_tensor({7, 7, c}, device);
   bench::run(state, device, [&] { return work(x, w); });

@@ -20,13 +20,12 @@ struct Block {
 template <typename Work>
 void bench_block(benchmark::State& state, int64_t tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const int64_t side = state.range(1), c = state.range(2);
   const auto vector = [&] { return bench::random_tensor({c}, device); };
   const Block b{bench::random_tensor({16, side, side, c}, device), bench::random_tensor({7, 7, c}, device), vector(),
                 vector(), vector()};
   bench::run(state, device, [&] { return work(b); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved) * b.x.bytes(), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(b.x.bytes()), device);
 }
 
 void depthwise_layer_norm_forward(benchmark::State& state) {

@@ -7,20 +7,16 @@ namespace avs {
 namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] : {std::pair{8 * 64 * 352, 64}, {8 * 32 * 176, 128}, {8 * 8 * 44, 512}, {16, 1024}})
-      bench->Args({device, rows, c});
+  bench::rows_of_channels(bench, {{8 * 64 * 352, 64}, {8 * 32 * 176, 128}, {8 * 8 * 44, 512}, {16, 1024}});
 }
 
 template <typename Work>
 void bench_dropout(benchmark::State& state, double tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Shape shape{state.range(1), state.range(2)};
   const Tensor x = bench::random_tensor(shape, device), state_words = Tensor::zeros({4}, DType::I32, device);
   bench::run(state, device, [&] { return work(x, state_words); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(shape.size() * 4), device);
 }
 
 void dropout_forward(benchmark::State& state) {

@@ -6,9 +6,7 @@ namespace avs {
 namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] : {std::pair{64, 1024}, {8646, 10}, {8646, 1024}}) bench->Args({device, rows, c});
+  bench::rows_of_channels(bench, {{64, 1024}, {8646, 10}, {8646, 1024}});
 }
 
 constexpr FusionSpec kSummed{.sound = 3, .join = FusionJoin::Sum, .activation = Activation::Relu};
@@ -21,7 +19,6 @@ struct Fusion {
 template <typename Work>
 void bench_fusion(benchmark::State& state, double tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Shape shape{state.range(1), state.range(2)};
   const auto parameter = [&] { return bench::random_tensor({shape[1]}, device); };
   Fusion fusion;
@@ -33,7 +30,7 @@ void bench_fusion(benchmark::State& state, double tensors_moved, Work&& work) {
   fusion.parameters.v = {parameter(), parameter()};
   fusion.parameters.c = parameter();
   bench::run(state, device, [&] { return work(fusion); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(shape.size() * 4), device);
 }
 
 void fusion_sums_forward(benchmark::State& state) {

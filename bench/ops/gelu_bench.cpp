@@ -6,27 +6,14 @@ namespace avs {
 namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] :
-         {std::pair{16 * 56 * 56, 384}, {16 * 28 * 28, 768}, {16 * 14 * 14, 1536}, {16 * 7 * 7, 3072}})
-      bench->Args({device, rows, c});
-}
-
-template <typename Work>
-void bench_gelu(benchmark::State& state, int64_t tensors_moved, Work&& work) {
-  const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
-  const Tensor x = bench::random_tensor({state.range(1), state.range(2)}, device);
-  bench::run(state, device, [&] { return work(x); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved) * x.bytes(), device);
+  bench::rows_of_channels(bench, {{16 * 56 * 56, 384}, {16 * 28 * 28, 768}, {16 * 14 * 14, 1536}, {16 * 7 * 7, 3072}});
 }
 
 void gelu_forward(benchmark::State& state) {
-  bench_gelu(state, 2, [](const Tensor& x) { return ops::gelu(x); });
+  bench::run_on_rows(state, 2, [](const Tensor& x, const Tensor&) { return ops::gelu(x); });
 }
 void gelu_backward(benchmark::State& state) {
-  bench_gelu(state, 3, [](const Tensor& x) { return ops::gelu_backward(x, x); });
+  bench::run_on_rows(state, 3, [](const Tensor& x, const Tensor& dy) { return ops::gelu_backward(x, dy); });
 }
 
 BENCHMARK(gelu_forward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);

@@ -17,7 +17,6 @@ void sizes(benchmark::internal::Benchmark* bench) {
 template <typename Work>
 void bench_pool(benchmark::State& state, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Tensor x = bench::random_tensor({state.range(1), state.range(2), state.range(3), state.range(4)}, device);
   const Tensor dy = bench::random_tensor({state.range(1), state.range(4)}, device);
   bench::run(state, device, [&] { return work(x, dy); });

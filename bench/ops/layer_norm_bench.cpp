@@ -6,11 +6,7 @@ namespace avs {
 namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] :
-         {std::pair{16 * 56 * 56, 96}, {16 * 28 * 28, 192}, {16 * 14 * 14, 384}, {16 * 7 * 7, 768}})
-      bench->Args({device, rows, c});
+  bench::rows_of_channels(bench, {{16 * 56 * 56, 96}, {16 * 28 * 28, 192}, {16 * 14 * 14, 384}, {16 * 7 * 7, 768}});
 }
 
 struct Rows {
@@ -20,13 +16,12 @@ struct Rows {
 template <typename Work>
 void bench_layer_norm(benchmark::State& state, double tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Shape shape{state.range(1), state.range(2)};
   const Tensor x = bench::random_tensor(shape, device), gain = bench::random_tensor({shape[-1]}, device);
   const LayerNormResult r = ops::layer_norm(x, gain, gain, 1e-6f);
   const Rows rows{x, bench::random_tensor(shape, device), gain, r.mean, r.inverse_std};
   bench::run(state, device, [&] { return work(rows); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(shape.size() * 4), device);
 }
 
 void layer_norm_forward(benchmark::State& state) {

@@ -16,7 +16,6 @@ void sizes(benchmark::internal::Benchmark* bench) {
 template <typename Work>
 void bench_pool(benchmark::State& state, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Tensor x = bench::random_tensor({16, state.range(1), state.range(1), state.range(2)}, device);
   const Tensor dy = bench::random_tensor(ops::pool2d_shape(x.shape(), kPool), device);
   bench::run(state, device, [&] { return work(x, dy); });

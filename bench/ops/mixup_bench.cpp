@@ -6,10 +6,7 @@ namespace avs {
 namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] : {std::pair{16, 224 * 224 * 3}, {8, 128 * 704 * 6}, {16, 10}})
-      bench->Args({device, rows, c});
+  bench::rows_of_channels(bench, {{16, 224 * 224 * 3}, {8, 128 * 704 * 6}, {16, 10}});
 }
 
 constexpr int64_t kChannels = 2;  // divides every size above
@@ -22,7 +19,6 @@ struct Batch {
 template <typename Work>
 void bench_mixup(benchmark::State& state, double tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Shape shape{state.range(1), state.range(2)};
   const int64_t n = shape[0];
   std::vector<int32_t> first(static_cast<size_t>(n)), second;
@@ -36,7 +32,7 @@ void bench_mixup(benchmark::State& state, double tensors_moved, Work&& work) {
                     Tensor::full({n}, 0.3f, device),
                     {of_channels, of_channels, device.is_cuda() ? DType::BF16 : DType::F32}};
   bench::run(state, device, [&] { return work(batch); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(shape.size() * 4), device);
 }
 
 void mixup_floats(benchmark::State& state) {

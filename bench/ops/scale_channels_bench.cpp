@@ -6,22 +6,17 @@ namespace avs {
 namespace {
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] :
-         {std::pair{16 * 56 * 56, 96}, {16 * 28 * 28, 192}, {16 * 14 * 14, 384}, {16 * 7 * 7, 768}})
-      bench->Args({device, rows, c});
+  bench::rows_of_channels(bench, {{16 * 56 * 56, 96}, {16 * 28 * 28, 192}, {16 * 14 * 14, 384}, {16 * 7 * 7, 768}});
 }
 
 template <typename Work>
 void bench_scale_channels(benchmark::State& state, double tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Shape shape{state.range(1), state.range(2)};
   const Tensor x = bench::random_tensor(shape, device), dy = bench::random_tensor(shape, device);
   const Tensor c = bench::random_tensor({shape[-1]}, device);
   bench::run(state, device, [&] { return work(x, dy, c); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(shape.size() * 4), device);
 }
 
 void scale_channels_forward(benchmark::State& state) {

@@ -6,21 +6,16 @@
 namespace avs {
 namespace {
 
-void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"device", "rows", "channels"});
-  for (const int64_t device : bench::devices())
-    for (const auto& [rows, c] : {std::pair{16, 10}, {48, 10}, {8646, 10}}) bench->Args({device, rows, c});
-}
+void sizes(benchmark::internal::Benchmark* bench) { bench::rows_of_channels(bench, {{16, 10}, {48, 10}, {8646, 10}}); }
 
 template <typename Work>
 void bench_softmax_kl(benchmark::State& state, double tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
-  if (!bench::usable(device)) return state.SkipWithError("no such device");
   const Shape shape{state.range(1), state.range(2)};
   const Tensor x = bench::random_tensor(shape, device), t = ops::softmax(bench::random_tensor(shape, device));
   const Tensor one = Tensor::full({1}, 1.0f, device);
   bench::run(state, device, [&] { return work(x, t, one); });
-  bench::report_bandwidth(state, static_cast<size_t>(tensors_moved * static_cast<double>(shape.size() * 4)), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(shape.size() * 4), device);
 }
 
 void softmax_kl_forward(benchmark::State& state) {
