@@ -50,8 +50,9 @@ else
     build=$root/build/gpu
     echo "building $build for sm_${capability/./}" >&2
     nvcc=$("$root/cmake/nvcc.sh") || exit 1
-    cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DAVS_CUDA=ON "-DCMAKE_CUDA_COMPILER=$nvcc" \
-      "-DAVS_CUDA_ARCHITECTURES=${capability/./}-real" >&2 && cmake --build "$build" >&2 || exit 1
+    cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON -DAVS_CUDA=ON \
+      "-DCMAKE_CUDA_COMPILER=$nvcc" "-DAVS_CUDA_ARCHITECTURES=${capability/./}-real" >&2 &&
+      cmake --build "$build" >&2 || exit 1
   fi
 fi
 bin=$build/bin
