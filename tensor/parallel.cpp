@@ -45,7 +45,8 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
   piece(0);
   for (std::thread& t : threads) t.join();
 #else
-#pragma omp parallel for num_threads(static_cast <int>(pieces)) schedule(static, 1)
+  const auto threads = static_cast<int>(pieces);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (int64_t i = 0; i < pieces; ++i) piece(i);
 #endif
   for (const std::exception_ptr& error : errors)

@@ -129,6 +129,7 @@ const std::vector<std::string>& files() {
       "convnext_timm.safetensors", "convnext_timm_legacy.pth",  "convnext_torchvision.pth"};
   return names;
 }
+
 TEST(Damage, TruncationAnywhereIsOneError) {
   for (const std::string& name : files()) {
     const std::string whole = golden::bytes_of(golden::file(name));
