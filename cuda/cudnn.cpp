@@ -28,11 +28,6 @@ Rules& rules() {
   return current;
 }
 
-struct Operands {
-  const void *first, *second, *bias;
-  void* result;
-};
-
 // What is run for one convolution. Without engines: nothing, our own kernels do it.
 struct Plan {
   std::unique_ptr<Engines> engines;
@@ -41,7 +36,7 @@ struct Plan {
   void run(const Operands& o, Device device) const {
     const int64_t bytes = engines->workspace_bytes(engine);
     Tensor workspace = Tensor::empty({std::max<int64_t>(bytes, 1)}, DType::U8, device);
-    engines->run(engine, o.first, o.second, o.bias, o.result, workspace.raw());
+    engines->run(engine, o, workspace.raw(), stream(device));
   }
 };
 
@@ -84,19 +79,25 @@ std::optional<float> measured(const Plan& plan, const Operands& operands, Device
 
 // The fastest of the first few engines that can be built; the results go where the convolution's will go anyway.
 bool choose_by_time(Plan& plan, const Operands& operands, Device device) {
+  std::vector<size_t> built;
+  for (size_t engine = 0; engine < plan.engines->names().size() && built.size() < kTimed; ++engine)
+    if (plan.engines->build(engine)) built.push_back(engine);
+  if (built.size() == 1) {  // nothing to compare it with
+    plan.engine = built.front();
+    return true;
+  }
   float best = 0;
-  size_t timed = 0, chosen = 0;
-  for (plan.engine = 0; plan.engine < plan.engines->names().size() && timed < kTimed; ++plan.engine) {
-    if (!plan.engines->build(plan.engine)) continue;
+  std::optional<size_t> chosen;
+  for (const size_t engine : built) {
+    plan.engine = engine;
     const auto now = measured(plan, operands, device);
-    if (!now) continue;
-    if (timed++ == 0 || *now < best) {
+    if (now && (!chosen || *now < best)) {
       best = *now;
-      chosen = plan.engine;
+      chosen = engine;
     }
   }
-  plan.engine = chosen;
-  return timed > 0;
+  plan.engine = chosen.value_or(0);
+  return chosen.has_value();
 }
 
 bool choose_by_name(Plan& plan, const std::string& name) {
@@ -155,7 +156,7 @@ std::string text_on_disk(const ConvGraph& graph, Device device) {
 Plan make_plan(const ConvGraph& graph, const Operands& operands, Device device) {
   static PlanFile file(plan_path("cudnn_plans.tsv"));
   Plan plan;
-  plan.engines = std::make_unique<Engines>(graph, rules(), stream(device));
+  plan.engines = std::make_unique<Engines>(graph, rules(), device);
   const std::string text = text_on_disk(graph, device);
   if (const auto name = file.find(text); name && choose_by_name(plan, *name)) return plan;
   if (capturing(device)) {

@@ -1,6 +1,5 @@
 // Convolution through cuDNN 9, where it was found when this was built and is there when this runs. Its types stay in
-// cudnn_plans.cpp. A build without it links cudnn_missing.cpp instead; tests/emulation/cudnn.cpp stands in for it on a
-// host.
+// cudnn_plans.cpp. A build without it links cudnn_missing.cpp instead.
 #pragma once
 
 #include <string>

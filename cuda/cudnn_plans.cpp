@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <unordered_map>
 
@@ -102,42 +103,33 @@ std::string message_of(fe::error_t error) {
   return message;
 }
 
-// Handles belong to the device that is current when they are made: one for each, kept for ever.
-cudnnHandle_t handle_for(void* stream) {
+void check_handle(cudnnStatus_t status, const char* what) {
+  AVS_CHECK(DeviceError, status == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(status), " (", what,
+            ")");
+}
+
+// One for each device, kept for ever; it serves whatever stream it was last bound to.
+struct Handle {
+  cudnnHandle_t handle = nullptr;
+  void* stream = nullptr;
+
+  void bind(void* wanted) {
+    if (stream == wanted) return;
+    check_handle(fe::detail::set_stream(handle, static_cast<cudaStream_t>(wanted)), "binding a stream");
+    stream = wanted;
+  }
+};
+
+Handle& handle_of(Device device) {
   static std::mutex mutex;
-  static auto* const handles = new std::unordered_map<void*, cudnnHandle_t>;
+  static auto* const handles = new std::map<int, Handle>;
   const std::lock_guard lock(mutex);
-  cudnnHandle_t& handle = (*handles)[stream];
-  if (handle != nullptr) return handle;
-  const auto made = fe::detail::create_handle(&handle);
-  if (made != CUDNN_STATUS_SUCCESS) handle = nullptr;
-  AVS_CHECK(DeviceError, made == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(made),
-            " (making a handle)");
-  const auto bound = fe::detail::set_stream(handle, static_cast<cudaStream_t>(stream));
-  AVS_CHECK(DeviceError, bound == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(bound),
-            " (binding a stream)");
-  return handle;
+  Handle& made = (*handles)[device.index];
+  if (made.handle == nullptr) check_handle(fe::detail::create_handle(&made.handle), "making a handle");
+  return made;
 }
 
 }  // namespace
-
-std::string_view name_of(Direction direction) {
-  switch (direction) {
-    case Direction::Forward:
-      return "forward";
-    case Direction::BackwardInput:
-      return "backward_input";
-    case Direction::BackwardFilter:
-      return "backward_filter";
-  }
-  return "?";
-}
-
-std::string text_of(const ConvGraph& g) {
-  return str("conv2d ", name_of(g.direction), " ", g.dtype, " x ", g.x, " w ", g.w, " y ", g.y, " stride ",
-             g.spec.stride_h, " ", g.spec.stride_w, " padding ", g.spec.padding, g.bias ? " bias" : "",
-             g.relu ? " relu" : "");
-}
 
 std::string why_unavailable() {
   static const std::string reason = open_library();
@@ -154,9 +146,9 @@ struct Engines::State {
   std::shared_ptr<fe::graph::Graph> graph;
   std::string text, problem;
   std::vector<std::string> names;
-  std::vector<int64_t> numbers;    // of the engines, as the graph counts them
-  size_t compiled_before = 0;      // so many need no compilation
-  cudnnHandle_t handle = nullptr;  // null: for a device that is not here
+  std::vector<int64_t> numbers;  // of the engines, as the graph counts them
+  size_t compiled_before = 0;    // so many need no compilation
+  Handle* here = nullptr;        // null: for a device that is not here
 
   // True where heuristics know an engine that keeps the rules. Between the operations of a fused graph values are of
   // the type `intermediate`: support depends on it.
@@ -165,7 +157,7 @@ struct Engines::State {
     graph = describe(g, intermediate);
     if (device != nullptr) graph->set_device_properties(device);
     auto error = graph->validate();
-    if (error.is_good()) error = graph->build_operation_graph(handle);
+    if (error.is_good()) error = graph->build_operation_graph(here == nullptr ? nullptr : here->handle);
     if (error.is_good()) error = graph->create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
     if (error.is_good()) {
       graph->deselect_numeric_notes(unwanted(g, rules)).deselect_workspace_greater_than(rules.most_workspace_bytes);
@@ -212,10 +204,10 @@ struct Engines::State {
   }
 };
 
-Engines::Engines(const ConvGraph& graph, const Rules& rules, void* stream) : state_(std::make_unique<State>()) {
+Engines::Engines(const ConvGraph& graph, const Rules& rules, Device device) : state_(std::make_unique<State>()) {
   const std::string reason = why_unavailable();
   AVS_CHECK(DeviceError, reason.empty(), reason);
-  state_->handle = handle_for(stream);
+  state_->here = &handle_of(device);
   state_->query(graph, rules, nullptr);
 }
 
@@ -244,12 +236,14 @@ int64_t Engines::workspace_bytes(size_t engine) const {
   return state_->graph->get_workspace_size_plan_at_index(state_->numbers[engine]);
 }
 
-void Engines::run(size_t engine, const void* first, const void* second, const void* bias, void* result,
-                  void* workspace) const {
-  std::unordered_map<int64_t, void*> pointers = {
-      {kFirst, const_cast<void*>(first)}, {kSecond, const_cast<void*>(second)}, {kResult, result}};
-  if (bias != nullptr) pointers[kBias] = const_cast<void*>(bias);
-  const auto error = state_->graph->execute_plan_at_index(state_->handle, pointers, workspace, state_->numbers[engine]);
+void Engines::run(size_t engine, const Operands& operands, void* workspace, void* stream) const {
+  std::unordered_map<int64_t, void*> pointers = {{kFirst, const_cast<void*>(operands.first)},
+                                                 {kSecond, const_cast<void*>(operands.second)},
+                                                 {kResult, operands.result}};
+  if (operands.bias != nullptr) pointers[kBias] = const_cast<void*>(operands.bias);
+  state_->here->bind(stream);
+  const auto error =
+      state_->graph->execute_plan_at_index(state_->here->handle, pointers, workspace, state_->numbers[engine]);
   AVS_CHECK(DeviceError, error.is_good(), "cuDNN: ", message_of(error), " in ", state_->text);
 }
 

@@ -2,7 +2,7 @@
 // device, and running one of them. What to choose, remember and allocate is cudnn.cpp's matter.
 //
 // The library is opened when it is first asked for: a program that was built with cuDNN also starts where there is
-// none.
+// none. On the host tests/emulation/cudnn_plans.cpp stands in for it.
 #pragma once
 
 #include <memory>
@@ -27,6 +27,12 @@ struct ConvGraph {
 };
 std::string text_of(const ConvGraph& graph);  // in one line, of everything that an engine depends on
 
+// What a direction reads (x, w; w, dy; x, dy; forward perhaps a bias) and where it writes.
+struct Operands {
+  const void *first, *second, *bias;
+  void* result;
+};
+
 std::string why_unavailable();  // one sentence; empty: the library was opened
 int64_t library_version();      // 91900
 
@@ -34,8 +40,8 @@ int64_t library_version();      // 91900
 // compiled, which takes seconds, come last.
 class Engines {
  public:
-  // For the GPU that is current. `stream` is a cudaStream_t.
-  Engines(const ConvGraph& graph, const Rules& rules, void* stream);
+  // For a GPU of this machine, which is current.
+  Engines(const ConvGraph& graph, const Rules& rules, Device device);
   // For a GPU that need not be here, from its description in JSON (cuda/devices).
   Engines(const ConvGraph& graph, const Rules& rules, const std::string& device_description);
   ~Engines();
@@ -48,8 +54,9 @@ class Engines {
 
   bool build(size_t engine);                     // false: it breaks a rule, or cuDNN cannot after all (problem())
   int64_t workspace_bytes(size_t engine) const;  // of one that was built
-  // first and second are what the direction reads: x, w; w, dy; x, dy. DeviceError names the graph.
-  void run(size_t engine, const void* first, const void* second, const void* bias, void* result, void* workspace) const;
+  // On `stream` (a cudaStream_t), whichever it was made or last run on. Not for two threads at once. DeviceError names
+  // the graph.
+  void run(size_t engine, const Operands& operands, void* workspace, void* stream) const;
 
  private:
   struct State;

@@ -5,6 +5,7 @@
 
 #include "cuda/pools.h"
 #include "tensor/ops/add.h"
+#include "tests/emulation/cudnn.h"
 #include "tests/emulation/gpu.h"
 #include "tests/emulation/runtime.h"
 #include "tests/emulation/small_training.h"
@@ -76,6 +77,14 @@ TEST_P(CapturedSteps, AreTheEagerStepsBitForBit) {
     expect_equal_steps(eager, graph, GetParam(), 4, MixupScheme::Author, 1);
   else  // these take the emulation minutes
     expect_equal_steps(eager, graph, GetParam(), 2, MixupScheme::None, -1);
+}
+
+// Whose engines run on the streams of parallel branches, too.
+TEST_P(CapturedSteps, WithCudnnAreTheEagerStepsBitForBit) {
+  emulation::set_cudnn(emulation::Cudnn::Loops);
+  Training eager(GetParam()), graph(GetParam());
+  expect_equal_steps(eager, graph, GetParam(), 2, MixupScheme::None, -1);
+  emulation::set_cudnn(emulation::Cudnn::Missing);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backbones, CapturedSteps, testing::Values("aud-mel", "vis-inc", "vis-conv"),

@@ -38,6 +38,7 @@ namespace {
 using avs::bf16;
 using avs::f16;
 using avs::str;
+using avs::emulation::Access;
 using avs::emulation::Finding;
 namespace heap = avs::emulation::heap;
 
@@ -127,9 +128,11 @@ void check_memory(const char* what, const void* data, size_t bytes, uint32_t ali
     throw Finding(str("cublasLtMatmul: ", what, " is aligned to ", alignment_of(data),
                       " bytes, but the algorithm was chosen for ", alignment));
 }
+size_t bytes_of(const cublasLtMatrixLayoutOpaque_t& layout) {
+  return (static_cast<uint64_t>(layout.leading) * (layout.columns - 1) + layout.rows) * bytes_of(layout.type);
+}
 void check_matrix(const char* what, const void* data, const cublasLtMatrixLayoutOpaque_t& layout, uint32_t alignment) {
-  const auto elements = static_cast<uint64_t>(layout.leading) * (layout.columns - 1) + layout.rows;
-  check_memory(what, data, elements * bytes_of(layout.type), alignment);
+  check_memory(what, data, bytes_of(layout), alignment);
 }
 
 struct Multiplication {
@@ -137,8 +140,16 @@ struct Multiplication {
   cublasLtMatrixLayoutOpaque_t a, b, d;
   const void *data_a, *data_b;
   void* data_d;
+  void* workspace;
+  size_t workspace_bytes;
 
   void operator()() const {
+    heap::touch(data_a, bytes_of(a), Access::Read);
+    heap::touch(data_b, bytes_of(b), Access::Read);
+    heap::touch(data_d, bytes_of(d), Access::Write);
+    heap::touch(workspace, workspace_bytes, Access::Write);
+    if ((operation.epilogue & CUBLASLT_EPILOGUE_BIAS) != 0)
+      heap::touch(operation.bias, d.rows * bytes_of(d.type), Access::Read);
     const bool tf32 = operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
     const std::vector<float> x = lines(data_a, a, operation.transpose_a == CUBLAS_OP_N, tf32);
     const std::vector<float> y = lines(data_b, b, operation.transpose_b == CUBLAS_OP_T, tf32);
@@ -307,6 +318,6 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
                       chosen.workspace_bytes));
   if (workspace_bytes != 0) check_memory("the workspace", workspace, workspace_bytes, 256);
   const int submitted =
-      avs::emulation::submit(stream, Multiplication{*operation, *layout_a, *layout_b, *layout_d, a, b, d});
+      avs::emulation::submit(stream, Multiplication{*operation, *layout_a, *layout_b, *layout_d, a, b, d, workspace, workspace_bytes});
   return submitted == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }

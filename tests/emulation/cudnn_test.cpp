@@ -1,11 +1,16 @@
-// The choice between cuDNN and our own kernels, and what cuDNN is handed: a stand-in checks its arguments.
+// The choice between cuDNN and our own kernels and among cuDNN's engines, and what cuDNN is handed: a stand-in checks
+// its arguments.
 #include "tests/emulation/cudnn.h"
 
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
 
+#include "cuda/api.h"
 #include "cuda/plan_file.h"
+#include "tensor/lanes.h"
+#include "tensor/ops/add.h"
 #include "tensor/ops/cast.h"
 #include "tests/emulation/gpu.h"
 #include "tests/emulation/machine.h"
@@ -15,9 +20,22 @@
 namespace avs {
 namespace {
 
+// Where engines that were timed are remembered: a file of this process, gone when it ends.
+const std::filesystem::path& remembered() {
+  static const struct File {
+    std::filesystem::path path = std::filesystem::temp_directory_path() / str("avs_cudnn_", getpid(), ".tsv");
+    File() { setenv("AVS_PLANS", path.c_str(), 1); }
+    ~File() { std::filesystem::remove(path); }
+  } file;
+  return file.path;
+}
+
 class CudnnStandIn : public testing::Test {
  protected:
-  CudnnStandIn() { emulation::set_cudnn(emulation::Cudnn::Loops); }
+  CudnnStandIn() {
+    remembered();
+    emulation::set_cudnn(emulation::Cudnn::Loops);
+  }
   ~CudnnStandIn() override { emulation::set_cudnn(emulation::Cudnn::Missing); }
 
   // All three directions; returns how many of them cuDNN did.
@@ -61,11 +79,52 @@ TEST_F(CudnnStandIn, IsNotAskedWhereThereIsNoCudnn) {
   EXPECT_EQ(convolve({1, 5, 6, 8}, {16, 3, 3, 8}, {.padding = Padding::all(1)}, DType::F32), 0);
 }
 
-TEST_F(CudnnStandIn, ChecksItsArguments) {
+TEST_F(CudnnStandIn, LeavesTensorsThatDoNotLieOnSixteenBytesToOurKernels) {
+  const int64_t before = emulation::convolutions_by_cudnn();
   const Tensor x = to_tensor(reference::random_vector(2 * 4 * 4 * 9, 1), {2, 4, 4, 9}, kGpu).view(1, {1, 4, 4, 9});
   const Tensor w = to_tensor(reference::random_vector(9, 2), {1, 1, 1, 9}, kGpu);
-  EXPECT_THAT(error_of<emulation::Finding>([&] { ops::conv2d(x, w, {}, {}); }),
-              testing::HasSubstr("not aligned to 16 bytes"));
+  ops::conv2d(x, w, {}, {});
+  EXPECT_EQ(emulation::convolutions_by_cudnn(), before);
+}
+
+TEST_F(CudnnStandIn, IsTimedOnceAndTheFastestEngineThatCanBeBuiltIsRemembered) {
+  emulation::set_cudnn(emulation::Cudnn::Choice);
+  const Tensor x = random_tensor({1, 3, 7, 8}, 1, DType::F32, kGpu),
+               w = random_tensor({4, 3, 3, 8}, 2, DType::F32, kGpu);
+  const Conv2dSpec spec{.padding = Padding::all(1)};
+  const Tensor first = ops::conv2d(x, w, {}, spec);
+  EXPECT_EQ(emulation::last_engine_of_cudnn(), "eng3_loops");
+  std::ifstream in(remembered());
+  std::stringstream lines;
+  lines << in.rdbuf();
+  EXPECT_THAT(lines.str(), testing::HasSubstr("conv2d forward f32 x [1, 3, 7, 8] w [4, 3, 3, 8]"));
+  EXPECT_THAT(lines.str(), testing::EndsWith("\teng3_loops\n"));
+  const int64_t before = emulation::convolutions_by_cudnn();
+  EXPECT_EQ(ops::conv2d(x, w, {}, spec).to_vector(), first.to_vector());
+  EXPECT_EQ(emulation::convolutions_by_cudnn() - before, 1);
+}
+
+// An engine belongs to a device, not to the stream on which it was first used.
+TEST_F(CudnnStandIn, WorksOnTheStreamOfTheLaneThatAsks) {
+  const Tensor x = random_tensor({1, 4, 5, 8}, 1, DType::F32, kGpu),
+               w = random_tensor({8, 3, 3, 8}, 2, DType::F32, kGpu);
+  const Conv2dSpec spec{.padding = Padding::all(1)};
+  const Tensor once = ops::conv2d(x, w, {}, spec), expected = ops::add(once, once);
+  std::array<Tensor, 3> twice;
+  const auto in_lanes = [&] {
+    Lanes lanes(kGpu);
+    for (int lane = 0; lane < 3; ++lane) {
+      lanes.enter(lane);
+      const Tensor y = ops::conv2d(x, w, {}, spec);
+      twice[static_cast<size_t>(lane)] = ops::add(y, y);
+    }
+    lanes.join();
+  };
+  in_lanes();
+  for (const Tensor& y : twice) EXPECT_EQ(y.to_vector(), expected.to_vector());
+  const auto graph = cuda::capture(kGpu, in_lanes);
+  graph->replay();
+  for (const Tensor& y : twice) EXPECT_EQ(y.to_vector(), expected.to_vector());
 }
 
 // ---- the file of plans ----

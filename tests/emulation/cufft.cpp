@@ -75,6 +75,10 @@ void run(const Plan& plan, const cufftComplex* in, cufftComplex* out, int direct
   check_memory("the input", in, bytes);
   check_memory("the output", out, bytes);
   if (plan.work_bytes > 0) check_memory("the workspace", plan.work, plan.work_bytes);
+  using avs::emulation::Access;
+  avs::emulation::heap::touch(in, bytes, Access::Read);
+  avs::emulation::heap::touch(out, bytes, Access::Write);
+  avs::emulation::heap::touch(plan.work, plan.work_bytes, Access::Write);
   std::vector<Number> x(n);
   for (size_t b = 0; b < static_cast<size_t>(plan.batch); ++b) {
     for (size_t j = 0; j < n; ++j) x[j] = {in[b * n + j].x, in[b * n + j].y};

@@ -47,7 +47,7 @@ constexpr size_t kDryCopy = 64;  // so much of a copy is made where nothing else
 struct Machine {
   cudaError_t last = cudaSuccess;
   std::set<Stream*> streams;
-  uint64_t ticks = 0;
+  uint64_t ticks = 0;  // one for each piece of work and each event
   int capturing = 0;
   int64_t graphs_started = 0;
   std::vector<HostWait> host_waits;
@@ -153,6 +153,7 @@ int submit(Stream* stream, Work work, const std::string& name) {
     return cudaSuccess;
   }
   order::begin(stream->number, name);
+  ++machine().ticks;
   work();
   return cudaSuccess;
 }

@@ -3,6 +3,7 @@
 // parameter's gradient, the running statistics, and the parameters after the step.
 #include "apps/train/fusion_training.h"
 #include "apps/train/train_step.h"
+#include "tests/emulation/cudnn.h"
 #include "tests/emulation/gpu.h"
 #include "tests/models/small_backbones.h"
 
@@ -61,16 +62,28 @@ double distance(const std::map<std::string, Vector>& got, const std::map<std::st
   return relative_error(a, b);
 }
 
-class WholeStep : public testing::TestWithParam<std::string> {};
-
-TEST_P(WholeStep, OnTheEmulatedDeviceIsTheStepOnTheCpu) {
-  const Step gpu = step_of(GetParam(), kGpu), cpu = step_of(GetParam(), kCpu);
+void expect_the_same(const Step& gpu, const Step& cpu, const std::string& model) {
   // 94 BatchNorms over a few pixels each amplify rounding: 6e-4 was measured for InceptionV3's gradients.
-  const double deep = GetParam() == "vis-inc" ? 10 : 1;
+  const double deep = model == "vis-inc" ? 10 : 1;
   EXPECT_NEAR(gpu.loss, cpu.loss, deep * 1e-5 * std::abs(cpu.loss));
   EXPECT_LT(distance(gpu.gradients, cpu.gradients), deep * 2e-4);
   EXPECT_LT(distance(gpu.buffers, cpu.buffers), 1e-5);
   EXPECT_LT(distance(gpu.parameters, cpu.parameters), 1e-3);  // Adam's first step is the sign of each gradient
+}
+
+class WholeStep : public testing::TestWithParam<std::string> {};
+
+TEST_P(WholeStep, OnTheEmulatedDeviceIsTheStepOnTheCpu) {
+  expect_the_same(step_of(GetParam(), kGpu), step_of(GetParam(), kCpu), GetParam());
+}
+
+TEST_P(WholeStep, WithCudnnIsTheStepOnTheCpu) {
+  emulation::set_cudnn(emulation::Cudnn::Loops);
+  const int64_t before = emulation::convolutions_by_cudnn();
+  const Step gpu = step_of(GetParam(), kGpu);
+  emulation::set_cudnn(emulation::Cudnn::Missing);
+  EXPECT_GT(emulation::convolutions_by_cudnn(), before);
+  expect_the_same(gpu, step_of(GetParam(), kCpu), GetParam());
 }
 
 TEST_P(WholeStep, RepeatsBitForBit) {
