@@ -1,6 +1,7 @@
 // classify_image: what an ImageNet classifier sees in pictures and videos. The classifier is a published weight file as
 // it was downloaded, or any checkpoint of an image network of ours.
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +15,7 @@
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
 #include "apps/cli/require.h"
+#include "apps/cli/weight_options.h"
 #include "apps/train/predict.h"
 #include "models/weights/imagenet_names.h"
 #include "models/weights/import.h"
@@ -29,6 +31,7 @@ struct Options {
   int64_t top = 5;
   double width = 1.0;
   bool json = false;
+  WeightOptions published;
   ComputeOptions compute;
 };
 
@@ -99,8 +102,8 @@ std::vector<size_t> best_of(const std::vector<double>& values, int64_t count) {
 
 std::unique_ptr<Backbone> classifier_of(const Options& options) {
   ImportReport report;
-  std::unique_ptr<Backbone> network =
-      make_backbone_from_weights({.model = options.model, .width = options.width}, options.weights, {}, &report);
+  std::unique_ptr<Backbone> network = make_backbone_from_weights({.model = options.model, .width = options.width},
+                                                                 options.weights, options.published.import(), &report);
   if (is_sound(network->input_kind())) throw DataError(options.weights + ": is a network for sound");
   require<DataError>(report.head_taken, options.weights,
                      ": has no classifier (it is a file without top); take the one with top");
@@ -115,19 +118,27 @@ void run(const Options& options) {
   const bool published = network->options().head == HeadKind::Direct;
   const int64_t usual_size = published && network->options().model == "vis-inc" ? 299 : network->options().image_size;
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
+  size_t unreadable = 0;
   for (const std::string& file : options.files) {
-    const std::optional<Frames> frames = sample_frames(file, {.image_size = options.size.value_or(usual_size)});
-    if (!frames) throw DataError(file + ": has no picture");
-    const std::vector<double> values = probabilities(*network, frames->pixels);
-    nlohmann::ordered_json top = nlohmann::ordered_json::array();
-    if (!options.json) std::cout << file << "\n";
-    for (const size_t c : best_of(values, options.top)) {
-      top.push_back({{"class", c}, {"name", names[c]}, {"probability", values[c]}});
-      if (!options.json) std::cout << fmt::format("  {:6.2f} %  {}\n", 100 * values[c], names[c]);
+    try {
+      const std::optional<Frames> frames = sample_frames(file, {.image_size = options.size.value_or(usual_size)});
+      if (!frames) throw DataError(file + ": has no picture");
+      const std::vector<double> values = probabilities(*network, frames->pixels);
+      nlohmann::ordered_json top = nlohmann::ordered_json::array();
+      if (!options.json) std::cout << file << "\n";
+      for (const size_t c : best_of(values, options.top)) {
+        top.push_back({{"class", c}, {"name", names[c]}, {"probability", values[c]}});
+        if (!options.json) std::cout << fmt::format("  {:6.2f} %  {}\n", 100 * values[c], names[c]);
+      }
+      results.push_back({{"file", file}, {"frames", frames->pixels.shape()[0]}, {"top", top}});
+    } catch (const DataError& error) {  // the others are still looked at
+      spdlog::error("{}", error.what());
+      results.push_back({{"file", file}, {"error", error.what()}});
+      ++unreadable;
     }
-    results.push_back({{"file", file}, {"frames", frames->pixels.shape()[0]}, {"top", top}});
   }
   if (options.json) std::cout << results.dump(2) << "\n";
+  require<DataError>(unreadable == 0, unreadable, " of ", options.files.size(), " files could not be read");
 }
 
 }  // namespace
@@ -155,6 +166,7 @@ int main(int argc, char** argv) {
   flags.add("--top", options.top, "how many classes to print").positive().shows_default();
   flags.add("--width", options.width, "width multiplier of the network in a foreign file").shows_default();
   flags.add("--json", options.json, "as JSON");
+  avs::add_weight_options(flags, options.published);
   avs::add_compute_options(flags, options.compute);
   return program.run(argc, argv, [&] { avs::run(options); });
 }

@@ -10,6 +10,7 @@ extern "C" {
 
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -18,25 +19,18 @@ extern "C" {
 
 #include "apps/cli/program.h"
 #include "apps/cli/require.h"
+#include "apps/cli/weight_options.h"
 #include "models/weights/import.h"
 
 namespace avs {
 namespace {
 
 struct Options {
-  std::string model, in, out, pool_padding = "file", input_scale = "file";
+  std::string model, in, out;
+  WeightOptions weights;
   double width = 1.0;
   bool json = false;
 };
-
-ImportOptions import_options(const Options& options) {
-  ImportOptions import;
-  if (options.pool_padding != "file")
-    import.pool_padding = options.pool_padding == "counted" ? PoolPadding::Counted : PoolPadding::Ignored;
-  if (options.input_scale != "file")
-    import.input_scale = options.input_scale == "imagenet" ? InputScale::ImageNet : InputScale::MinusOneToOne;
-  return import;
-}
 
 // ---- digests, to compare with the published ones ----
 
@@ -99,23 +93,6 @@ void print_list(const char* title, const std::vector<std::string>& lines) {
   for (const std::string& line : lines) std::cout << title << line << "\n";
 }
 
-// "AuxLogits.conv0.conv.weight: why" and its neighbours as one line with a count.
-std::vector<std::string> by_reason(const std::vector<std::string>& skipped) {
-  std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
-  for (const std::string& line : skipped) {
-    const size_t colon = line.find(": ");
-    const std::string name = line.substr(0, colon), reason = line.substr(colon + 2);
-    auto known = std::find_if(reasons.begin(), reasons.end(), [&](const auto& r) { return r.first == reason; });
-    if (known == reasons.end()) known = reasons.insert(reasons.end(), {reason, {}});
-    known->second.push_back(name);
-  }
-  std::vector<std::string> lines;
-  for (const auto& [reason, names] : reasons)
-    lines.push_back(names.size() == 1 ? names[0] + ": " + reason
-                                      : fmt::format("{} and {} more: {}", names[0], names.size() - 1, reason));
-  return lines;
-}
-
 void print_report(const ImportReport& report, const Digests& digests, const Options& options) {
   std::cout << "file        " << options.in << "\n"
             << "md5         " << digests.md5 << "\n"
@@ -138,6 +115,9 @@ void print_report(const ImportReport& report, const Digests& digests, const Opti
 void run(const Options& options) {
   require<UsageError>(input_kind_of(options.model) == InputKind::Frames, options.model,
                       " listens; weights are imported into vis-inc and vis-conv");
+  std::error_code ignored;
+  require<UsageError>(!std::filesystem::equivalent(options.in, options.out, ignored), "--out ", options.out,
+                      " is the weight file itself, which would be lost; choose another name");
   using Clock = std::chrono::steady_clock;
   const auto seconds_since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -146,7 +126,7 @@ void run(const Options& options) {
   ImportReport report;
   const BackboneOptions base{.model = options.model, .width = options.width};
   const std::unique_ptr<Backbone> network =
-      make_backbone_from_weights(base, options.in, import_options(options), &report);
+      make_backbone_from_weights(base, options.in, options.weights.import(), &report);
   const double imported = seconds_since(start);
   const auto digesting = Clock::now();
   const Digests digests = digests_of(options.in);
@@ -184,17 +164,7 @@ int main(int argc, char** argv) {
   flags.add("--model", options.model, "vis-inc or vis-conv").required();
   flags.add("--in", options.in, "Keras' .h5, .weights.h5 or .keras; PyTorch's .pth or .pt; safetensors").required();
   flags.add("--out", options.out, "the checkpoint to write, FILE.safetensors").required();
-  flags
-      .add("--pool-padding", options.pool_padding,
-           "is padding part of InceptionV3's averages? file: as the library does that the file is from")
-      .one_of({"file", "counted", "ignored"})
-      .shows_default();
-  flags
-      .add("--input-scale", options.input_scale,
-           "what the first convolution was trained on. file: as the library does; signed: -1..1; imagenet: "
-           "ImageNet's mean and deviation taken out")
-      .one_of({"file", "signed", "imagenet"})
-      .shows_default();
+  avs::add_weight_options(flags, options.weights);
   flags.add("--width", options.width, "width multiplier of the network in the file").shows_default();
   flags.add("--json", options.json, "everything as JSON: layout, every tensor used and skipped, digests");
   return program.run(argc, argv, [&] { avs::run(options); });

@@ -8,6 +8,7 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
+#include "apps/cli/weight_options.h"
 #include "apps/train/predict.h"
 #include "models/backbone.h"
 #include "models/weights/import.h"
@@ -20,6 +21,7 @@ struct Options {
   std::string model, weights, input, output, at = "logits";
   std::optional<double> width;
   int64_t batch = 16;
+  WeightOptions published;
   ComputeOptions compute;
 };
 
@@ -34,11 +36,10 @@ bool is_our_checkpoint(const std::string& file) {
 // A published ImageNet file: what was done with its tensors goes to the log.
 std::unique_ptr<Backbone> imported(const Options& options) {
   ImportReport report;
-  std::unique_ptr<Backbone> backbone = make_backbone_from_weights(
-      {.model = options.model, .width = options.width.value_or(1.0)}, options.weights, {}, &report);
-  spdlog::info("{}: {} of {}, {} values", options.weights, report.layout, report.model, report.parameters);
-  for (const std::string& line : report.defaults) spdlog::info("  not from the file: {}", line);
-  for (const std::string& line : report.notes) spdlog::info("  {}", line);
+  std::unique_ptr<Backbone> backbone =
+      make_backbone_from_weights({.model = options.model, .width = options.width.value_or(1.0)}, options.weights,
+                                 options.published.import(), &report);
+  log_import(report, options.weights);
   return backbone;
 }
 
@@ -127,6 +128,7 @@ int main(int argc, char** argv) {
   flags.add("--width", options.width,
             "the width multiplier: of a checkpoint, to be sure; of other files, 1 unless given");
   flags.add("--batch", options.batch, "samples at once").positive().shows_default();
+  avs::add_weight_options(flags, options.published);
   avs::add_compute_options(flags, options.compute);
   return program.run(argc, argv, [&] { avs::run(options); });
 }

@@ -37,7 +37,7 @@ BackboneTraining settle(const BackboneTraining& given, const Flags& flags, const
   check(options);
   // A wrong file is told before a data set is prepared for minutes.
   if (!run.has_training() && !options.weights.empty())
-    options_for_weights({.model = options.model, .width = options.width}, options.weights);
+    options_for_weights({.model = options.model, .width = options.width}, options.weights, options.published.import());
   return options;
 }
 

@@ -80,16 +80,17 @@ class File {
 
 Header read_header(const File& file, const fs::path& path) {
   const std::string name = path.string();
-  AVS_CHECK(DataError, !fs::is_directory(path), name, ": is a directory, not a checkpoint");
+  if (fs::is_directory(path)) throw DataError(name + ": is a directory, not a checkpoint");
   const uint64_t file_bytes = file.size();
-  AVS_CHECK(DataError, file_bytes >= 8, name, ": has ", file_bytes,
-            " bytes, a checkpoint begins with 8 bytes of length");
+  if (file_bytes < 8) throw DataError(str(name, ": truncated: has ", file_bytes, " bytes, a checkpoint begins with 8"));
   uint64_t header_bytes = 0;
   file.read(&header_bytes, sizeof(header_bytes), 0);
-  AVS_CHECK(DataError, header_bytes <= kMaxHeaderBytes, name, ": at byte 0: the header is said to have ", header_bytes,
-            " bytes, the format allows ", kMaxHeaderBytes, "; this is not a safetensors file");
-  AVS_CHECK(DataError, header_bytes <= file_bytes - 8, name, ": at byte 0: the header is said to have ", header_bytes,
-            " bytes, but the file ends at byte ", file_bytes);
+  if (header_bytes > kMaxHeaderBytes)
+    throw DataError(str(name, ": at byte 0: the header is said to have ", header_bytes, " bytes, the format allows ",
+                        kMaxHeaderBytes, "; this is not a safetensors file"));
+  if (header_bytes > file_bytes - 8)
+    throw DataError(str(name, ": truncated: its header should have ", header_bytes, " bytes and the file ends after ",
+                        file_bytes));
   std::string text(header_bytes, '\0');
   file.read(text.data(), header_bytes, 8);
   return parse_header(text, name, file_bytes);

@@ -65,7 +65,8 @@ int Program::run(int argc, char** argv, const std::function<void()>& body) {
   } catch (const Interrupted&) {
     return complain("interrupted", kFailed);
   } catch (const std::bad_alloc&) {
-    return complain("out of memory: a smaller --batch or --width needs less", kFailed);
+    const bool has_batch = flags_.app().get_option_no_throw("--batch") != nullptr;
+    return complain(has_batch ? "out of memory: a smaller --batch needs less" : "out of memory", kFailed);
   } catch (const std::exception& error) {
     return complain(error.what(), kFailed);
   }

@@ -140,7 +140,7 @@ void BackboneTrainer::make_model() {
     require<DataError>(last.metadata.contains(kBackboneKey), run_.last().string(), ": says nothing of a backbone");
     network = backbone_options_from_json(last.metadata.at(kBackboneKey));
   } else if (!options_.weights.empty()) {
-    network = options_for_weights(network, options_.weights);
+    network = options_for_weights(network, options_.weights, options_.published.import());
   }
   const bool from_file = continues || !options_.weights.empty();
   model_ = make_backbone(network, from_file ? FirstWeights::NotDrawn : FirstWeights::Drawn);
@@ -158,10 +158,8 @@ void BackboneTrainer::make_model() {
 }
 
 void BackboneTrainer::load_weights() {
-  const ImportReport report = import_weights(*model_, options_.weights);
-  spdlog::info("{}: {} of {}, {} values", options_.weights, report.layout, report.model, report.parameters);
-  for (const std::string& line : report.defaults) spdlog::info("  not from the file: {}", line);
-  for (const std::string& line : report.notes) spdlog::info("  {}", line);
+  const ImportReport report = import_weights(*model_, options_.weights, options_.published.import());
+  log_import(report, options_.weights);
   if (!report.head_taken) model_->draw_head();
   imported_ = report.head_taken ? kWholeNetwork : "body";
 }

@@ -88,6 +88,7 @@ void add_options(Flags& flags, BackboneTraining& options) {
   flags.flag("--dtype").one_of({"auto", "f32", "bf16", "f16"});
   flags.flag("--augment").one_of({"flip", "crop", "specaugment", "shift"});
   flags.flag("--memory-limit").takes_units();
+  restrict_weight_options(flags);
 }
 
 void add_options(Flags& flags, FusionTraining& options) {
@@ -128,6 +129,8 @@ void check(const BackboneTraining& o) {
                       "; --freeze keeps layers as they are");
   require<UsageError>(!o.weights.empty() || o.imported_lr == 1,
                       "--imported-lr is the rate of what --weights filled, and there is no --weights");
+  require<UsageError>(!o.weights.empty() || (o.published.pool_padding == "file" && o.published.input_scale == "file"),
+                      "--pool-padding and --input-scale are about the file of --weights, and there is none");
   require<UsageError>(!o.weights.empty() || o.freeze.empty(),
                       "--freeze keeps imported layers, and there is no --weights: they would stay random");
   if (!o.freeze.empty()) make_backbone({.model = o.model, .width = 0.01})->freeze_through(o.freeze);

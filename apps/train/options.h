@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/cli/compute_options.h"
+#include "apps/cli/weight_options.h"
 #include "layers/mixup.h"
 #include "layers/optim/adam.h"
 #include "layers/optim/schedule.h"
@@ -38,8 +39,9 @@ struct LearningOptions {
 
 struct BackboneTraining {
   std::string model, cache, data, out, weights;
-  std::string freeze;      // the last stage that stays as it is; empty: all learn
-  double imported_lr = 1;  // learning rate of what `weights` filled, in shares of learning_rate
+  std::string freeze;       // the last stage that stays as it is; empty: all learn
+  WeightOptions published;  // what overrides the origin of a published file
+  double imported_lr = 1;   // learning rate of what `weights` filled, in shares of learning_rate
   double width = 1.0;
   int64_t image_size = 0;  // 0: the cache's
   double dropout = 0.2;
@@ -100,6 +102,8 @@ void visit_options(Options& o,
   visit("resume", o.resume, Role::Action, "continue the run in --out, or begin it if there is none");
   visit("width", o.width, Role::Identity, "multiplies every channel count of the network's body");
   visit("weights", o.weights, Role::Place, "begin from a checkpoint, or for frames from a published ImageNet file");
+  visit("pool-padding", o.published.pool_padding, Role::Identity, kPoolPaddingHelp);
+  visit("input-scale", o.published.input_scale, Role::Identity, kInputScaleHelp);
   visit(
       "freeze", o.freeze, Role::Identity,
       "keep this stage of --weights and all before it as they are, BatchNorm's statistics too, such as mixed5, stage1");

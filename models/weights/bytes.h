@@ -8,17 +8,36 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tensor/error.h"
 
 namespace avs::weights {
+
+// How many bytes may be made of a file while it is read: unpacked, decoded, built as values. Real files need little
+// more than their own size; one that repeats itself or unpacks without end meets the limit in about a second.
+class Allowance {
+ public:
+  explicit Allowance(uint64_t file_bytes) : left_(8 * file_bytes + (16u << 20)) {}
+  bool spend(uint64_t bytes) {  // false: that is more than there was
+    const bool enough = bytes <= left_;
+    left_ -= enough ? bytes : left_;
+    return enough;
+  }
+
+ private:
+  uint64_t left_;
+};
 
 // A piece of memory and whatever keeps it alive: the file, or an unpacked member of an archive.
 class Bytes {
  public:
   Bytes() = default;
   Bytes(std::shared_ptr<const void> owner, std::span<const uint8_t> bytes, std::string name)
-      : owner_(std::move(owner)), bytes_(bytes), name_(std::move(name)) {}
+      : owner_(std::move(owner)),
+        bytes_(bytes),
+        name_(std::move(name)),
+        allowance_(std::make_shared<Allowance>(bytes.size())) {}
 
   const std::string& name() const { return name_; }  // "model.pth", "model.keras: model.weights.h5"
   uint64_t size() const { return bytes_.size(); }
@@ -32,7 +51,23 @@ class Bytes {
     return bytes_.subspan(first, count);
   }
   Bytes part(uint64_t first, uint64_t count, const std::string& name) const {
-    return {owner_, at(first, count, name), name_ + ": " + name};
+    Bytes part = *this;
+    part.bytes_ = at(first, count, name);
+    part.name_ += ": " + name;
+    return part;
+  }
+  // What these bytes unpack to: of the same name, and of the same file's allowance.
+  Bytes unpacked(std::vector<uint8_t> bytes) const {
+    const auto owner = std::make_shared<const std::vector<uint8_t>>(std::move(bytes));
+    Bytes unpacked = *this;
+    unpacked.owner_ = owner;
+    unpacked.bytes_ = *owner;
+    return unpacked;
+  }
+  // DataError when the whole file's allowance does not reach: "FILE: `what`: …".
+  void spend(uint64_t bytes, std::string_view what) const {
+    if (!allowance_->spend(bytes))
+      throw DataError(str(name_, ": ", what, ": the file would become more than eight times its size: it is damaged"));
   }
   bool begins_with(std::string_view text, uint64_t first = 0) const {
     return first <= bytes_.size() && bytes_.size() - first >= text.size() &&
@@ -43,6 +78,7 @@ class Bytes {
   std::shared_ptr<const void> owner_;
   std::span<const uint8_t> bytes_;
   std::string name_;
+  std::shared_ptr<Allowance> allowance_;
 };
 
 // The whole file in memory. DataError: missing, a folder, no regular file, unreadable, or above 16 GiB.
@@ -57,6 +93,7 @@ class Cursor {
   Cursor(std::span<const uint8_t> bytes, const Bytes& file, std::string_view what)
       : bytes_(bytes), file_(&file), what_(what) {}
 
+  const Bytes& file() const { return *file_; }
   uint64_t left() const { return bytes_.size() - next_; }
   uint64_t position() const { return next_; }
   std::span<const uint8_t> take(uint64_t count) {

@@ -18,12 +18,13 @@ struct Link {
 
 class TreeReader {
  public:
-  explicit TreeReader(const Bytes& bytes) {
-    file_.bytes = bytes;
-    file_.budget = 4 * bytes.size() + (16u << 20);
-  }
+  explicit TreeReader(const Bytes& bytes) { file_.bytes = bytes; }
 
-  Node read() { return object({"/", superblock()}, "", 0); }
+  Node read() {
+    Node root = object({"/", superblock()}, "", 0);
+    check_overlaps();
+    return root;
+  }
 
  private:
   // II. Disk Format: Level 0. The address of the root group's header.
@@ -98,17 +99,26 @@ class TreeReader {
     Cursor type_cursor(type_message->body, file_.bytes, what), space_cursor(space_message->body, file_.bytes, what);
     const Datatype type = read_datatype(type_cursor);
     const std::vector<int64_t> shape = read_dataspace(file_, space_cursor);
+    element_count(shape, file_.bytes.name() + ": " + what);
     const Layout layout = read_layout(file_, *layout_message, path);
+    if (layout.kind == Layout::Kind::Contiguous && layout.size > 0 && !file_.undefined(layout.address))
+      ranges_.push_back({layout.address, layout.size, path});
     const Message* const filter_message = find(MessageType::Filters);
     const std::vector<Filter> filters =
         filter_message == nullptr ? std::vector<Filter>{} : read_filters(file_, *filter_message, path);
     return Dataset{shape, type.description, [file = file_, path, type, shape, layout, filters] {
                      if (type.kind != Datatype::Kind::Number)
                        file.fail("array '" + path + "' holds " + type.description + " instead of numbers");
-                     File own = file;
-                     own.budget = 4 * file.bytes.size() + (16u << 20);
-                     return read_array(own, path, type, shape, layout, filters);
+                     return read_array(file, path, type, shape, layout, filters);
                    }};
+  }
+
+  // Every contiguous array has bytes of its own.
+  void check_overlaps() {
+    std::ranges::sort(ranges_, {}, &Range::address);
+    for (size_t i = 1; i < ranges_.size(); ++i)
+      if (ranges_[i].address - ranges_[i - 1].address < ranges_[i - 1].size)
+        file_.fail("array '" + ranges_[i].path + "' overlaps array '" + ranges_[i - 1].path + "'");
   }
 
   // ---- the members of a group ----
@@ -203,8 +213,13 @@ class TreeReader {
     }
   }
 
+  struct Range {
+    uint64_t address, size;
+    std::string path;
+  };
   File file_;
   std::set<uint64_t> visited_, tree_nodes_;
+  std::vector<Range> ranges_;
 };
 
 }  // namespace

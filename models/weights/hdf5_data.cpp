@@ -19,6 +19,18 @@ std::vector<uint8_t> unshuffle(const std::vector<uint8_t>& shuffled, uint64_t el
   return plain;
 }
 
+// Of big-endian 16-bit words, an odd byte the upper half of a last one. As in HDF5's own, sums lie in 1..65535 once a
+// word was not 0.
+uint32_t fletcher32(const std::vector<uint8_t>& bytes) {
+  const auto add = [](uint32_t a, uint32_t b) { return a + b > 65535 ? a + b - 65535 : a + b; };
+  uint32_t first = 0, second = 0;
+  for (size_t i = 0; i < bytes.size(); i += 2) {
+    first = add(first, uint32_t{bytes[i]} << 8 | (i + 1 < bytes.size() ? bytes[i + 1] : 0u));
+    second = add(second, first);
+  }
+  return second << 16 | first;
+}
+
 class ChunkedReader {
  public:
   ChunkedReader(File& file, const std::string& object, const Datatype& type, const std::vector<int64_t>& shape,
@@ -36,7 +48,7 @@ class ChunkedReader {
       chunk_bytes_ *= chunk_[axis];
       total *= shape_[axis];
       chunks_wanted_ *= ceil_div(shape_[axis], chunk_[axis]);
-      if (chunk_bytes_ / 4 > std::max<uint64_t>(total, 1 << 24))
+      if (chunk_bytes_ / 4 > std::max<uint64_t>(total, 1 << 20))
         file_.fail(what_ + ": its chunks are larger than it is");
     }
     values_.resize(total);
@@ -77,12 +89,16 @@ class ChunkedReader {
     for (size_t i = filters_.size(); i-- > 0;) {
       if (i < 32 && (skipped_filters >> i & 1) != 0) continue;
       if (filters_[i] == Filter::Deflate) {
+        file_.bytes.spend(chunk_bytes_, what_);
         bytes = inflate(bytes, chunk_bytes_ + 4, Wrapping::Zlib, file_.bytes.name() + ": a chunk of " + what_);
       } else if (filters_[i] == Filter::Shuffle) {
         bytes = unshuffle(bytes, type_.size);
       } else {
         if (bytes.size() < 4) file_.fail(what_ + ": a chunk is shorter than its checksum");
+        uint32_t stored_sum = 0;
+        for (size_t b = 0; b < 4; ++b) stored_sum |= uint32_t{bytes[bytes.size() - 4 + b]} << (8 * b);
         bytes.resize(bytes.size() - 4);
+        if (fletcher32(bytes) != stored_sum) file_.fail(what_ + ": a chunk's checksum is not that of its bytes");
       }
     }
     if (bytes.size() != chunk_bytes_)

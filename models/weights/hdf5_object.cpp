@@ -101,9 +101,9 @@ NumberType number_type_of_integer(uint64_t size, bool is_signed, const Cursor& c
 
 Cursor File::at(uint64_t address, uint64_t count, std::string_view what) {
   if (undefined(address) || address > UINT64_MAX - base) fail(str(what, " is nowhere in the file"));
-  if (count > budget) fail(str(what, ": the file's structures overlap or repeat"));
-  budget -= count;
-  return {bytes.at(base + address, count, what), bytes, what};
+  const auto found = bytes.at(base + address, count, what);
+  bytes.spend(count, what);
+  return {found, bytes, what};
 }
 
 bool File::undefined(uint64_t address) const {
@@ -237,7 +237,7 @@ std::string heap_text(File& file, uint64_t address, uint32_t index, uint64_t len
   const uint64_t size = head.number(file.length_size);
   const uint64_t prefix = 8 + static_cast<uint64_t>(file.length_size);
   if (size < prefix) head.fail("points to an empty global heap");
-  // The walk over earlier objects is cheap; only their headers and the text are paid from the budget.
+  // The walk over earlier objects is cheap; only their headers and the text are paid for.
   for (uint64_t at = prefix; size - at >= prefix;) {
     Cursor object = file.at(address + at, prefix, what);
     const uint32_t object_index = object.u16();

@@ -11,13 +11,12 @@
 
 namespace avs::weights::hdf5 {
 
-// Sizes from the superblock, and what one file may cost: the metadata that is decoded, counted in bytes, may be a few
-// times the file and no more, so that structures that overlap or repeat end in an error and not in hours.
+// Sizes from the superblock. Whatever is decoded is paid from the file's allowance, so that structures that overlap or
+// repeat end in an error and not in hours.
 struct File {
   Bytes bytes;
   int offset_size = 8, length_size = 8;
   uint64_t base = 0;  // addresses count from here
-  uint64_t budget = 0;
 
   Cursor at(uint64_t address, uint64_t count, std::string_view what);
   bool undefined(uint64_t address) const;

@@ -169,7 +169,7 @@ class Importer {
   // Every name is there and no shape fits: one line, not hundreds.
   [[noreturn]] void refuse_width(const std::string& first) const {
     throw DataError(str(file_name_, ": is ", file_.layout.title, " of another width than the network's, which is ",
-                        network_.options().width, " (published files are of width 1): ", first));
+                        network_.options().width, " (published files are of width 1; --width says another): ", first));
   }
   void fill_default(Slot& slot) {
     const bool gain = slot.path.ends_with("gamma") || slot.path.ends_with("gain");

@@ -9,7 +9,8 @@
 namespace avs::weights::pickle {
 namespace {
 
-constexpr size_t kMaxStack = 1'000'000, kMaxCopied = 1'000'000, kMaxRank = 32;
+constexpr size_t kMaxStack = 1'000'000, kMaxRank = 32;
+constexpr uint64_t kValueBytes = 128, kEntryBytes = 64;  // about what a value takes, and an entry of a table
 
 const std::map<std::string, NumberType, std::less<>>& storage_types() {
   static const std::map<std::string, NumberType, std::less<>> types = {
@@ -34,6 +35,39 @@ bool is_known(const std::string& global) {
   return storage_types().contains(global) || std::find(others.begin(), others.end(), global) != others.end();
 }
 
+// The instructions of protocols 0 to 5 that are refused, by their names in Python's pickletools.
+std::string instruction_name(char code) {
+  static const std::map<char, const char*> names = {{'I', "INT"},
+                                                    {'L', "LONG"},
+                                                    {'\x8b', "LONG4"},
+                                                    {'S', "STRING"},
+                                                    {'V', "UNICODE"},
+                                                    {'F', "FLOAT"},
+                                                    {'B', "BINBYTES"},
+                                                    {'C', "SHORT_BINBYTES"},
+                                                    {'\x8e', "BINBYTES8"},
+                                                    {'\x96', "BYTEARRAY8"},
+                                                    {'\x97', "NEXT_BUFFER"},
+                                                    {'\x98', "READONLY_BUFFER"},
+                                                    {'\x8f', "EMPTY_SET"},
+                                                    {'\x90', "ADDITEMS"},
+                                                    {'\x91', "FROZENSET"},
+                                                    {'1', "POP_MARK"},
+                                                    {'2', "DUP"},
+                                                    {'g', "GET"},
+                                                    {'p', "PUT"},
+                                                    {'P', "PERSID"},
+                                                    {'i', "INST"},
+                                                    {'o', "OBJ"},
+                                                    {'\x81', "NEWOBJ"},
+                                                    {'\x92', "NEWOBJ_EX"},
+                                                    {'\x82', "EXT1"},
+                                                    {'\x83', "EXT2"},
+                                                    {'\x84', "EXT4"}};
+  const auto found = names.find(code);
+  return found != names.end() ? found->second : str("number ", static_cast<int>(static_cast<uint8_t>(code)));
+}
+
 class Machine {
  public:
   explicit Machine(Cursor& cursor) : cursor_(cursor) {}
@@ -46,8 +80,7 @@ class Machine {
         return std::move(document_);
       }
       if (!plain_value(code) && !container(code) && !memory(code) && !object(code))
-        cursor_.fail(str("byte ", cursor_.position() - 1, ": instruction ",
-                         static_cast<int>(static_cast<uint8_t>(code)),
+        cursor_.fail(str("byte ", cursor_.position() - 1, ": instruction ", instruction_name(code),
                          " is not one a state dict needs; nothing was executed"));
       if (stack_.size() > kMaxStack) cursor_.fail("needs a deeper stack than any state dict");
     }
@@ -58,9 +91,11 @@ class Machine {
 
   template <typename T>
   ValuePtr make(T&& value) {
+    pay(kValueBytes);
     document_.values.push_back(Value{std::forward<T>(value)});
     return &document_.values.back();
   }
+  void pay(uint64_t bytes) { cursor_.file().spend(bytes, "the pickle has more values than any state dict"); }
   void push(ValuePtr value) { stack_.push_back(value); }
   ValuePtr pop() {
     if (stack_.empty() || stack_.back() == nullptr) cursor_.fail("takes a value that is not there");
@@ -216,6 +251,7 @@ class Machine {
   }
   void put(uint64_t slot) {
     if (stack_.empty() || stack_.back() == nullptr) cursor_.fail("remembers a value that is not there");
+    pay(kEntryBytes);
     memo_[slot] = stack_.back();
   }
   void get(uint64_t slot) {
@@ -253,7 +289,10 @@ class Machine {
   }
   void global(const std::string& name) {
     if (!is_known(name))
-      cursor_.fail("asks for '" + name.substr(0, 200) + "', which no state dict needs; it was not executed");
+      cursor_.fail("asks for '" + name.substr(0, 200) + "', which no state dict needs; it was not executed" +
+                   (name.starts_with("torch")
+                        ? " (of a whole module, save the state dict: torch.save(m.state_dict(), …))"
+                        : ""));
     push(make(Global{name}));
   }
   ValuePtr call(const std::string& function, const std::vector<ValuePtr>& arguments) {
@@ -275,8 +314,8 @@ class Machine {
         const auto* const tuple = std::get_if<Tuple>(&pair->data);
         const std::vector<ValuePtr>& items = tuple != nullptr ? tuple->items : as<List>(pair, "a pair").items;
         if (items.size() != 2) cursor_.fail("has a key without a value");
+        pay(kEntryBytes);
         dict.items.emplace_back(items[0], items[1]);
-        if (++copied_ > kMaxCopied) cursor_.fail("has more dictionary entries than any state dict");
       }
     return make(std::move(dict));
   }
@@ -316,7 +355,6 @@ class Machine {
   Document document_;
   std::vector<ValuePtr> stack_;
   std::unordered_map<uint64_t, ValuePtr> memo_;
-  size_t copied_ = 0;
 };
 
 }  // namespace

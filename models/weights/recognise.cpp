@@ -132,10 +132,10 @@ Recognised recognise(const std::filesystem::path& file, const std::string& model
   }
   if (10 * most < 3 * best->rules.size()) refuse_unknown(recognised, *best, most, file.string());
   recognised.layout = *best;
+  check_depths(recognised, file.string());  // before the network's name: ConvNeXt-Small is not vis-conv either
   if (!model.empty() && best->model != model)
     throw DataError(str(file.string(), ": holds ", best->title, " (", recognised.describe(), "), which is ",
                         best->model, "; the network is ", model));
-  check_depths(recognised, file.string());
   return recognised;
 }
 

@@ -23,19 +23,25 @@ constexpr size_t kMaxTensors = 100'000, kMaxEntries = 1'000'000, kMaxNameBytes =
 // The bytes of a storage, found when they are wanted.
 using StorageBytes = std::function<Bytes(const std::string& key)>;
 
+// What no tensor says of itself, whatever its storage holds.
+void check_description(const pickle::Tensor& tensor, const std::string& what) {
+  element_count(tensor.shape, what);
+  if (tensor.first < 0) throw DataError(what + " begins before its storage");
+  if (std::ranges::any_of(tensor.strides, [](int64_t stride) { return stride < 0; }))
+    throw DataError(what + " has a negative stride");
+  if (tensor.storage->count < 0) throw DataError(str(what, " has a storage of ", tensor.storage->count, " elements"));
+}
+
 // A tensor's elements in row-major order, wherever its strides put them in the storage.
 std::vector<float> read_tensor(const pickle::Tensor& tensor, const Storage& storage, const Bytes& bytes,
                                const std::string& what) {
   const uint64_t count = element_count(tensor.shape, what);
   if (count == 0) return {};
   const uint64_t available = bytes.size() / size_of(storage.type);
-  uint64_t last = 0, packed = 1;
+  uint64_t last = static_cast<uint64_t>(tensor.first), packed = 1;
   bool contiguous = true;
-  if (tensor.first < 0) throw DataError(what + " begins before its storage");
-  last = static_cast<uint64_t>(tensor.first);
   for (size_t axis = tensor.shape.size(); axis-- > 0;) {
     const auto extent = static_cast<uint64_t>(tensor.shape[axis]);
-    if (tensor.strides[axis] < 0) throw DataError(what + " has a negative stride");
     const auto stride = static_cast<uint64_t>(tensor.strides[axis]);
     if (extent > 1 && stride > available / (extent - 1)) last = available;
     if (last < available) last += (extent - 1) * stride;
@@ -109,6 +115,7 @@ class StateDict {
     if (!names_.insert(name).second) throw DataError(file_ + ": tensor '" + name + "' occurs twice");
     if (names_.size() > kMaxTensors) throw DataError(file_ + ": has more tensors than a network");
     const std::string what = file_ + ": tensor '" + name + "'";
+    check_description(tensor, what);
     tensors_.push_back({name, name, tensor.shape, [document = document_, storages = storages_, &tensor, what] {
                           return read_tensor(tensor, *tensor.storage, storages(tensor.storage->key), what);
                         }});
@@ -138,10 +145,18 @@ WeightSource read_torch_zip(const Bytes& file) {
   const Bytes bytes = archive->read(*data);
   Cursor cursor(bytes.at(0, bytes.size(), "data.pkl"), bytes, "the pickle");
   const auto document = std::make_shared<const Document>(pickle::read(cursor));
-  const StorageBytes storages = [archive, folder, name = file.name()](const std::string& key) {
+  // Tensors may share a storage: the last one is kept, so that it is unpacked once.
+  struct Last {
+    std::string key;
+    Bytes bytes;
+  };
+  const auto last = std::make_shared<Last>();
+  const StorageBytes storages = [archive, folder, last, name = file.name()](const std::string& key) {
+    if (last->bytes.data() != nullptr && last->key == key) return last->bytes;
     const ZipMember* const member = archive->find(folder + "data/" + key);
     if (member == nullptr) throw DataError(name + ": the archive has no member '" + folder + "data/" + key + "'");
-    return archive->read(*member);
+    *last = {key, archive->read(*member)};
+    return last->bytes;
   };
   return {Container::Torch, "PyTorch zip archive", StateDict(document, storages, file.name()).read(), {}};
 }
@@ -169,7 +184,8 @@ WeightSource read_torch_stream(const Bytes& file) {
     if (key == nullptr || !types.contains(*key)) throw DataError(file.name() + ": lists a storage no tensor uses");
     const uint64_t count = cursor.u64(), width = size_of(types.at(*key));
     if (count > cursor.left() / width)
-      cursor.fail(str("storage '", *key, "' should have ", count, " numbers: truncated"));
+      throw DataError(str(file.name(), ": truncated: a storage of ", count, " numbers should begin at byte ",
+                          cursor.position(), " of ", file.size()));
     (*found)[*key] = file.part(cursor.position(), count * width, "storage '" + *key + "'");
     cursor.skip(count * width);
   }

@@ -1,5 +1,7 @@
 #include "models/weights/zip.h"
 
+#include <zlib.h>
+
 #include <algorithm>
 
 #include "models/weights/inflate.h"
@@ -68,7 +70,8 @@ void ZipArchive::read_directory(uint64_t first, uint64_t size, uint64_t count) {
     if (cursor.text(4) != kEntry) cursor.fail("is damaged");
     cursor.skip(4);
     const int flags = cursor.u16(), method = cursor.u16();
-    cursor.skip(8);
+    cursor.skip(4);
+    member.checksum = cursor.u32();
     member.packed_bytes = cursor.u32();
     member.bytes = cursor.u32();
     const uint64_t name_bytes = cursor.u16(), extra_bytes = cursor.u16(), comment_bytes = cursor.u16();
@@ -127,15 +130,16 @@ const ZipMember* ZipArchive::find_last_part(std::string_view end) const {
 }
 
 Bytes ZipArchive::read(const ZipMember& member) const {
-  const Bytes packed = file_.part(data_start(member), member.packed_bytes, member.name);
-  if (!member.deflated) return packed;
-  if (member.bytes > 64 * file_.size() + (1u << 20))
-    throw DataError(str(packed.name(), ": would unpack to ", member.bytes, " bytes from an archive of ", file_.size()));
-  const auto unpacked = std::make_shared<const std::vector<uint8_t>>(
-      inflate({packed.data(), packed.size()}, member.bytes, Wrapping::Raw, packed.name()));
-  if (unpacked->size() != member.bytes)
-    throw DataError(str(packed.name(), ": unpacks to ", unpacked->size(), " bytes instead of ", member.bytes));
-  return {unpacked, *unpacked, packed.name()};
+  Bytes bytes = file_.part(data_start(member), member.packed_bytes, member.name);
+  if (member.deflated) {
+    bytes.spend(member.bytes, str("would unpack to ", member.bytes, " bytes"));
+    bytes = bytes.unpacked(inflate({bytes.data(), bytes.size()}, member.bytes, Wrapping::Raw, bytes.name()));
+    if (bytes.size() != member.bytes)
+      throw DataError(str(bytes.name(), ": unpacks to ", bytes.size(), " bytes instead of ", member.bytes));
+  }
+  if (::crc32_z(0, bytes.data(), bytes.size()) != member.checksum)
+    throw DataError(bytes.name() + ": its checksum (CRC-32) is not that of its bytes: the file is damaged");
+  return bytes;
 }
 
 }  // namespace avs::weights

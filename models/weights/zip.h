@@ -15,6 +15,7 @@ struct ZipMember {
   std::string name;
   uint64_t header = 0;  // where its local header stands
   uint64_t packed_bytes = 0, bytes = 0;
+  uint32_t checksum = 0;  // CRC-32
   bool deflated = false;
 };
 
@@ -26,8 +27,8 @@ class ZipArchive {
   const ZipMember* find(std::string_view name) const;           // null: none
   const ZipMember* find_last_part(std::string_view end) const;  // the only one whose name ends so; null: none
 
-  // A member's bytes: a view of the file where stored, unpacked where deflated. DataError when they are damaged, or
-  // unpack to more than 64 times the archive (a bomb).
+  // A member's bytes: a view of the file where stored, unpacked where deflated, which the file's allowance pays.
+  // DataError when they are damaged (their checksum tells) or unpack to more than that (a bomb).
   Bytes read(const ZipMember& member) const;
 
  private:

@@ -73,8 +73,8 @@ TEST(Pickle, BrokenProgramsEndInOneError) {
 
 TEST(Pickle, NestingAndCirclesNeedNoRecursion) {
   std::string nested = "\x80\x02";
-  for (int i = 0; i < 500'000; ++i) nested += "]";
-  for (int i = 1; i < 500'000; ++i) nested += "a";
+  for (int i = 0; i < 100'000; ++i) nested += "]";
+  for (int i = 1; i < 100'000; ++i) nested += "a";
   read(nested + ".");
   read("]q\x01h\x01"s + "a.");  // a list that holds itself
 }
@@ -85,7 +85,7 @@ TEST(Pickle, RepetitionDoesNotMultiply) {
   pairs += "eq\x01"s + "0(";
   std::string copies = pairs;
   for (int i = 0; i < 2000; ++i) copies += "ccollections\nOrderedDict\nh\x01\x85R";
-  EXPECT_THAT(error(copies + "t."), HasSubstr("more dictionary entries"));
+  EXPECT_THAT(error(copies + "t."), HasSubstr("more values than any state dict"));
 }
 
 }  // namespace
