@@ -5,7 +5,7 @@
 namespace avs {
 namespace {
 
-// torchvision 0.29.2, torchvision/models/_meta.py, BSD 3-Clause (THIRD_PARTY.md). No name holds a semicolon.
+// torchvision 0.26.0, torchvision/models/_meta.py, BSD 3-Clause (THIRD_PARTY.md). No name holds a semicolon.
 constexpr std::string_view kNames =
     "tench;goldfish;great white shark;tiger shark;hammerhead;electric ray;stingray;cock;hen;ostrich;brambling;"
     "goldfinch;house finch;junco;indigo bunting;robin;bulbul;jay;magpie;chickadee;water ouzel;kite;bald eagle;"

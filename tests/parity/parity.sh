@@ -44,7 +44,7 @@ case "$command" in
           python "$root/tests/golden/audio/make_golden.py" --recordings "$recordings"
           ;;
         weights)
-          peers 'import jax, h5py, transformers' jax==0.10.2 h5py==3.16.0 transformers
+          peers 'import jax, h5py, transformers' jax==0.10.2 h5py==3.16.0 transformers==5.24.0
           python "$root/tests/weights/make_goldens.py" "$root/tests/weights/golden.zip"
           ;;
         *) echo "golden: parity, audio or weights, not '$what'" >&2; exit 2 ;;

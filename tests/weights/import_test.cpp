@@ -64,14 +64,20 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"inception_keras_legacy_split.h5", "Keras legacy HDF5"},
         Golden{"inception_keras3.weights.h5", "Keras 3 HDF5"},
         Golden{"inception_keras3_no_names.weights.h5", "Keras 3 HDF5 with Keras' layers in the order of depth"},
+        Golden{"inception_keras_legacy_top.h5", "Keras legacy HDF5"},
+        Golden{"inception_keras_whole_model.h5", "Keras legacy HDF5"},
+        Golden{"inception_keras3_top.keras", "Keras 3 HDF5 in a .keras archive"},
         Golden{"inception_torch.pth", "PyTorch zip archive with torchvision's names"},
+        Golden{"inception_torch_legacy.pth", "PyTorch legacy stream with torchvision's names"},
+        Golden{"inception_timm.safetensors", "safetensors with torchvision's names"},
         Golden{"convnext_keras_legacy.h5", "Keras legacy HDF5"},
         Golden{"convnext_keras_legacy_top.h5", "Keras legacy HDF5"},
         Golden{"convnext_keras3_top.keras", "Keras 3 HDF5 in a .keras archive"},
         Golden{"convnext_keras3_top_no_names.weights.h5", "Keras 3 HDF5"},
         Golden{"convnext_timm.safetensors", "safetensors with timm's names"},
         Golden{"convnext_timm_bf16.safetensors", "safetensors with timm's names", 3e-2},  // 8 bits
-        Golden{"convnext_timm_f16.pt", "PyTorch zip archive with timm's names", 3e-3},    // 11 bits
+        Golden{"convnext_timm_f16.safetensors", "safetensors with timm's names", 3e-3},
+        Golden{"convnext_timm_f16.pt", "PyTorch zip archive with timm's names", 3e-3},  // 11 bits
         Golden{"convnext_timm_legacy.pth", "PyTorch legacy stream with timm's names"},
         Golden{"convnext_torchvision.pth", "PyTorch zip archive with torchvision's names"},
         Golden{"convnext_transformers.safetensors", "safetensors with the names of Hugging Face transformers"}),
@@ -165,8 +171,18 @@ TEST(Weights, ANetworkWithGammaTakesOneFromAFileWithout) {
   EXPECT_THAT(report.defaults, Contains(HasSubstr("94 BatchNorm gammas")));
 }
 
+// Keras' published file without top has the last gamma at 1. Filters of [7, 7, c, 1] are another way to write the same
+// file.
 TEST(Weights, KerasLastLayerNormAtOneIsLoadedAndSaidSo) {
-  // Keras' published file without top: the last gamma is 1. In the golden file, it is not.
+  for (const char* name : {"convnext_keras_plain_norm.h5", "convnext_keras_no_norm.h5", "convnext_keras_hwc1.h5"}) {
+    SCOPED_TRACE(name);
+    ImportReport report;
+    const auto network = make_backbone_from_weights(base("vis-conv"), golden::file(name), {}, &report);
+    EXPECT_LT(relative_error(answer(*network, false), golden::expected().tensors.at(name).to_vector()), 1e-5);
+    std::vector<std::string> said = report.notes;
+    said.insert(said.end(), report.defaults.begin(), report.defaults.end());
+    EXPECT_THAT(said, Contains(testing::AnyOf(HasSubstr("last LayerNorm"), HasSubstr("norm.gain: 1"))));
+  }
   ImportReport report;
   make_backbone_from_weights(base("vis-conv"), golden::file("convnext_keras_legacy.h5"), {}, &report);
   EXPECT_THAT(report.notes, Not(Contains(HasSubstr("last LayerNorm"))));

@@ -5,6 +5,7 @@ file F there is a tensor F in expected.safetensors: the pooled features, or the 
 
     ./run golden weights
 """
+import importlib.metadata
 import os
 import sys
 import tempfile
@@ -87,7 +88,7 @@ def without_names(source, name):
 
 def keras_files():
     plain = keras_inception.conv2d_bn
-    keras_inception.conv2d_bn = lambda x, filters, *a, **k: plain(x, CHANNELS, *a, **k)
+    keras_inception.conv2d_bn = lambda x, filters, *a, **k: plain(x, CHANNELS, *a, **k)  # from here on
     keras.utils.clear_session()
     keras.layers.Conv2D(1, 1)  # so that layer numbers do not begin at none, as in a longer session
     model = keras.applications.InceptionV3(weights=None, include_top=False, pooling="avg", input_shape=(SIZE, SIZE, 3))
@@ -163,6 +164,12 @@ def torch_files():
     state = model.state_dict()
     torch.save({"epoch": 3, "state_dict": {"module." + k: v for k, v in state.items()}}, path("inception_torch.pth"))
     expected["inception_torch.pth"] = y
+    torch.save(state, path("inception_torch_legacy.pth"), _use_new_zipfile_serialization=False)
+    without_aux = {k: v for k, v in state.items() if not k.startswith("AuxLogits.")}
+    assert without_aux.keys() == timm.create_model("inception_v3", pretrained=False, aux_logits=False).state_dict().keys()
+    save_tensors(without_aux, path("inception_timm.safetensors"))
+    for name in ("inception_torch_legacy.pth", "inception_timm.safetensors"):
+        expected[name] = y
 
     model = timm.create_model("convnext_tiny", pretrained=False, dims=(CHANNELS,) * 4, num_classes=CLASSES)
     randomise_torch(model)
@@ -174,7 +181,9 @@ def torch_files():
     torch.save(state, path("convnext_timm_legacy.pth"), _use_new_zipfile_serialization=False)
     save_tensors({k: v.bfloat16() for k, v in state.items()}, path("convnext_timm_bf16.safetensors"))
     torch.save({k: v.half() for k, v in state.items()}, path("convnext_timm_f16.pt"))
-    for name in ("convnext_timm.safetensors", "convnext_timm_legacy.pth", "convnext_timm_bf16.safetensors", "convnext_timm_f16.pt"):
+    save_tensors({k: v.half() for k, v in state.items()}, path("convnext_timm_f16.safetensors"))
+    for name in ("convnext_timm.safetensors", "convnext_timm_legacy.pth", "convnext_timm_bf16.safetensors",
+                 "convnext_timm_f16.pt", "convnext_timm_f16.safetensors"):
         expected[name] = y
 
     from torchvision.models.convnext import CNBlockConfig, ConvNeXt
@@ -199,9 +208,66 @@ def torch_files():
         print("transformers is not installed: its file is left as it is", file=sys.stderr)
 
 
+def repacked(source, name, change):
+    """A copy of a Keras file with change(file) made to it, without what the changes left behind."""
+    with h5py.File(path(source)) as a, h5py.File(path(name), "w") as b:
+        for key, value in a.attrs.items():
+            b.attrs[key] = value
+        for key in a:
+            a.copy(key, b)
+        change(b)
+
+
+def more_keras_files():
+    """Later than the others, so that these stay as they were."""
+    keras.utils.clear_session()
+    model = keras.applications.InceptionV3(weights=None, include_top=True, classes=CLASSES, input_shape=(SIZE, SIZE, 3),
+                                           classifier_activation=None)
+    randomise_keras(model)
+    y = np.asarray(model(picture / 127.5 - 1))
+    save_legacy(model, "inception_keras_legacy_top.h5")
+    model.save(path("inception_keras_whole_model.h5"))
+    model.save(path("inception_keras3_top.keras"))
+    for name in ("inception_keras_legacy_top.h5", "inception_keras_whole_model.h5", "inception_keras3_top.keras"):
+        expected[name] = y
+
+    # ConvNeXt as it is published without top: the last norm as it was made. Some files lack it.
+    keras.utils.clear_session()
+    model = keras_convnext.ConvNeXt(
+        depths=[3, 3, 9, 3], projection_dims=[CHANNELS] * 4, default_size=SIZE, name="convnext_tiny", weights=None,
+        include_top=False, pooling="avg", input_shape=(SIZE, SIZE, 3))
+    randomise_keras(model)
+    norm = model.layers[-1]
+    norm.gamma.assign(np.ones(CHANNELS))
+    norm.beta.assign(np.zeros(CHANNELS))
+    y = np.asarray(model(picture))
+    save_legacy(model, "convnext_keras_plain_norm.h5")
+
+    def leave_the_norm_out(f):
+        text = lambda n: n.decode() if isinstance(n, bytes) else str(n)
+        f.attrs["layer_names"] = [n for n in f.attrs["layer_names"] if text(n) != norm.name]
+        del f[norm.name]
+
+    def as_hwc1(f):
+        kernels = []
+        f.visititems(lambda key, item: kernels.append(key) if getattr(item, "shape", ()) == (7, 7, 1, CHANNELS) else None)
+        assert len(kernels) == 18
+        for key in kernels:
+            values = f[key][...].transpose(0, 1, 3, 2)
+            del f[key]
+            f[key] = values
+
+    repacked("convnext_keras_plain_norm.h5", "convnext_keras_no_norm.h5", leave_the_norm_out)
+    repacked("convnext_keras_plain_norm.h5", "convnext_keras_hwc1.h5", as_hwc1)
+    for name in ("convnext_keras_plain_norm.h5", "convnext_keras_no_norm.h5", "convnext_keras_hwc1.h5"):
+        expected[name] = y
+
+
 keras_files()
 torch_files()
-versions = {"keras": keras.__version__, "torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__}
+more_keras_files()
+packages = ("keras", "torch", "torchvision", "timm", "transformers", "jax", "h5py", "safetensors")
+versions = {name: importlib.metadata.version(name) for name in packages}
 save_arrays({k: np.ascontiguousarray(v, "float32") for k, v in expected.items()}, path("expected.safetensors"), versions)
 with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
     for name in sorted(os.listdir(out)):

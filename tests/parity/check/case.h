@@ -6,7 +6,8 @@
 //                      files stay small and nobody has to ship a network's weights
 //     expected         NAME: [stride, tolerance] or [stride, tolerance, "mean"] for a mean difference instead of a
 //                      relative norm; of a large answer only every stride-th value is kept
-//     spec             what to compute; files that it names lie in the folder of the cases, spec["folder"] once read
+//     spec             what to compute; files that it names lie in the folder of the cases, spec["folder"] once read,
+//                      or with "from_test_data" in that of the test data
 //   tensors            "in/CASE/NAME" for what is stored, "out/CASE/NAME" for what the peer answered (f64 there, f32
 //   here)
 #pragma once

@@ -121,10 +121,29 @@ const Ops& element_wise_and_shapes() {
          return avg_pool2d(in("x"), pool_of(in),
                            in.is("counting", "counted") ? PoolPadding::Counted : PoolPadding::Ignored);
        }},
+      {"cast",
+       [](Inputs& in) { return cast(cast(in("x"), in.is("to", "f16") ? DType::F16 : DType::BF16), DType::F32); }},
+      {"reshape",
+       [](Inputs& in) {
+         const auto shape = in.spec().at("shape").get<std::vector<int64_t>>();
+         return reshape(in("x"), Shape(std::span<const int64_t>(shape)));
+       }},
       {"global_avg_pool", [](Inputs& in) { return global_avg_pool(in("x")); }},
       {"concat", [](Inputs& in) { return concat(in.numbered("x")); }},
       {"weighted_sum",
        [](Inputs& in) { return weighted_sum(in.numbered("x"), in.numbered("w"), in("bias"), activation_of(in)); }},
+      {"fusion_sums",
+       [](Inputs& in) {
+         const FusionSpec spec{.sound = in.spec().at("sound").get<int64_t>(),
+                               .join = in.is("join", "sum") ? FusionJoin::Sum : FusionJoin::SideBySide,
+                               .activation = activation_of(in)};
+         return fusion_sums(in.numbered("x"),
+                            {.w = in.numbered("w"),
+                             .bias = {in("bias0"), in("bias1")},
+                             .v = {in.optional("v0"), in.optional("v1")},
+                             .c = in.optional("c")},
+                            spec);
+       }},
   };
   return ops;
 }
@@ -141,8 +160,6 @@ const Ops& losses_and_sums() {
        }},
       {"sum_rows", [](Inputs& in) { return Variable(ops::sum_rows(in.fixed("x"))); }},
       {"sum_squares", [](Inputs& in) { return Variable(ops::sum_squares(in.fixed("x"))); }},
-      {"cast_f16", [](Inputs& in) { return Variable(ops::cast(ops::cast(in.fixed("x"), DType::F16), DType::F32)); }},
-      {"cast_bf16", [](Inputs& in) { return Variable(ops::cast(ops::cast(in.fixed("x"), DType::BF16), DType::F32)); }},
   };
   return ops;
 }

@@ -100,8 +100,8 @@ class Fusion:
         return e @ self.parameters["classifier.weight"].T + self.parameters["classifier.bias"]
 
 
-def fusion_case(method, most):
-    d, classes, n = (48, 10, 120) if method <= "f3" else (10, 10, 120)
+def fusion_case(method, most, fc1024):
+    d, classes, n = (fc1024, 10, 120) if method <= "f3" else (10, 10, 120)
     fusion = {
         "method": method,
         "inputs": list(INPUTS),
@@ -142,4 +142,4 @@ def cases(form, _folder):
     torch.set_num_threads(1)  # the steps are too small to share
     yield from metrics_cases()
     for method in ("f1", "f2", "f3", "f4", "f5", "f6"):
-        yield fusion_case(method, 96 if form == "golden" else None)
+        yield fusion_case(method, 96 if form == "golden" else None, 1024 if form == "full" else 48)

@@ -17,16 +17,15 @@ from cases import Case
 from networks import scaled
 from training import (
     Extent,
+    check_gradients,
     decays,
     draw_batches,
     draw_input,
     first_well_posed,
-    is_well_posed,
     keras_version,
     mixed_batch,
     options_of,
     rule_of,
-    sensitivity,
     shaken,
     steps_spec,
     well_posed_steps,
@@ -163,7 +162,7 @@ def draw_weights(case, parameters, buffers):
             assign(weight, axes, case.draw(prefix + name, shape, *rule_of(name, shape)))
 
 
-def draw_head(case, features, classes):
+def draw_head(case, features, classes, dtype="float64"):
     head = {}
     for name, shape in (
         ("fc1024.weight", (1024, features)),
@@ -172,7 +171,7 @@ def draw_head(case, features, classes):
         ("classes.bias", (classes,)),
     ):
         values = case.draw(f"param/head.{name}", shape, *rule_of(name, shape))
-        head[f"head.{name}"] = (keras.Variable(values, dtype="float64"), None)
+        head[f"head.{name}"] = (keras.Variable(values, dtype=dtype), None)
     return head
 
 
@@ -184,9 +183,9 @@ def run(net, head, x, training, dropout=lambda hidden: hidden):
     return stages | {"fc1024": hidden, "logits": logits}
 
 
-def build(options, size):
+def build(options, size, dtype="float64"):
     """The network, its parameters and statistics by this engine's names, and what stands before it."""
-    keras.config.set_floatx("float64")
+    keras.config.set_floatx(dtype)
     keras.utils.clear_session()
     return (inception if options["model"] == "vis-inc" else convnext)(options, size)
 
@@ -210,9 +209,17 @@ def network_case(model, extent, attempt):
     parameters |= head
     for name, (weight, axes) in parameters.items():
         case.expect(f"grad/{name}", to_ours(weight.value.grad.numpy(), axes), 1e-4, extent.most)
-    leaves = [weight.value for weight, _ in parameters.values()]
-    changes = sensitivity(leaves, x, lambda x: run(net, head, preprocess(x), True)["logits"].backward(dlogits))
-    return case, is_well_posed(case, extent, parameters, changes)
+    tensors = {name: weight.value for name, (weight, _) in parameters.items()}
+    run_backward = lambda x: run(net, head, preprocess(x), True)["logits"].backward(dlogits)
+
+    def in_single():
+        net, parameters, buffers, preprocess = build(options, extent.sizes[model], "float32")
+        draw_weights(case, parameters, buffers)
+        head = draw_head(case, net.output["pool"].shape[-1], options["classes"], "float32")
+        run(net, head, preprocess(x.float()), True)["logits"].backward(dlogits.float())
+        return {name: weight.value.grad.double() for name, (weight, _) in (parameters | head).items()}
+
+    return case, check_gradients(case, extent, tensors, x, run_backward, in_single)
 
 
 def expect_statistics(case, net, buffers, start, rows, momentum, most):

@@ -53,18 +53,25 @@ def spectrogram_cases(name, signal_of, most):
         yield deltas_case
 
 
-def sound_cases(most, data):
+def name_file(spec, key, path, data, golden):
+    """Golden files name what lies in the test data, which is elsewhere on another machine."""
+    spec[key] = str(path.relative_to(data)) if golden else str(path.resolve())
+    if golden:
+        spec["from_test_data"] = True
+
+
+def sound_cases(most, data, golden):
     yield from spectrogram_cases("noise", lambda case: case.draw("x", (320000, 2), 0.3), most)
     if data is None:
         return
     for path in sorted((data / "tau_wavs").glob("*.wav")):
 
         def recording(case, path=path):
-            case.spec["recording"] = str(path.resolve())
+            name_file(case.spec, "recording", path, data, golden)
             sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
             return soxr.resample(sound, rate, make_golden.RATE, quality="VHQ")[: 10 * make_golden.RATE]
 
-        yield from spectrogram_cases(path.stem, recording, most)
+        yield from spectrogram_cases(path.stem, recording, 600 if golden else most)
 
 
 def resample_cases(most):
@@ -129,9 +136,9 @@ def scaled(frame, size):
     return graph.pull().to_ndarray()
 
 
-def frames_case(name, path, spec_path, most, size=224):
+def frames_case(name, path, most, size=224, **named):
     """Frame k is what is on screen at (k + 1/2) / 2 s; time counts from the file's start."""
-    spec = {"video": spec_path, "frames_per_second": 2.0, "max_seconds": 10.0, "image_size": size}
+    spec = {"frames_per_second": 2.0, "max_seconds": 10.0, "image_size": size, **named}
     case = Case(f"frames/{name}", "frames", "frames", f"PyAV {av.__version__}", spec)
     shown, ends = [], 0
     with av.open(str(path)) as file:
@@ -157,11 +164,15 @@ REAL_CLIPS = ("example.mp4", "chaplin.mp4", "big_buck_bunny_432_433.webm")
 def cases(form, folder):
     golden = form == "golden"
     most = 1500 if golden else None
-    data = None if golden else data_folder()
-    yield from sound_cases(most, data)
+    data = data_folder()
+    if golden and data is None:
+        raise SystemExit("golden parity: no recordings and clips; set AVS_DATA")
+    yield from sound_cases(most, data, golden)
     yield from resample_cases(most)
     draw_video(folder / "clip.mp4")
-    yield frames_case("drawn clip", folder / "clip.mp4", "clip.mp4", 6000 if golden else None, size=64)
+    yield frames_case("drawn clip", folder / "clip.mp4", 6000 if golden else None, size=64, video="clip.mp4")
     if data is not None:
         for name in REAL_CLIPS:
-            yield frames_case(name, data / "clips" / name, str((data / "clips" / name).resolve()), None)
+            spec = {}
+            name_file(spec, "video", data / "clips" / name, data, golden)
+            yield frames_case(name, data / "clips" / name, 6000 if golden else None, **spec)

@@ -35,7 +35,8 @@ class Dropout(nn.Module):
             return x
         last = x.permute(0, 2, 3, 1) if x.dim() == 4 else x
         mask = torch.tensor(
-            dropout_mask(tuple(last.shape), self.rate, self.clock["seed"], self.clock["step"], self.stream)
+            dropout_mask(tuple(last.shape), self.rate, self.clock["seed"], self.clock["step"], self.stream),
+            dtype=x.dtype,
         )
         return x * (mask.permute(0, 3, 1, 2) if x.dim() == 4 else mask)
 
@@ -225,8 +226,8 @@ class ConvNextTiny(Peer):
         self.norm = nn.LayerNorm(widths[-1], eps=1e-6)
 
     def body(self, x):
-        mean = torch.tensor([123.675, 116.28, 103.53]).reshape(1, 3, 1, 1)
-        deviation = torch.tensor([58.395, 57.12, 57.375]).reshape(1, 3, 1, 1)
+        mean = torch.tensor([123.675, 116.28, 103.53], dtype=x.dtype).reshape(1, 3, 1, 1)
+        deviation = torch.tensor([58.395, 57.12, 57.375], dtype=x.dtype).reshape(1, 3, 1, 1)
         y = self.features[0]((x - mean) / deviation)
         stages = {"stem": y}
         for i in range(1, 8):

@@ -233,12 +233,76 @@ def losses_and_sums(most):
     yield o.done(o.fixed("x", (2, 9, 9, 13), 1, 0.5).sum(dim=(0, 1, 2)))
     o = OpCase(most, "odd", "sum_squares")
     yield o.done((o.fixed("x", (1001,)) ** 2).sum().reshape(1))
-    for op, kind in (("cast_f16", torch.float16), ("cast_bf16", torch.bfloat16)):
-        o = OpCase(most, "odd", op, tolerance=0)
-        yield o.done(o.fixed("x", (1001,), 300).float().to(kind).double())
+    for to, kind in (("f16", torch.float16), ("bf16", torch.bfloat16)):
+        o = OpCase(most, to, "cast", {"to": to}, tolerance=0)
+        yield o.done(o.leaf("x", (1001,), 300).float().to(kind).double())
+    o = OpCase(most, "odd", "reshape", {"shape": [6, 35]})
+    yield o.done(o.leaf("x", (2, 3, 5, 7)).reshape(6, 35))
+
+
+def fusion_sums(most):
+    for name, d, sound, inputs, join, activation in (
+        ("f3", 1024, 3, 5, "side by side", "none"),
+        ("f2", 1024, 3, 5, "sum", "none"),
+        ("f5, relu", 10, 3, 5, "sum", "relu"),
+        ("one of each", 7, 1, 2, "side by side", "relu"),
+    ):
+        o = OpCase(most, name, "fusion_sums", {"sound": sound, "join": join, "activation": activation})
+        act = F.relu if activation == "relu" else lambda x: x
+        terms = [o.leaf(f"x{i}", (6, d)) * o.leaf(f"w{i}", (d,)) for i in range(inputs)]
+        groups = [act(sum(g) + o.leaf(f"bias{k}", (d,))) for k, g in enumerate((terms[:sound], terms[sound:]))]
+        if join == "sum":
+            y = act(sum(o.leaf(f"v{k}", (d,)) * g for k, g in enumerate(groups)) + o.leaf("c", (d,)))
+        else:
+            y = torch.cat(groups, dim=1)
+        yield o.done(y)
+
+
+def models_own_shapes(most):
+    """The extents that the networks have at full width: layers that are met first, that are largest, that are last."""
+    same = lambda r, s: ((r - 1) // 2, r // 2, (s - 1) // 2, s // 2)
+    yield conv2d(most, "sound, first, whole", (1, 128, 704, 6), (16, 3, 3, 6), same(3, 3))
+    yield conv2d(most, "sound, stage 2, whole", (1, 64, 352, 64), (32, 1, 4, 64), same(1, 4))
+    yield conv2d(most, "sound, last, whole", (2, 8, 44, 1024), (256, 4, 1, 1024), same(4, 1))
+    yield conv2d(most, "inception, first, whole", (2, 224, 224, 3), (32, 3, 3, 3), (0, 0, 0, 0), (2, 2))
+    yield conv2d(most, "inception, stem, whole", (1, 109, 109, 32), (64, 3, 3, 32), same(3, 3))
+    yield conv2d(most, "inception 7x1, whole", (2, 12, 12, 192), (192, 7, 1, 192), same(7, 1))
+    yield conv2d(most, "inception, last, whole", (2, 5, 5, 2048), (448, 1, 1, 2048))
+    yield conv2d(most, "convnext, first, whole", (2, 224, 224, 3), (96, 4, 4, 3), (0, 0, 0, 0), (4, 4), bias=True)
+    yield conv2d(most, "convnext, down, whole", (2, 14, 14, 384), (768, 2, 2, 384), (0, 0, 0, 0), (2, 2), bias=True)
+    for name, shape in (("first", (2, 56, 56, 96)), ("last", (2, 7, 7, 768))):
+        yield depthwise_conv2d(most, f"convnext, {name}, whole", shape, (7, 7), same(7, 7))
+        yield depthwise_layer_norm(most, f"convnext, {name}, whole", shape, (7, 7), same(7, 7))
+        o = OpCase(most, f"convnext, {name}, whole", "layer_norm", {"epsilon": 1e-6})
+        c = shape[-1]
+        x = o.leaf("x", shape, 0.5, 0.2)
+        yield o.done(F.layer_norm(x, (c,), o.leaf("gain", (c,), 0.5, 1), o.leaf("bias", (c,)), 1e-6))
+        o = OpCase(most, f"convnext, {name}, whole", "linear_gelu")
+        x, w = o.leaf("x", shape), o.leaf("w", (4 * c, c), 1.5 * (3 / c) ** 0.5)
+        yield o.done(F.gelu(F.linear(x, w, o.leaf("bias", (4 * c,)))))
+        o = OpCase(most, f"convnext, {name}, whole", "scale_residual")
+        yield o.done(o.leaf("x", shape) * o.leaf("gain", (c,)) + o.leaf("residual", shape))
+    o = OpCase(most, "inception's head, whole", "linear")
+    x, w = o.leaf("x", (16, 2048)), o.leaf("w", (1024, 2048), (3 / 2048) ** 0.5)
+    yield o.done(F.linear(x, w, o.leaf("bias", (1024,))))
+    for training in (True, False):
+        # Without ReLU: of six million values some lie within rounding of its kink.
+        yield batch_norm(most, "sound, stage 1, whole", (1, 128, 704, 64), True, True, "none", training)
+        yield batch_norm(most, "inception, last, whole", (2, 5, 5, 320), False, False, "relu", training)
+    o = OpCase(most, "inception's stem, whole", "max_pool2d", {"window": [3, 3], "stride": [2, 2], "padding": [0] * 4})
+    yield o.done(nhwc(F.max_pool2d(nchw(o.leaf("x", (2, 109, 109, 64))), 3, 2)))
+    o = OpCase(
+        most, "sound, whole", "avg_pool2d", {"window": [2, 2], "stride": [2, 2], "padding": [0] * 4, "counting": "counted"}
+    )
+    yield o.done(nhwc(F.avg_pool2d(nchw(o.leaf("x", (1, 128, 704, 64))), 2)))
+    o = OpCase(most, "sound, whole", "global_avg_pool")
+    yield o.done(o.leaf("x", (2, 4, 22, 1024)).mean(dim=(1, 2)))
+    o = OpCase(most, "inception, whole", "concat")
+    yield o.done(torch.cat([o.leaf(f"x{i}", (2, 25, 25, c)) for i, c in enumerate((64, 64, 96, 32))], dim=-1))
 
 
 def cases(form, _folder):
-    most = 192 if form == "golden" else None
-    for group in (convolutions, products, norms, element_wise, pools_and_shapes, losses_and_sums):
+    most = {"golden": 192, "usual": None, "full": 100_000}[form]
+    groups = [convolutions, products, norms, element_wise, pools_and_shapes, losses_and_sums, fusion_sums]
+    for group in groups + ([models_own_shapes] if form == "full" else []):
         yield from group(most)
