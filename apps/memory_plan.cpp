@@ -10,6 +10,7 @@
 
 #include "apps/cli/program.h"
 #include "apps/cli/require.h"
+#include "cuda/api.h"
 
 namespace avs {
 namespace {
@@ -62,6 +63,7 @@ void show_measured(const PlannedRun& run, const std::vector<MemoryNeed>& needs, 
     all.push_back(json_of(run.network.model, n));
     all.back()["measured_step"] = measured.step;
     all.back()["measured_inference"] = measured.inference;
+    all.back()["library_workspace"] = run.placement.device.is_cuda() ? cuda::library_workspace_bytes() : 0;
   }
 }
 

@@ -1,6 +1,7 @@
 // One training step and one inference of each backbone: full width, no data loading, real time per step.
 //
-//   train/MODEL/BATCH   forward, softmax + KL, backward, Adam      infer/MODEL/BATCH   no graph, BatchNorm folded
+//   train/MODEL/BATCH   forward, softmax + KL, backward, Adam      infer/MODEL/BATCH   nothing recorded, BatchNorm
+//   folded
 //
 //   step_bench [--threads 2] [--width 1] [--benchmark_filter=train/vis-inc]    two threads unless said otherwise
 //   step_bench --device cuda:0 [--dtype bf16]                      steps as captured graphs, in the GPU's default type
@@ -15,6 +16,7 @@
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
 #include "apps/train/captured_step.h"
+#include "apps/train/inference.h"
 #include "apps/train/predict.h"
 #include "autograd/profile.h"
 #include "bench/bench.h"
@@ -65,8 +67,7 @@ void train_as_graph(benchmark::State& state, const std::string& model, int64_t b
   ParameterArena arena(*backbone);
   Adam adam(arena, {});
   CapturedStep captured(*backbone, adam);
-  const Device device = placement().device;
-  const Tensor x = random_batch(*backbone, batch).to(device), targets = random_targets(batch, 10).to(device);
+  const Tensor x = random_batch(*backbone, batch), targets = random_targets(batch, 10);  // a loader's, on the host
   StepSettings settings;
   settings.mixup.scheme = MixupScheme::None;
   const auto step = [&] {
@@ -75,7 +76,7 @@ void train_as_graph(benchmark::State& state, const std::string& model, int64_t b
     return captured.finish()->loss;
   };
   step();
-  context(device).reset_peak();
+  context(placement().device).reset_peak();
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) benchmark::DoNotOptimize(step());
   report(state, batch, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
@@ -106,14 +107,14 @@ void train(benchmark::State& state, const std::string& model, int64_t batch) {
   report(state, batch, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
+// As extract_embeddings does it: on a GPU batches after the second replay a graph.
 void infer(benchmark::State& state, const std::string& model, int64_t batch) {
   const auto backbone = make_backbone({.model = model, .width = width});
   place(*backbone, placement());
-  const Tensor x = random_batch(*backbone, batch).to(placement().device);
-  backbone->eval();
-  const NoGrad no_grad;
-  const auto step = [&] { return backbone->run(Variable(x)).logits.value().to_vector(); };
-  step();
+  const Tensor x = random_batch(*backbone, batch);
+  Inference inference(*backbone);
+  const auto step = [&] { return inference.run(x).logits.to_vector(); };
+  for (int warm_up = 0; warm_up < 3; ++warm_up) step();
   context(placement().device).reset_peak();
   profile::restart();
   const auto start = std::chrono::steady_clock::now();

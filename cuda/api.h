@@ -22,6 +22,8 @@ std::string why_unavailable();  // one sentence for people; empty when available
 Context& context(Device device);
 int compute_capability(Device device);    // 75, 80, 90
 std::string description(Device device);   // "cuda:0 (NVIDIA H100, compute capability 9.0)"
+std::string libraries();  // "cuBLASLt 13.1.0, cuDNN 9.19.0", or why our own kernels do their work
+size_t library_workspace_bytes();  // the most that an engine of cuDNN takes for its work; 0 without it
 size_t taken_bytes(size_t bytes);  // of the arena, by a tensor of so many bytes
 size_t room(Device device);        // what the arena holds and what the driver has left
 void fill(Tensor& x, float value);  // f32, f16, bf16

@@ -8,8 +8,8 @@
 namespace avs::cuda {
 namespace {
 
-constexpr size_t kGranule = 512;                 // alignment of every block: the widest vector access and cuBLAS want 256
-constexpr size_t kSegment = size_t{32} << 20;    // small blocks share segments of this size
+constexpr size_t kGranule = 512;               // alignment of every block: the widest vector access and cuBLAS want 256
+constexpr size_t kSegment = size_t{32} << 20;  // small blocks share segments of this size
 constexpr size_t kLargeGranule = size_t{2} << 20;
 
 #ifdef AVS_EMULATED_CUDA
@@ -41,13 +41,14 @@ void* Arena::allocate(size_t bytes, int lane) {
   const int64_t owner = owner_of(lane);
   void* data = take(size, owner);
   if (data == nullptr && add_segment(size)) data = take(size, owner);
-  if (data == nullptr) {
+  if (data == nullptr && !is_capturing(stream(device_))) {  // which must not meet cudaFree
     release();
     if (add_segment(size)) data = take(size, owner);
   }
-  AVS_CHECK(OutOfMemory, data != nullptr, device_, ": ", bytes, " bytes asked, ", live_, " in use, ",
-            limit_ != 0 ? str("the memory limit is ", limit_) : what_the_driver_says(),
-            "; a smaller --batch or --recompute needs less");
+  if (data == nullptr)
+    throw OutOfMemory(str(device_, ": ", bytes, " bytes asked, ", live_, " in use, ",
+                          limit_ != 0 ? str("the memory limit is ", limit_) : what_the_driver_says(),
+                          live_ != 0 ? "; a smaller --batch or --recompute needs less" : ""));
   live_ += size;
   peak_ = std::max(peak_, live_);
   mark_live(data, bytes, size);
@@ -60,7 +61,8 @@ void Arena::deallocate(void* data, size_t bytes, int lane) noexcept {
   if (block == blocks_.end()) return;  // never ours: nothing to give back
   mark_dead(data, bytes);
   live_ -= rounded(bytes);
-  if (open_ && (block->second.owner == 0 || block->second.owner != owner_of(lane))) return waiting_.push_back(block->first);
+  if (open_ && (block->second.owner == 0 || block->second.owner != owner_of(lane)))
+    return waiting_.push_back(block->first);
   if (!open_) block->second.owner = 0;
   insert_free(block);
 }
@@ -167,7 +169,8 @@ void Arena::insert_free(Blocks::iterator block) {
 void Arena::release() noexcept {
   for (auto segment = segments_.begin(); segment != segments_.end();) {
     const auto block = blocks_.find(segment->first);
-    if (!block->second.free || block->second.pool != 0 || block->second.owner != 0 || block->second.bytes != segment->second) {
+    if (!block->second.free || block->second.pool != 0 || block->second.owner != 0 ||
+        block->second.bytes != segment->second) {
       ++segment;
       continue;
     }

@@ -20,6 +20,12 @@ std::atomic<Tf32> chosen_tf32 = Tf32::Off;
 
 }  // namespace
 
+std::string about_products() {
+  const std::string library = about_library();
+  if (library.empty()) return "built without cuBLASLt: our own kernels multiply";
+  return products() == Products::Own ? "AVS_CUBLAS=0: our own kernels multiply" : library;
+}
+
 Products products() { return chosen_products(); }
 void use_products(Products which) { chosen_products() = which; }
 Tf32 tf32() { return chosen_tf32; }

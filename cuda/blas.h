@@ -3,6 +3,8 @@
 // product.
 #pragma once
 
+#include <string>
+
 #include "cuda/matmul.h"
 
 namespace avs::cuda {
@@ -16,10 +18,13 @@ enum class Tf32 : uint8_t { Off, Allowed };
 Tf32 tf32();
 void set_tf32(Tf32 mode);
 
+std::string about_products();  // "cuBLASLt 13.1.0", or why our own kernels multiply
+
 // c = activation(op(a) op(b) + bias), as described at matmul() in matmul.h, which it falls back to.
 void product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c,
              Tensor* pre = nullptr);
 
+std::string about_library();  // cublaslt.cpp; empty: there is none
 // cublaslt.cpp; activation None or Relu. False, and nothing done: there is no library, or it has no algorithm for this.
 bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c);
 

@@ -45,6 +45,7 @@ class CudaContext final : public Context {
         10 * attribute(cudaDevAttrComputeCapabilityMajor) + attribute(cudaDevAttrComputeCapabilityMinor);
     facts_.multiprocessors = attribute(cudaDevAttrMultiProcessorCount);
     facts_.shared_bytes_per_block = static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
+    facts_.compiled_for = compiled_for();
   }
 
   Device device() const override { return device_; }
@@ -108,8 +109,8 @@ CudaContext& cuda_context(Device device) {
   AVS_CHECK(DeviceError, reason.empty(), device, ": ", reason);
   int count = 0;
   check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
-  AVS_CHECK(DeviceError, device.index >= 0 && device.index < count && count <= kMostDevices, device, ": this machine has ",
-            count, count == 1 ? " GPU, cuda:0" : str(" GPUs, cuda:0 to cuda:", count - 1));
+  AVS_CHECK(DeviceError, device.index >= 0 && device.index < count && count <= kMostDevices, device,
+            ": this machine has ", count, count == 1 ? " GPU, cuda:0" : str(" GPUs, cuda:0 to cuda:", count - 1));
   if (current != device.index) check(cudaSetDevice(device.index), "cudaSetDevice");
   current = device.index;
   const std::lock_guard lock(mutex);
@@ -161,17 +162,27 @@ PoolScope::~PoolScope() { cuda_context(device_).arena().use_pool(before_); }
 void check(cudaError_t result, const char* what) {
   if (result == cudaSuccess) return;
   cudaGetLastError();
-  const std::string message = str("CUDA: ", what, ": ", cudaGetErrorString(result), " (", cudaGetErrorName(result), ")");
-  if (result == cudaErrorMemoryAllocation) throw OutOfMemory(message + "; a smaller --batch needs less");
+  const std::string message =
+      str("CUDA: ", what, ": ", cudaGetErrorString(result), " (", cudaGetErrorName(result), ")");
+  if (result == cudaErrorMemoryAllocation)
+    throw OutOfMemory(message +
+                      "; other programs may use this GPU (nvidia-smi shows which), and a smaller --batch needs less");
   if (result == cudaErrorNoKernelImageForDevice)
-    throw DeviceError(message + "; this build has no kernels for this GPU: build with -DAVS_CUDA_ARCHITECTURES for its "
-                                "compute capability, such as 75-real, 87-real or 90a-real");
+    throw DeviceError(message +
+                      "; this build has no kernels for this GPU: build with -DAVS_CUDA_ARCHITECTURES for its "
+                      "compute capability, such as 75-real, 87-real or 90a-real");
   throw DeviceError(message);
+}
+
+bool is_capturing(cudaStream_t stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
 }
 
 void check_launch(const char* kernel, cudaStream_t stream) {
   check(cudaGetLastError(), kernel);
-  if (waits_after_launches()) check(cudaStreamSynchronize(stream), kernel);
+  if (waits_after_launches() && !is_capturing(stream)) check(cudaStreamSynchronize(stream), kernel);
 }
 
 Grid over(int64_t n, Device device, int threads) {

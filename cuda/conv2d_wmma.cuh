@@ -24,7 +24,7 @@ constexpr bool kCompiledForTensorCores = true;
 template <typename T>
 bool has_tensor_cores(Device device) {
   if constexpr (sizeof(T) != 2) return false;
-  return facts(device).compute_capability >= (std::is_same_v<T, f16> ? 70 : 80);
+  return facts(device).compiled_for >= (std::is_same_v<T, f16> ? 70 : 80);
 }
 
 template <typename T, int kTileRows, int kTileColumns, int kWarpsDown, int kWarpsAcross>

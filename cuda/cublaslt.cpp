@@ -25,7 +25,9 @@ void check_blas(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   const std::string message =
       str("cuBLASLt: ", what, ": ", cublasLtGetStatusString(status), " (", cublasLtGetStatusName(status), ")");
-  if (status == CUBLAS_STATUS_ALLOC_FAILED) throw OutOfMemory(message + "; a smaller --batch needs less");
+  if (status == CUBLAS_STATUS_ALLOC_FAILED)
+    throw OutOfMemory(message +
+                      "; other programs may use this GPU (nvidia-smi shows which), and a smaller --batch needs less");
   throw DeviceError(message);
 }
 
@@ -117,6 +119,9 @@ void choose_algorithm(cublasLtHandle_t handle, const Key& key, Plan& plan) {
   check_blas(cublasLtMatmulPreferenceCreate(&made), "describing what an algorithm may need");
   const Preference preference(made);
   set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
+  if (key.out != DType::F32)  // sums that were split meet in f32, not in the output's type
+    set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+        uint32_t{CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.alignments[1]);  // its A is our B
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.alignments[0]);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.alignments[2]);
@@ -126,7 +131,7 @@ void choose_algorithm(cublasLtHandle_t handle, const Key& key, Plan& plan) {
   const cublasStatus_t status =
       cublasLtMatmulAlgoGetHeuristic(handle, plan.operation.get(), plan.b.get(), plan.a.get(), plan.c.get(),
                                      plan.c.get(), preference.get(), 1, &best, &found);
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return;
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_ARCH_MISMATCH) return;
   check_blas(status, "choosing an algorithm");
   plan.found = found > 0 && best.state == CUBLAS_STATUS_SUCCESS;
   plan.algorithm = best.algo;
@@ -179,6 +184,11 @@ Library& library(Device device) {
 }
 
 }  // namespace
+
+std::string about_library() {
+  const size_t version = cublasLtGetVersion();
+  return str("cuBLASLt ", version / 10000, ".", version / 100 % 100, ".", version % 100);
+}
 
 bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c) {
   const Device device = c.device();

@@ -3,6 +3,7 @@
 
 namespace avs::cuda {
 
+std::string about_library() { return {}; }
 bool library_product(const MatMul&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { return false; }
 
 }  // namespace avs::cuda

@@ -12,6 +12,7 @@
 
 #include "cuda/cudnn_plans.h"
 #include "cuda/plan_file.h"
+#include "cuda/pools.h"
 #include "cuda/runtime.h"
 #include "cuda/staging.h"
 #include "tensor/ops/cast.h"
@@ -20,7 +21,7 @@ namespace avs::cuda::cudnn {
 namespace {
 
 constexpr size_t kTimed = 5;
-constexpr int kRepetitions = 3;
+constexpr int kRepetitions = 3;       // where there is more than one engine
 constexpr uintptr_t kAlignment = 16;  // what engines assume of every tensor
 
 Rules& rules() {
@@ -60,20 +61,20 @@ class Stopwatch {
   Event start_{Timing::On}, stop_{Timing::On};
 };
 
-bool capturing(Device device) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  check(cudaStreamIsCapturing(stream(device), &status), "cudaStreamIsCapturing");
-  return status != cudaStreamCaptureStatusNone;
-}
-
-std::optional<float> measured(const Plan& plan, const Operands& operands, Device device) try {
+// Nothing where the engine cannot run after all: its workspace does not fit, or it fails without harm to the device.
+std::optional<float> measured(const Plan& plan, const Operands& operands, Device device, bool alone) try {
+  const PoolScope everybodys(device, 0);  // a graph that is about to be captured would keep the workspaces that lose
   Stopwatch watch(stream(device));
   plan.run(operands, device);  // loads the kernels
+  if (alone) return 0.0f;
   float fastest = watch.milliseconds([&] { plan.run(operands, device); });
   for (int repetition = 1; repetition < kRepetitions; ++repetition)
     fastest = std::min(fastest, watch.milliseconds([&] { plan.run(operands, device); }));
   return fastest;
-} catch (const OutOfMemory&) {  // another engine may need less workspace
+} catch (const OutOfMemory&) {
+  return std::nullopt;
+} catch (const DeviceError&) {
+  context(device).synchronize();  // throws again where the device itself has failed
   return std::nullopt;
 }
 
@@ -82,15 +83,11 @@ bool choose_by_time(Plan& plan, const Operands& operands, Device device) {
   std::vector<size_t> built;
   for (size_t engine = 0; engine < plan.engines->names().size() && built.size() < kTimed; ++engine)
     if (plan.engines->build(engine)) built.push_back(engine);
-  if (built.size() == 1) {  // nothing to compare it with
-    plan.engine = built.front();
-    return true;
-  }
   float best = 0;
   std::optional<size_t> chosen;
   for (const size_t engine : built) {
     plan.engine = engine;
-    const auto now = measured(plan, operands, device);
+    const auto now = measured(plan, operands, device, built.size() == 1);
     if (now && (!chosen || *now < best)) {
       best = *now;
       chosen = engine;
@@ -159,7 +156,7 @@ Plan make_plan(const ConvGraph& graph, const Operands& operands, Device device) 
   plan.engines = std::make_unique<Engines>(graph, rules(), device);
   const std::string text = text_on_disk(graph, device);
   if (const auto name = file.find(text); name && choose_by_name(plan, *name)) return plan;
-  if (capturing(device)) {
+  if (is_capturing(stream(device))) {
     if (choose_first(plan)) return plan;  // nothing can be timed now
   } else if (choose_by_time(plan, operands, device)) {
     file.remember(text, plan.engines->names()[plan.engine]);
@@ -184,12 +181,16 @@ bool run(const ConvGraph& graph, const Operands& operands, Device device) {
   return true;
 }
 
-bool usable(const Tensor& result, const Conv2dSpec& spec) {
+bool is_wanted() {
   static const bool wanted = [] {
     const char* const asked = std::getenv("AVS_CUDNN");  // AVS_CUDNN=0: our own kernels, to compare
     return asked == nullptr || std::string(asked) != "0";
   }();
-  return wanted && spec.groups == 1 && result.size() > 0 && why_unavailable().empty();
+  return wanted;
+}
+
+bool usable(const Tensor& result, const Conv2dSpec& spec) {
+  return is_wanted() && spec.groups == 1 && result.size() > 0 && why_unavailable().empty();
 }
 
 }  // namespace
@@ -239,7 +240,10 @@ bool conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, 
 
 void set_rules(const Rules& wanted) { rules() = wanted; }
 
+int64_t most_workspace_bytes() { return is_wanted() && why_unavailable().empty() ? rules().most_workspace_bytes : 0; }
+
 std::string about() {
+  if (!is_wanted()) return "AVS_CUDNN=0: our own kernels convolve";
   if (const std::string reason = why_unavailable(); !reason.empty()) return reason + ": our own kernels convolve";
   const int64_t version = library_version();
   return str("cuDNN ", version / 10000, ".", version / 100 % 100, ".", version % 100);

@@ -171,9 +171,11 @@ struct Engines::State {
     using Note = fe::NumericalNote_t;
     std::vector<Note> notes;
     if (rules.deterministic) notes.push_back(Note::NONDETERMINISTIC);
-    if (g.dtype == DType::F32 && !rules.tensor_cores_in_f32)  // the last loses digits, too
-      notes.insert(notes.end(), {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS, Note::REDUCED_PRECISION_REDUCTION,
+    notes.push_back(Note::REDUCED_PRECISION_REDUCTION);       // sums are f32
+    if (g.dtype == DType::F32 && !rules.tensor_cores_in_f32)  // transforms lose digits, too
+      notes.insert(notes.end(), {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS, Note::FFT, Note::WINOGRAD_TILE_6x6,
                                  Note::WINOGRAD_TILE_13x13});
+    if (g.dtype != DType::F32) notes.insert(notes.end(), {Note::FFT, Note::WINOGRAD});  // in 16 bits, all of them
     return notes;
   }
 

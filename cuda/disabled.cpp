@@ -39,6 +39,8 @@ AVS_WEAK std::string why_unavailable() { return "this build has no CUDA backend"
 AVS_WEAK avs::Context& context(Device) { missing(); }
 AVS_WEAK int compute_capability(Device) { missing(); }
 AVS_WEAK std::string description(Device) { missing(); }
+AVS_WEAK std::string libraries() { return {}; }
+AVS_WEAK size_t library_workspace_bytes() { return 0; }
 AVS_WEAK std::unique_ptr<Graph> capture(Device, const std::function<void()>&) { missing(); }
 AVS_WEAK std::unique_ptr<ReadBack> read_back(Device, size_t, int) { missing(); }
 AVS_WEAK std::unique_ptr<Upload> upload(Device, size_t) { missing(); }
@@ -54,24 +56,24 @@ AVS_WEAK void gelu(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void gelu_backward(const Tensor&, const Tensor&, Tensor&) { missing(); }
 
 AVS_WEAK void batch_norm(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&, Tensor&, BatchNormSpec,
-                BatchNormResult&) {
+                         BatchNormResult&) {
   missing();
 }
-AVS_WEAK void batch_norm_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                         BatchNormSpec, BatchNormGradients&) {
+AVS_WEAK void batch_norm_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                                  const Tensor&, BatchNormSpec, BatchNormGradients&) {
   missing();
 }
-AVS_WEAK void batch_norm_inference(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                          BatchNormSpec, Tensor&) {
+AVS_WEAK void batch_norm_inference(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                                   const Tensor&, BatchNormSpec, Tensor&) {
   missing();
 }
 AVS_WEAK void batch_norm_inference_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                                   const Tensor&, BatchNormSpec, BatchNormGradients&) {
+                                            const Tensor&, BatchNormSpec, BatchNormGradients&) {
   missing();
 }
 AVS_WEAK void layer_norm(const Tensor&, const Tensor&, const Tensor&, float, LayerNormResult&) { missing(); }
 AVS_WEAK void layer_norm_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                         LayerNormGradients&) {
+                                  LayerNormGradients&) {
   missing();
 }
 AVS_WEAK void relu(const Tensor&, Tensor&) { missing(); }
@@ -82,7 +84,9 @@ AVS_WEAK void slice_channels(const Tensor&, int64_t, Tensor&) { missing(); }
 AVS_WEAK void add(const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void scale_channels(const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void scale_residual(const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
-AVS_WEAK void scale_channels_backward(const Tensor&, const Tensor&, const Tensor&, ScaleChannelsGradients&) { missing(); }
+AVS_WEAK void scale_channels_backward(const Tensor&, const Tensor&, const Tensor&, ScaleChannelsGradients&) {
+  missing();
+}
 AVS_WEAK void affine_channels(const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void softmax(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void log_softmax(const Tensor&, Tensor&) { missing(); }
@@ -92,19 +96,21 @@ AVS_WEAK void softmax_kl_backward(const Tensor&, const Tensor&, float, const Ten
 AVS_WEAK void weighted_sum(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&, Activation, Tensor&) {
   missing();
 }
-AVS_WEAK void weighted_sum_backward(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&, const Tensor&,
-                           Activation, WeightedSumGradients&) {
+AVS_WEAK void weighted_sum_backward(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&,
+                                    const Tensor&, Activation, WeightedSumGradients&) {
   missing();
 }
 AVS_WEAK void fusion_sums(const std::vector<Tensor>&, const FusionParameters&, FusionSpec, Tensor&) { missing(); }
 AVS_WEAK void fusion_sums_backward(const std::vector<Tensor>&, const FusionParameters&, const Tensor&, FusionSpec,
-                          FusionGradients&) {
+                                   FusionGradients&) {
   missing();
 }
 AVS_WEAK void sum_rows(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void sum_squares(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void find_non_finite(const Tensor&, Tensor&) { missing(); }
-AVS_WEAK void mixup(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const MixupOutput&, Tensor&) { missing(); }
+AVS_WEAK void mixup(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const MixupOutput&, Tensor&) {
+  missing();
+}
 AVS_WEAK void mixup_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void adam(Tensor&, const Tensor&, Tensor&, Tensor&, const Tensor&, AdamSpec, const Tensor&) { missing(); }
 AVS_WEAK void update_loss_scale(Tensor&, const Tensor&, LossScale) { missing(); }
@@ -117,10 +123,14 @@ AVS_WEAK void conv2d_backward_filter(const Tensor&, const Tensor&, Conv2dSpec, T
 AVS_WEAK void depthwise_conv2d(const Tensor&, const Tensor&, const Tensor&, Padding, Tensor&) { missing(); }
 AVS_WEAK void depthwise_conv2d_backward_input(const Tensor&, const Tensor&, Padding, Tensor&) { missing(); }
 AVS_WEAK void depthwise_conv2d_backward_filter(const Tensor&, const Tensor&, Padding, Tensor&) { missing(); }
-AVS_WEAK void depthwise_layer_norm(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, Padding, float,
-                          DepthwiseLayerNormResult&) { missing(); }
+AVS_WEAK void depthwise_layer_norm(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, Padding,
+                                   float, DepthwiseLayerNormResult&) {
+  missing();
+}
 AVS_WEAK void depthwise_layer_norm_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                                   const Tensor&, Padding, DepthwiseLayerNormGradients&) { missing(); }
+                                            const Tensor&, Padding, DepthwiseLayerNormGradients&) {
+  missing();
+}
 AVS_WEAK void linear(const Tensor&, const Tensor&, const Tensor&, Activation, Tensor&) { missing(); }
 AVS_WEAK void linear_gelu(const Tensor&, const Tensor&, const Tensor&, LinearGeluResult&) { missing(); }
 AVS_WEAK void linear_backward_input(const Tensor&, const Tensor&, Tensor&) { missing(); }

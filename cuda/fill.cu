@@ -1,6 +1,7 @@
 // A constant into every element. Memory bound: one element written.
 #include "cuda/api.h"
 #include "cuda/elementwise.cuh"
+#include "cuda/runtime.h"
 #include "cuda/types.h"
 
 namespace avs::cuda {
@@ -12,6 +13,13 @@ struct Constant {
 };
 
 }  // namespace
+
+int compiled_for() {
+  cudaFuncAttributes attributes{};
+  check(cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(&map_kernel<4, float, Constant>)),
+        "asking what kernels were compiled for");
+  return attributes.ptxVersion;
+}
 
 void fill(Tensor& x, float value) {
   for_floating("fill", x.dtype(),

@@ -16,9 +16,7 @@ class StreamMarks final : public Marks {
  public:
   explicit StreamMarks(Device device) : stream_(stream(device)) { mark(); }
 
-  void mark() override {
-    events_.emplace_back(Timing::On).record(stream_);
-  }
+  void mark() override { events_.emplace_back(Timing::On).record(stream_); }
 
   std::vector<double> microseconds() override {
     events_.back().wait();

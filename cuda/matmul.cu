@@ -65,7 +65,7 @@ Choice choose(const MatMul& product, int64_t multiprocessors) {
 template <typename T>
 bool runs_on_tensor_cores(const MatMul& product, Device device) {
   if (sizeof(T) != 2 || product.cores == Cores::Cuda) return false;
-  return dtype_of<T>() == DType::F16 || facts(device).compute_capability >= 80;
+  return dtype_of<T>() == DType::F16 || facts(device).compiled_for >= 80;
 }
 
 template <typename T>

@@ -20,16 +20,20 @@ namespace avs::cuda {
 
 // Throws OutOfMemory or DeviceError with CUDA's own name and words for the failure, and what was being done.
 void check(cudaError_t result, const char* what);
-void check_launch(const char* kernel, cudaStream_t stream);  // AVS_SYNC_LAUNCHES=1 waits for the kernel here
+bool is_capturing(cudaStream_t stream);
+// AVS_SYNC_LAUNCHES=1 waits for the kernel here, except while the stream captures.
+void check_launch(const char* kernel, cudaStream_t stream);
 
 // ---- the device ----
 
 struct DeviceFacts {
   int compute_capability = 0;  // 75, 80, 90
+  int compiled_for = 0;        // what its kernels were compiled for: less, where they came from older PTX
   int multiprocessors = 0;
   size_t shared_bytes_per_block = 0;  // with opt-in
 };
 const DeviceFacts& facts(Device device);
+int compiled_for();  // fill.cu: of the current device
 cudaStream_t stream(Device device);
 
 // ---- launches ----

@@ -27,9 +27,7 @@ void Event::wait() { check(cudaEventSynchronize(event_), "waiting for the device
 
 bool Staging::copy(void* data, const void* host, size_t bytes, cudaStream_t stream) {
   if (bytes > kSlotBytes) return false;
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
-  if (status != cudaStreamCaptureStatusNone) return false;
+  if (is_capturing(stream)) return false;
   const std::lock_guard lock(mutex_);
   if (slots_ == nullptr) slots_ = std::make_unique<Slots>();
   const size_t slot = next_++ % kSlots;

@@ -148,7 +148,7 @@ std::string describe_holders(Device device) {
       rest += all[i].bytes;
   }
   if (rest != 0) text += str(" and ", all.size() - kTold, " others ", as_size(rest));
-  return text.empty() ? "nothing" : text;
+  return text;
 }
 
 }  // namespace avs

@@ -32,7 +32,7 @@ Storage::Storage(Device device, size_t bytes) : device_(device), bytes_(bytes) {
   try {
     data_ = static_cast<std::byte*>(context(device).allocate(bytes));
   } catch (OutOfMemory& error) {
-    error.add_context(str("held by ", describe_holders(device)));
+    if (const std::string holders = describe_holders(device); !holders.empty()) error.add_context("held by " + holders);
     throw;
   }
   ledger::enter(data_, device, bytes);

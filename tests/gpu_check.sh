@@ -7,7 +7,7 @@
 # (default bench/results/gpu-DEVICE); README's table is made of them (./run gpu_table). Exit 1 when a check fails.
 #
 #   --build DIR      a build with -DAVS_CUDA=ON; without, build/gpu is made for the GPU that is here
-#   --only STEPS     some of: selftest agreement memcheck racecheck synccheck memory kernels variants training peers demo
+#   --only STEPS     some of: selftest own agreement memcheck racecheck synccheck memory kernels variants training peers demo
 #   --emulated DIR   the same flow on programs of DIR whose GPU is this machine (docs/emulation.md), as far as they go
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -59,8 +59,11 @@ bin=$build/bin
 for program in selftest gpu_agreement memory_plan; do
   [ -x "$bin/$prefix$program" ] || { echo "gpu_check.sh: $bin/$prefix$program is not built" >&2; exit 1; }
 done
+# What our programs say of the device and of NVIDIA's libraries.
+said=$("$bin/${prefix}selftest" --device "$device" --filter 'Relu*' 2>&1 | sed -n 's/.*device: //p' | head -n 1)
 cat >"$work/facts.json" <<JSON
 {"device": $(quoted "$name"), "driver": $(quoted "$driver"), "cuda": $(quoted "${cuda:-?}"),
+ "said": $(quoted "${said:-nothing}"),
  "versions": $(quoted "$("$bin/${prefix}memory_plan" --version)"),
  "commit": $(quoted "$(git -C "$root" describe --always --dirty 2>/dev/null || echo '?')"),
  "date": $(quoted "$(date -u +%F)"), "emulated": $([ -n "$emulated" ] && echo true || echo false)}
@@ -108,8 +111,8 @@ kernels() {
     AVS_CUBLAS=0 AVS_CUDNN=0 bench own_kernels.json "$bin/ops_bench" '^(linear|conv2d).*device:1'
 }
 training() {
-  "$bin/step_bench" --device "$device" --benchmark_min_time=1 --benchmark_out="$work/training.json" \
-    --benchmark_out_format=json >/dev/null && echo "$(grep -c '"real_time"' "$work/training.json") measured"
+  "$bin/${prefix}step_bench" --device "$device" --benchmark_min_time=1 --benchmark_out="$work/training.json" \
+    --benchmark_out_format=json "$@" >/dev/null && echo "$(grep -c '"real_time"' "$work/training.json") measured"
 }
 memory() { # no step takes more than planned and a twentieth
   "$bin/${prefix}memory_plan" --device "$device" --measure --json "$work/memory.json" "$@" &&
@@ -129,19 +132,25 @@ peers() {
   echo "$(wc -l <"$work/peers.jsonl") measured"
 }
 demo() { "$root/apps/demo/demo.sh" "$build" --device "$device" --out "$work/demo"; }
-sanitize() { compute-sanitizer --tool "$1" --error-exitcode 9 "$bin/selftest" --device "$device" --filter "$2"; }
+own() { AVS_CUBLAS=0 AVS_CUDNN=0 "$bin/selftest" --device "$device" --filter "$1"; }
+# Without NVIDIA's libraries: their kernels are theirs to check, and with them ours would not run.
+sanitize() {
+  AVS_CUBLAS=0 AVS_CUDNN=0 compute-sanitizer --tool "$1" --error-exitcode 9 "$bin/selftest" --device "$device" --filter "$2"
+}
 
 export root build bin prefix device work
-export -f bench kernels training memory peers demo sanitize
+export -f bench kernels training memory peers demo own sanitize
 if [ -n "$emulated" ]; then
   step selftest 60 "$bin/emulated_selftest" --device "$device" --filter 'Relu*:LayerNorm*'
   step agreement 120 "$bin/emulated_gpu_agreement" --device "$device" --models vis-conv --steps 2 --batch 2 --width 0.05 \
-    --small-inputs --json "$work/agreement.json"
+    --small-inputs --dtypes f32,bf16 --no-spectrograms --json "$work/agreement.json"
   for tool in memcheck racecheck synccheck; do without $tool 'the emulation checks each access itself'; done
   AVS_EMULATION_DRY=1 step memory 60 memory --model vis-conv --batch 4,16
-  for name_of_step in kernels variants training peers demo; do without $name_of_step 'the emulation has no speed'; done
+  AVS_EMULATION_DRY=1 step training 60 training --width 0.05 --benchmark_filter=vis-conv --benchmark_min_time=0.01
+  for name_of_step in kernels variants peers demo; do without $name_of_step 'the emulation has no speed'; done
 else
   step selftest 90 "$bin/selftest" --device "$device"
+  step own 45 own 'Linear*:Conv2d*'
   step agreement 120 "$bin/gpu_agreement" --device "$device" --json "$work/agreement.json"
   if command -v compute-sanitizer >/dev/null; then
     step memcheck 60 sanitize memcheck '*'

@@ -40,8 +40,9 @@ END {
   }
 }'
 
-run_program() {  # BINARY RESULTS
+run_program() {  # BINARY RESULTS [ORDER]: of threads and blocks, for programs whose device is the emulation
   local binary=$1 results=$2 program=${1#"$build"/} part=$filter started=$SECONDS status
+  [ -z "${3:-}" ] || { export AVS_EMULATION_ORDER=$3 && program="$program in order $3"; }
   # Decoding whole folders takes minutes under the thread sanitizer; the whole of it: build/tsan/bin/data_tests.
   [ "$program" = tsan/bin/data_tests ] && [ "$filter" = '*' ] && part='-Prepare*:DcaseLayout*'
   timeout --kill-after=10 "$limit_seconds" "$binary" --gtest_color=no --gtest_filter="$part" 2>&1 |
@@ -69,6 +70,11 @@ for binary in "$build"/bin/emula*_tests "$build"/bin/*_tests "$build"/asan/bin/*
   : >"$part"
   while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do wait -n; done
   run_program "$binary" "$part" &
+done
+# Every op once more with the last thread and block first, and once shuffled (docs/emulation.md).
+for order in reverse shuffled:7; do
+  while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do wait -n; done
+  [ ! -x "$build/bin/emulated_ops_tests" ] || run_program "$build/bin/emulated_ops_tests" "$parts/$order" "$order" &
 done
 wait
 cat "$parts"/* >"$results" 2>/dev/null

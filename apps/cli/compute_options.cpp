@@ -21,15 +21,33 @@ std::optional<Device> gpu_named(const std::string& asked) {
   return Device{Device::Kind::Cuda, asked.size() > 5 ? std::stoi(asked.substr(5)) : 0};
 }
 
-Device choose_device(const std::string& flag, const std::string& asked) {
+// Throws when there is no such GPU, when it is full, or when none of our kernels were compiled for it.
+void try_out(Device gpu) {
+  context(gpu);
+  Tensor::full({1}, 1.0f, gpu).item();
+}
+
+struct Choice {
+  Device device = kCpu;
+  std::string why_not_a_gpu;  // where auto has to do without
+};
+
+Choice choose_device(const std::string& flag, const std::string& asked) {
   if (const std::optional<Device> gpu = gpu_named(asked)) {
     if (!cuda::available())
       throw DeviceError(str(flag, " ", asked, ": ", cuda::why_unavailable(), "; ", flag, " cpu works"));
-    context(*gpu);                         // throws when there is no such GPU
-    Tensor::full({1}, 1.0f, *gpu).item();  // or when it is full, or none of our kernels were compiled for it
-    return *gpu;
+    try_out(*gpu);
+    return {*gpu, {}};
   }
-  return asked == "auto" && cuda::available() ? Device{Device::Kind::Cuda, 0} : kCpu;
+  if (asked != "auto") return {};
+  if (!cuda::available()) return {kCpu, cuda::why_unavailable()};
+  try {
+    const Device first{Device::Kind::Cuda, 0};
+    try_out(first);
+    return {first, {}};
+  } catch (const Error& error) {
+    return {kCpu, error.what()};
+  }
 }
 
 }  // namespace
@@ -79,7 +97,7 @@ void add_features_option(Flags& flags, std::string& device) {
 }
 
 Device features_device(const std::string& asked) {
-  const Device device = choose_device("--features-on", asked);
+  const Device device = choose_device("--features-on", asked).device;
   if (device.is_cuda()) spdlog::info("spectrograms: {}", cuda::description(device));
   return device;
 }
@@ -110,16 +128,17 @@ Placement use_device(const ComputeOptions& options) {
   set_thread_count(threads);
   if (options.fast && options.deterministic)
     throw UsageError("--fast gives up what --deterministic promises: give one");
-  Placement placement{.device = choose_device("--device", options.device)};
+  const Choice choice = choose_device("--device", options.device);
+  Placement placement{.device = choice.device};
   const int capability = placement.device.is_cuda() ? cuda::compute_capability(placement.device) : 0;
   placement.dtype = dtype_for(options.dtype, placement.device, capability);
   if (placement.device.is_cuda()) {
     cuda::set_arithmetic({.deterministic = !options.fast, .tf32 = options.fast || options.tf32});
-    spdlog::info("device: {}, {}{}", cuda::description(placement.device), str(placement.dtype),
+    spdlog::info("device: {}, {}, {}{}", cuda::description(placement.device), str(placement.dtype), cuda::libraries(),
                  options.device == "auto" ? " (--device cpu for the CPU)" : "");
   } else {
     spdlog::info("device: cpu, {} threads{}", threads,
-                 options.device == "auto" ? " (" + cuda::why_unavailable() + ")" : "");
+                 choice.why_not_a_gpu.empty() ? std::string() : " (" + choice.why_not_a_gpu + ")");
   }
   if (options.memory_limit_bytes != 0) context(placement.device).set_memory_limit(options.memory_limit_bytes);
   return placement;

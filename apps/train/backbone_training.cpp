@@ -253,7 +253,10 @@ void BackboneTrainer::make_step(const data::Batch& batch) {
   const bool is_full = batch.inputs.shape()[0] == std::min(options_.learning.batch, train_set_->size());
   const bool is_profiled = profile_is_due();
   const bool in_graph = !is_profiled && is_full && captured_ && captured_->takes(batch.inputs, batch.targets);
-  if (!in_graph) finish_steps();
+  if (!in_graph) {
+    finish_steps();
+    if (captured_) captured_->forget();  // both kinds of step at once would take twice the memory
+  }
   const int64_t step = started_steps();
   const StepSettings settings{.seed = options_.learning.seed,
                               .step = step,

@@ -1,5 +1,5 @@
-// train_step() as a captured graph (apps/train/step_graph.h): mixup too happens on the device, from a plan that is written
-// there before each step.
+// train_step() as a captured graph (apps/train/step_graph.h): mixup too happens on the device, from a plan that is
+// written there before each step.
 #pragma once
 
 #include <optional>
@@ -12,13 +12,16 @@ class CapturedStep {
  public:
   CapturedStep(Backbone& model, Adam& optimizer) : model_(model), optimizer_(optimizer) {}
 
-  // May this batch be a step of the graph? The first decides the shape; the last batch of an epoch often has another and
-  // is train_step()'s.
+  // May this batch be a step of the graph? The first decides the shape; the last batch of an epoch often has another
+  // and is train_step()'s.
   bool takes(const Tensor& inputs, const Tensor& targets) const;
 
   // As train_step(), but the result is of the step before, and so is a NumericError.
   std::optional<StepResult> start(const Tensor& inputs, const Tensor& targets, const StepSettings& settings);
   std::optional<StepResult> finish();  // of the step under way; nothing when there is none
+  // Gives back what the graph holds, for a step of another kind, which needs as much; start() captures again. Not while
+  // a step is under way.
+  void forget() { graph_.reset(); }
   int64_t under_way() const { return graph_ ? graph_->under_way() : 0; }
 
  private:

@@ -1,8 +1,10 @@
 // Every kind of convolution that a training step of the three networks runs, at its real batch size: InceptionV3@224
 // and the dense ones of ConvNeXt-Tiny@224 at 16 images, residual-inception at 8 spectrograms of 128x704. ConvNeXt's
-// pointwise layers are linear_bench, its depthwise ones depthwise_layer_norm_bench.
+// pointwise layers are linear_bench, its depthwise ones depthwise_layer_norm_bench. On a GPU in f32 and bf16, through
+// cuDNN or, with AVS_CUDNN=0 in the environment, our own kernels.
 #include "bench/bench.h"
 #include "tensor/cpu/conv2d.h"
+#include "tensor/ops/cast.h"
 
 namespace avs {
 namespace {
@@ -55,11 +57,12 @@ std::vector<Layer> layers() {
   return all;
 }
 
-void bench_layer(benchmark::State& state, const Layer& layer, cpu::ConvDirection direction) {
-  const Tensor x = bench::random_tensor(layer.x), w = bench::random_tensor(layer.w);
+void bench_layer(benchmark::State& state, const Layer& layer, cpu::ConvDirection direction, Device device,
+                 DType dtype) {
   const Shape y = ops::conv2d_shape(layer.x, layer.w, layer.spec);
-  const Tensor dy = bench::random_tensor(y);
-  bench::run(state, kCpu, [&] {
+  const Tensor x = ops::cast(bench::random_tensor(layer.x, device), dtype), w = bench::random_tensor(layer.w, device),
+               dy = ops::cast(bench::random_tensor(y, device), dtype);
+  bench::run(state, device, [&] {
     switch (direction) {
       case cpu::ConvDirection::Forward:
         return ops::conv2d(x, w, {}, layer.spec);
@@ -71,8 +74,17 @@ void bench_layer(benchmark::State& state, const Layer& layer, cpu::ConvDirection
     return Tensor();
   });
   const double products = static_cast<double>(y.size()) * static_cast<double>(layer.w[1] * layer.w[2] * layer.w[3]);
-  bench::report_flops(state, 2 * products, kCpu);
-  state.SetLabel(cpu::conv2d_implementation(layer.x, layer.w, layer.spec, direction));
+  bench::report_flops(state, 2 * products, device, dtype);
+  if (!device.is_cuda()) state.SetLabel(cpu::conv2d_implementation(layer.x, layer.w, layer.spec, direction));
+}
+
+// conv2d/LAYER/DIRECTION, and on a GPU …/device:1/bf16
+void add(const Layer& layer, const char* direction_name, cpu::ConvDirection direction, Device device, DType dtype) {
+  const std::string there = device.is_cuda() ? str("/device:1/", dtype) : std::string();
+  benchmark::RegisterBenchmark(str("conv2d/", layer.name, "/", direction_name, there).c_str(),
+                               [=](benchmark::State& state) { bench_layer(state, layer, direction, device, dtype); })
+      ->UseManualTime()
+      ->Unit(benchmark::kMillisecond);
 }
 
 const bool registered = [] {
@@ -82,11 +94,9 @@ const bool registered = [] {
       {"backward_filter", cpu::ConvDirection::BackwardFilter}};
   for (const Layer& layer : layers())
     for (const auto& [name, direction] : directions)
-      benchmark::RegisterBenchmark(
-          str("conv2d/", layer.name, "/", name).c_str(),
-          [layer, direction = direction](benchmark::State& state) { bench_layer(state, layer, direction); })
-          ->UseManualTime()
-          ->Unit(benchmark::kMillisecond);
+      for (const int64_t argument : bench::devices())
+        for (const DType dtype : {DType::F32, DType::BF16})
+          if (dtype == DType::F32 || argument != 0) add(layer, name, direction, bench::device_of(argument), dtype);
   return true;
 }();
 

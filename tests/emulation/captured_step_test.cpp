@@ -7,6 +7,7 @@
 #include "tensor/ops/add.h"
 #include "tests/emulation/cudnn.h"
 #include "tests/emulation/gpu.h"
+#include "tests/emulation/include/cuda_runtime_api.h"
 #include "tests/emulation/runtime.h"
 #include "tests/emulation/small_training.h"
 
@@ -124,6 +125,17 @@ TEST(CapturedStep, MakesTheHostWaitForTheStepBeforeAtMost) {
   }
   captured.finish();
   EXPECT_TRUE(emulation::host_waits().back().for_the_last_graph);
+}
+
+TEST(CapturedStep, TakesNoMemoryFromTheDriverOnceItRepeats) {
+  Training t("vis-conv");
+  CapturedStep captured(*t.net, *t.adam);
+  const Tensor x = random_input(small_input("vis-conv", 2), 1), y = labels(2);
+  for (int64_t step = 0; step < 2; ++step) captured.start(x, y, settings_of(step, MixupScheme::Author));
+  emulation::set_fault({.function = "cudaMalloc*", .after = 0, .error = cudaErrorMemoryAllocation, .sticky = true});
+  for (int64_t step = 2; step < 5; ++step) captured.start(x, y, settings_of(step, MixupScheme::Author));
+  captured.finish();
+  emulation::set_fault({});
 }
 
 TEST(CapturedStep, SaysOneStepLateWhereALossThatIsNoNumberBegins) {

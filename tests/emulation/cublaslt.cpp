@@ -31,6 +31,7 @@ struct cublasLtMatrixLayoutOpaque_t {
 struct cublasLtMatmulPreferenceOpaque_t {
   uint64_t workspace_bytes = 0;
   uint32_t alignment[4] = {256, 256, 256, 256};
+  uint32_t reductions = 7;  // all
 };
 
 namespace {
@@ -212,6 +213,7 @@ const char* cublasLtGetStatusName(cublasStatus_t status) {
 }
 const char* cublasLtGetStatusString(cublasStatus_t status) { return cublasLtGetStatusName(status); }
 
+size_t cublasLtGetVersion() { return 130000; }
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
   if (const cublasStatus_t status = enter("cublasLtCreate"); status != CUBLAS_STATUS_SUCCESS) return status;
   auto made = new cublasLtContext;
@@ -264,6 +266,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
   if (const cublasStatus_t status = enter("cublasLtMatmulPreferenceSetAttribute"); status != CUBLAS_STATUS_SUCCESS)
     return status;
   if (attribute == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return set(preference->workspace_bytes, value, bytes);
+  if (attribute == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK) return set(preference->reductions, value, bytes);
   return set(preference->alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value, bytes);
 }
 
@@ -280,6 +283,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   Algorithm algorithm{};
   if (const cublasStatus_t status = describe(operation, a, b, c, d, algorithm); status != CUBLAS_STATUS_SUCCESS)
     return status;
+  if (d->type != CUDA_R_32F && (preference->reductions & ~unsigned{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE}) != 0)
+    throw Finding("cublasLtMatmulAlgoGetHeuristic: the sums of a split product may meet in 16 bits");
   // Long products are split and so need a workspace, as the library's do.
   algorithm.workspace_bytes = algorithm.k >= 256 ? std::min<uint64_t>(preference->workspace_bytes, 4096) : 0;
   std::ranges::copy(preference->alignment, algorithm.alignment);

@@ -66,6 +66,8 @@ class CudnnStandIn : public testing::Test {
 };
 
 TEST_F(CudnnStandIn, ConvolvesWhereItHasAnEngine) {
+  convolve({1, 5, 6, 8}, {16, 3, 3, 8}, {.padding = Padding::all(1)}, DType::F32);  // each engine is tried first
+  convolve({2, 5, 6, 8}, {16, 1, 4, 8}, {.stride_w = 2, .padding = Padding::same(1, 4)}, DType::BF16);
   EXPECT_EQ(convolve({1, 5, 6, 8}, {16, 3, 3, 8}, {.padding = Padding::all(1)}, DType::F32), 3);
   EXPECT_EQ(convolve({2, 5, 6, 8}, {16, 1, 4, 8}, {.stride_w = 2, .padding = Padding::same(1, 4)}, DType::BF16), 3);
 }

@@ -47,7 +47,7 @@ constexpr size_t kDryCopy = 64;  // so much of a copy is made where nothing else
 struct Machine {
   cudaError_t last = cudaSuccess;
   std::set<Stream*> streams;
-  uint64_t ticks = 0;  // one for each piece of work and each event
+  uint64_t ticks = 0;  // a piece of work, an event
   int capturing = 0;
   int64_t graphs_started = 0;
   std::vector<HostWait> host_waits;
@@ -489,6 +489,10 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
   delete executable;
   return cudaSuccess;
+}
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  attributes->ptxVersion = attributes->binaryVersion = hardware().capability;
+  return hardware().has_code ? enter("cudaFuncGetAttributes") : fail(cudaErrorNoKernelImageForDevice);
 }
 cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int value) {
   if (const cudaError_t error = enter("cudaFuncSetAttribute"); error != cudaSuccess) return error;

@@ -42,7 +42,7 @@ is_slow() {
   ! (ulimit -t 10 && "$build/fuzz_$1" -timeout=3600 "$2") >/dev/null 2>&1
 }
 
-# fuzz READER: ten seconds and 2 GB for one input; more is a finding. The fuzzer's clock is the wall's: on a busy machine
+# fuzz READER: ten seconds, 2 GB in all (the sanitizer's own among them) and 64 MB at once for one input; more is a finding. The fuzzer's clock is the wall's: on a busy machine
 # it blames inputs that are fast alone, and goes on.
 fuzz() {
   local findings="$build/findings/$1" new end=$((SECONDS + seconds)) status file
@@ -52,7 +52,7 @@ fuzz() {
   while [ $SECONDS -lt $end ]; do
     status=0
     "$build/fuzz_$1" "$build/corpus/$1" "$build/seeds/$1" -max_total_time=$((end - SECONDS)) -timeout=10 \
-      -rss_limit_mb=2048 -max_len=262144 -artifact_prefix="$new/" -print_final_stats=1 -verbosity=1 \
+      -rss_limit_mb=2048 -malloc_limit_mb=64 -max_len=262144 -artifact_prefix="$new/" -print_final_stats=1 -verbosity=1 \
       >>"$build/$1.log" 2>&1 || status=$?
     for file in "$new"/timeout-* "$new"/slow-unit-*; do
       [ ! -e "$file" ] || is_slow "$1" "$file" || { rm "$file" && status=0; }

@@ -61,7 +61,7 @@ class GpuCheck : public testing::Test {
         "build/bin/gpu_agreement",
         writes(
             "--json",
-            R"([{"model":"aud-mel","steps":10,"loss_difference":1e-6,"agrees":true,"repeats":true,"graph_is_eager":true}])"));
+            R"([{"model":"aud-mel","dtype":"bf16","steps":10,"loss_difference":1e-6,"agrees":true,"repeats":true,"graph_is_eager":true}])"));
     plan_memory_with(100, 101);
     const std::string kernels =
         R"({"benchmarks":[{"name":"relu/device:1","real_time":2.5,"time_unit":"us","GB/s":900,"%copy":91}]})";
@@ -104,7 +104,7 @@ class GpuCheck : public testing::Test {
 TEST_F(GpuCheck, MakesEveryStepAndWritesBothReports) {
   const Outcome done = check();
   EXPECT_EQ(done.code, 0) << done.said;
-  for (const char* step : {"selftest", "agreement", "memcheck", "racecheck", "synccheck", "memory", "kernels",
+  for (const char* step : {"selftest", "own", "agreement", "memcheck", "racecheck", "synccheck", "memory", "kernels",
                            "variants", "training", "demo"})
     EXPECT_EQ(state_of(step), "passed") << step;
   EXPECT_EQ(state_of("peers"), "skipped");
@@ -116,11 +116,11 @@ TEST_F(GpuCheck, MakesEveryStepAndWritesBothReports) {
   const std::string page = text_of(folder_ / "gpu-x.md");
   EXPECT_THAT(page, HasSubstr("| selftest | passed |"));
   EXPECT_THAT(page, HasSubstr("| train/vis-inc/16 | 9 | ms | 1234 |"));
-  EXPECT_THAT(page, HasSubstr("| aud-mel | 10 | 1e-06 | yes | yes | yes |"));
+  EXPECT_THAT(page, HasSubstr("| aud-mel | bf16 | 10 | 1e-06 | yes | yes | yes |"));
   const std::string table = shell(kReport + " table " + folder_.string()).said;
   EXPECT_THAT(
       table,
-      HasSubstr("| [NVIDIA \"X\" 1](bench/results/gpu-x.md) | 580.65, 13.0 | 10 of 10 | not yet measured | 1234 |"));
+      HasSubstr("| [NVIDIA \"X\" 1](bench/results/gpu-x.md) | 580.65, 13.0 | 11 of 11 | not yet measured | 1234 |"));
 }
 
 TEST_F(GpuCheck, FailsWhenAnOpIsWrongAndGoesOn) {

@@ -1,6 +1,7 @@
 // Machines that cannot do what was asked: one line says what is wrong and what to do, and the exit code is 1 or 2.
 #include <gmock/gmock.h>
 
+#include "tensor/error.h"
 #include "tests/apps/run_program.h"
 
 namespace avs {
@@ -36,9 +37,22 @@ TEST(BadDevices, AnArchitectureThatWasNotCompiledFor) {
               "this build has no kernels for this GPU: build with -DAVS_CUDA_ARCHITECTURES");
 }
 TEST(BadDevices, AFullGpu) {
-  const ProgramResult result = run_on("AVS_EMULATION_MEMORY=1000", "--device cuda");
-  EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.err, HasSubstr("the device has 1000 of 1000 left (nvidia-smi shows who else uses it)"));
+  expect_line(run_on("AVS_EMULATION_MEMORY=1000", "--device cuda"), 1,
+              "the device has 1000 of 1000 left (nvidia-smi shows who else uses it)");
+}
+TEST(BadDevices, AGpuTooFullToBeginOn) {
+  for (const char* call : {"cudaSetDevice", "cudaStreamCreateWithFlags"})
+    expect_line(run_on(str("AVS_EMULATION_FAULT=", call, ",0,2"), "--device cuda"), 1,
+                "other programs may use this GPU (nvidia-smi shows which)");
+}
+TEST(BadDevices, AutoTakesTheCpuWhereTheGpuIsOfNoUse) {
+  expect_line(run_on("AVS_EMULATION_MEMORY=1000", "--device auto"), 0, "device: cpu, 1 threads (cuda:0: ");
+  expect_line(run_on("AVS_EMULATION_DEVICE=no-code", "--device auto"), 0, "this build has no kernels for this GPU");
+}
+TEST(BadDevices, NvidiasLibrariesThatAreMissingAreSaidToBe) {
+  expect_line(run_on("", "--device cuda"), 0, "cuBLASLt 13.0.0, no cuDNN stands in here: our own kernels convolve");
+  expect_line(run_on("AVS_CUBLAS=0 AVS_CUDNN=0", "--device cuda"), 0,
+              "AVS_CUBLAS=0: our own kernels multiply, AVS_CUDNN=0: our own kernels convolve");
 }
 TEST(BadDevices, ADeviceThatIsNotThere) {
   expect_line(run_on("", "--device cuda:9"), 1, "cuda:9: this machine has 1 GPU, cuda:0");
