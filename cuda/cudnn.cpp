@@ -74,7 +74,7 @@ std::optional<float> measured(const Plan& plan, const Operands& operands, Device
 } catch (const OutOfMemory&) {
   return std::nullopt;
 } catch (const DeviceError&) {
-  context(device).synchronize();  // throws again where the device itself has failed
+  avs::context(device).synchronize();  // throws again where the device itself has failed
   return std::nullopt;
 }
 

@@ -19,6 +19,24 @@ namespace fe = cudnn_frontend;
 void* fe::cudnn_dlhandle = nullptr;
 
 namespace avs::cuda::cudnn {
+
+static void check_handle(cudnnStatus_t status, const char* what) {
+  AVS_CHECK(DeviceError, status == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(status), " (", what,
+            ")");
+}
+
+// One for each device, kept for ever; it serves whatever stream it was last bound to.
+struct Handle {
+  cudnnHandle_t handle = nullptr;
+  void* stream = nullptr;
+
+  void bind(void* wanted) {
+    if (stream == wanted) return;
+    check_handle(fe::detail::set_stream(handle, static_cast<cudaStream_t>(wanted)), "binding a stream");
+    stream = wanted;
+  }
+};
+
 namespace {
 
 constexpr size_t kOldestVersion = 90800;  // graphs without a handle, device descriptions
@@ -103,23 +121,6 @@ std::string message_of(fe::error_t error) {
   return message;
 }
 
-void check_handle(cudnnStatus_t status, const char* what) {
-  AVS_CHECK(DeviceError, status == CUDNN_STATUS_SUCCESS, "cuDNN: ", fe::detail::get_error_string(status), " (", what,
-            ")");
-}
-
-// One for each device, kept for ever; it serves whatever stream it was last bound to.
-struct Handle {
-  cudnnHandle_t handle = nullptr;
-  void* stream = nullptr;
-
-  void bind(void* wanted) {
-    if (stream == wanted) return;
-    check_handle(fe::detail::set_stream(handle, static_cast<cudaStream_t>(wanted)), "binding a stream");
-    stream = wanted;
-  }
-};
-
 Handle& handle_of(Device device) {
   static std::mutex mutex;
   static auto* const handles = new std::map<int, Handle>;
@@ -172,10 +173,13 @@ struct Engines::State {
     std::vector<Note> notes;
     if (rules.deterministic) notes.push_back(Note::NONDETERMINISTIC);
     notes.push_back(Note::REDUCED_PRECISION_REDUCTION);       // sums are f32
-    if (g.dtype == DType::F32 && !rules.tensor_cores_in_f32)  // transforms lose digits, too
-      notes.insert(notes.end(), {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS, Note::FFT, Note::WINOGRAD_TILE_6x6,
-                                 Note::WINOGRAD_TILE_13x13});
-    if (g.dtype != DType::F32) notes.insert(notes.end(), {Note::FFT, Note::WINOGRAD});  // in 16 bits, all of them
+    const bool exact_f32 = g.dtype == DType::F32 && !rules.tensor_cores_in_f32;
+    if (exact_f32)  // transforms lose digits, too
+      for (const Note note : {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS, Note::FFT, Note::WINOGRAD_TILE_6x6,
+                              Note::WINOGRAD_TILE_13x13})
+        notes.push_back(note);
+    if (g.dtype != DType::F32)  // in 16 bits, all of them
+      for (const Note note : {Note::FFT, Note::WINOGRAD}) notes.push_back(note);
     return notes;
   }
 
