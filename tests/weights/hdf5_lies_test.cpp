@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "tests/apps/run_program.h"
 #include "tests/weights/hdf5_writer.h"
 
 namespace avs {
@@ -164,6 +167,27 @@ TEST(Hdf5Lies, OfChunksThatAreLargerThanTheirArray) {
   H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, ramp(9).data());
   H5Dclose(set);
   EXPECT_THAT(file.error(), HasSubstr("than it is"));
+}
+
+// What a user sees.
+TEST(Hdf5Lies, EndAProgramWithOneLineAndCodeOne) {
+  Writer deep("deep_for_program.h5");
+  std::string path;
+  for (int i = 0; i < 60; ++i) deep.group(path += "/g");
+  const Contiguous x = contiguous();
+  const std::pair<std::string, const char*> lies[] = {
+      {deep.bytes(), "nested too deeply"},
+      {with(x.bytes, x.extents, number(uint64_t{1} << 62, 8)), "more elements than can be counted"},
+      {with(x.bytes, 96 + 8, number(0x7fffffff, 4)), "truncated or damaged"},
+      {x.bytes.substr(0, x.bytes.size() - 1), "truncated"}};
+  for (const auto& [bytes, words] : lies) {
+    const ProgramResult result =
+        run_program("import_weights", str("--model vis-inc --in ", golden::written("lie.h5", bytes).string(), " --out ",
+                                          golden::file("never.safetensors").string()));
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr(words));
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  }
 }
 
 }  // namespace

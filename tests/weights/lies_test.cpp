@@ -212,5 +212,24 @@ TEST(Lies, OfASmallFileThatWouldBecomeALargeOne) {
   EXPECT_LT(most_memory_of_programs() - before, 64 << 20) << "beside what the program takes for any file";
 }
 
+// Files that once took seconds or hundreds of megabytes, kept for the fuzzer too: every array of them is read, or
+// refused.
+TEST(Lies, ThatWereFoundOnceStayFound) {
+  int files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(AVS_SOURCE_DIR "/tests/fuzz/regressions")) {
+    if (!entry.is_regular_file()) continue;
+    SCOPED_TRACE(entry.path().string());
+    ++files;
+    const auto start = std::chrono::steady_clock::now();
+    try {
+      for (const weights::SourceTensor& tensor : weights::open_weight_file(entry.path()).tensors) tensor.read();
+    } catch (const DataError& error) {
+      EXPECT_THAT(error.what(), Not(HasSubstr("\n")));
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
+  }
+  EXPECT_GE(files, 3);
+}
+
 }  // namespace
 }  // namespace avs

@@ -113,6 +113,47 @@ TEST(Programs, ClassifyImageNamesTheFiveBestOfImageNet) {
   EXPECT_EQ(logits.shape(), (Shape{1, 1000}));
 }
 
+// What a file does not say, the user may: torchvision's names, but trained on ImageNet's mean and deviation taken out.
+TEST(Programs, TakeAnotherInputScaleOrPaddingThanTheOrigins) {
+  const auto expected = [](const char* name) { return golden::expected().tensors.at(name); };
+  expect_near(answer("vis-inc", path("inception_torch.pth"), "pool", kWidthFlag + " --input-scale imagenet"),
+              expected("inception_torch_imagenet_input.pool"));
+  const std::vector<float> counted = expected("inception_torch.pth").to_vector(),
+                           ignored = answer("vis-inc", path("inception_torch.pth"), "logits",
+                                            kWidthFlag + " --pool-padding ignored")
+                                         .to_vector();
+  double difference = 0;
+  for (size_t i = 0; i < counted.size(); ++i)
+    difference = std::max(difference, double{std::abs(counted[i] - ignored[i])});
+  EXPECT_GT(difference, 1e-3);
+  const ProgramResult nothing =
+      run_program("train_backbone", "--model vis-inc --cache x --out " + path("never_run") + " --input-scale imagenet");
+  EXPECT_EQ(nothing.exit_code, 2);
+  EXPECT_THAT(nothing.err, HasSubstr("about the file of --weights"));
+}
+
+TEST(Programs, NeverWriteOverTheFileThatTheyImport) {
+  const auto file = golden::written("precious.pth", golden::bytes_of(golden::file("inception_torch.pth")));
+  const ProgramResult result =
+      run_program("import_weights", str("--model vis-inc --in ", file.string(), " --out ", file.string(), kWidthFlag));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("would be lost"));
+  EXPECT_EQ(golden::bytes_of(file), golden::bytes_of(golden::file("inception_torch.pth")));
+}
+
+TEST(Programs, ClassifyImageGoesOnAfterAFileThatIsNoPicture) {
+  std::string picture = "P6 96 96 255\n";
+  for (const float v : golden::expected().tensors.at("x").to_vector()) picture += static_cast<char>(v);
+  const std::string good = golden::written("good.ppm", picture).string(),
+                    bad = golden::written("bad.jpg", "no picture").string();
+  const ProgramResult result = run_program(
+      "classify_image", str(good, " ", bad, " ", good, " --weights ", path("inception_torch.pth"), kWidthFlag));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.out.find(good), 0u);
+  EXPECT_NE(result.out.rfind(good), 0u) << "the last picture was not looked at";
+  EXPECT_THAT(result.err, AllOf(HasSubstr("bad.jpg"), HasSubstr("1 of 3 files could not be read")));
+}
+
 TEST(Programs, SayInOneLineWhatAFileIsInstead) {
   const auto expect = [](const std::string& program, const std::string& arguments, const std::string& words) {
     const ProgramResult result = run_program(program, arguments);
