@@ -19,6 +19,13 @@ const Checkpoint& expected();  // "x": the picture; each file's name: what its l
 std::string bytes_of(const std::filesystem::path& file);
 std::filesystem::path written(const std::string& name, const std::string& bytes);  // into the temporary folder
 
+// A little-endian number, as files hold it.
+inline std::string number(uint64_t value, int bytes) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
+  return text;
+}
+
 // What an Error of type E says, or a failed test when nothing of the kind is thrown.
 template <typename E, typename F>
 std::string error_of(F&& f) {

@@ -11,21 +11,14 @@ namespace avs {
 namespace {
 
 using golden::chunked;
+using golden::number;
 using golden::ramp;
 using golden::Writer;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-std::string number(uint64_t value, int bytes) {
-  std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
-  return text;
-}
-
-std::string error_of_bytes(const std::string& bytes) {
-  return golden::error_of_arrays(golden::written("lie.h5", bytes));
-}
+std::string error_of_lie(const std::string& bytes) { return golden::error_of_arrays(golden::written("lie.h5", bytes)); }
 
 // `bytes` with other ones written over them at `place`.
 std::string with(std::string bytes, size_t place, const std::string& other) {
@@ -58,19 +51,19 @@ Contiguous contiguous() {
 
 TEST(Hdf5Lies, AboutWhereAnArrayLiesAndHowLongItIs) {
   const Contiguous x = contiguous();
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.address, number(x.bytes.size() - 100, 8))),
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.address, number(x.bytes.size() - 100, 8))),
               HasSubstr("truncated or damaged"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.address, number(UINT64_MAX - 7, 8))), HasSubstr("truncated or damaged"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.size, number(416, 8))), HasSubstr("416 bytes are stored, 420 are needed"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.size, number(uint64_t{1} << 60, 8))), HasSubstr("420 are needed"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.address, number(UINT64_MAX - 7, 8))), HasSubstr("truncated or damaged"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.size, number(416, 8))), HasSubstr("416 bytes are stored, 420 are needed"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.size, number(uint64_t{1} << 60, 8))), HasSubstr("420 are needed"));
 }
 
 TEST(Hdf5Lies, AboutExtents) {
   const Contiguous x = contiguous();
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.extents, number(uint64_t{1} << 62, 8))),
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.extents, number(uint64_t{1} << 62, 8))),
               HasSubstr("more elements than can be counted"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.extents, number(UINT64_MAX, 8))), HasSubstr("above 2^63"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.extents, number(1'000'000, 8))), HasSubstr("are needed"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.extents, number(UINT64_MAX, 8))), HasSubstr("above 2^63"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.extents, number(1'000'000, 8))), HasSubstr("are needed"));
 }
 
 TEST(Hdf5Lies, AboutArraysThatShareTheirBytes) {
@@ -79,7 +72,7 @@ TEST(Hdf5Lies, AboutArraysThatShareTheirBytes) {
   file.array("y", {101}, ramp(101));
   const std::string bytes = file.bytes();
   const size_t x = place_of(bytes, number(400, 8)) - 8, y = place_of(bytes, number(404, 8)) - 8;
-  EXPECT_THAT(error_of_bytes(with(bytes, y, bytes.substr(x, 8))), HasSubstr("overlaps"));
+  EXPECT_THAT(error_of_lie(with(bytes, y, bytes.substr(x, 8))), HasSubstr("overlaps"));
 }
 
 // An array of four chunks, and where the entries of its index stand: each a key of 32 bytes and an address.
@@ -98,18 +91,18 @@ Chunks chunks() {
 
 TEST(Hdf5Lies, InTheIndexOfChunks) {
   const Chunks x = chunks();
-  EXPECT_THAT(error_of_bytes(x.bytes), HasSubstr("no error"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.entry(1) + 8, number(0, 8) + number(0, 8))), HasSubstr("occurs twice"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.entry(1) + 8, number(64, 8))), HasSubstr("lies outside"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.entry(1) + 8, number(1, 8))), HasSubstr("lies outside"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.entry(0), number(60, 4))), HasSubstr("60 bytes instead of 64"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.entry(0) + 32, number(x.bytes.size(), 8))),
+  EXPECT_THAT(error_of_lie(x.bytes), HasSubstr("no error"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.entry(1) + 8, number(0, 8) + number(0, 8))), HasSubstr("occurs twice"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.entry(1) + 8, number(64, 8))), HasSubstr("lies outside"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.entry(1) + 8, number(1, 8))), HasSubstr("lies outside"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.entry(0), number(60, 4))), HasSubstr("60 bytes instead of 64"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.entry(0) + 32, number(x.bytes.size(), 8))),
               HasSubstr("truncated or damaged"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.node + 6, number(3, 2))), HasSubstr("3 of 4 chunks"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.node + 6, number(3, 2))), HasSubstr("3 of 4 chunks"));
   // An inner node that leads to itself.
-  EXPECT_THAT(error_of_bytes(with(with(x.bytes, x.node + 5, "\1"), x.entry(0) + 32, number(x.node, 8))),
+  EXPECT_THAT(error_of_lie(with(with(x.bytes, x.node + 5, "\1"), x.entry(0) + 32, number(x.node, 8))),
               HasSubstr("in a circle"));
-  EXPECT_THAT(error_of_bytes(with(x.bytes, x.node, "TREF")), HasSubstr("index of its chunks is damaged"));
+  EXPECT_THAT(error_of_lie(with(x.bytes, x.node, "TREF")), HasSubstr("index of its chunks is damaged"));
 }
 
 TEST(Hdf5Lies, AboutACheckedChunk) {
@@ -118,10 +111,10 @@ TEST(Hdf5Lies, AboutACheckedChunk) {
   H5Pset_fletcher32(creation);
   file.array("x", {4, 4}, ramp(16), H5T_IEEE_F32LE, creation);
   const std::string bytes = file.bytes();
-  EXPECT_THAT(error_of_bytes(bytes), HasSubstr("no error"));
+  EXPECT_THAT(error_of_lie(bytes), HasSubstr("no error"));
   const float seven = 7;
   const size_t value = place_of(bytes, std::string(reinterpret_cast<const char*>(&seven), 4));
-  EXPECT_THAT(error_of_bytes(with(bytes, value + 2, "\1")), HasSubstr("checksum"));
+  EXPECT_THAT(error_of_lie(with(bytes, value + 2, "\1")), HasSubstr("checksum"));
 }
 
 TEST(Hdf5Lies, InAnObjectsHeaderAndAGroupsNames) {
@@ -129,14 +122,14 @@ TEST(Hdf5Lies, InAnObjectsHeaderAndAGroupsNames) {
   file.group("first_group");
   file.group("other_group");
   const std::string bytes = file.bytes();
-  EXPECT_THAT(error_of_bytes(with(bytes, place_of(bytes, "other_group"), "first_group")), HasSubstr("two members"));
+  EXPECT_THAT(error_of_lie(with(bytes, place_of(bytes, "other_group"), "first_group")), HasSubstr("two members"));
   const size_t symbols = bytes.find("SNOD");  // of the root, which the library writes first
-  EXPECT_THAT(error_of_bytes(with(bytes, symbols + 6, number(60000, 2))), HasSubstr("truncated or damaged"));
-  EXPECT_THAT(error_of_bytes(with(bytes, symbols + 8, number(1 << 20, 8))), HasSubstr("outside of its heap"));
+  EXPECT_THAT(error_of_lie(with(bytes, symbols + 6, number(60000, 2))), HasSubstr("truncated or damaged"));
+  EXPECT_THAT(error_of_lie(with(bytes, symbols + 8, number(1 << 20, 8))), HasSubstr("outside of its heap"));
   const uint64_t root = 96;  // behind the superblock
   ASSERT_EQ(bytes[root], 1);
-  EXPECT_THAT(error_of_bytes(with(bytes, root + 8, number(0x7fffffff, 4))), HasSubstr("truncated or damaged"));
-  EXPECT_THAT(error_of_bytes(with(bytes, root, "\7")), HasSubstr("is not an object header"));
+  EXPECT_THAT(error_of_lie(with(bytes, root + 8, number(0x7fffffff, 4))), HasSubstr("truncated or damaged"));
+  EXPECT_THAT(error_of_lie(with(bytes, root, "\7")), HasSubstr("is not an object header"));
 }
 
 TEST(Hdf5Lies, OfGroupsThatNest) {

@@ -14,6 +14,7 @@ namespace avs {
 namespace {
 
 using golden::error_of;
+using golden::number;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
@@ -178,12 +179,6 @@ TEST(Damage, ChangedBytesNeverCrashOrHang) {
 
 // ---- archives that lie ----
 
-std::string number(uint64_t value, int bytes) {
-  std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
-  return text;
-}
-
 struct Entry {
   std::string name, packed;
   uint64_t bytes;
@@ -191,7 +186,7 @@ struct Entry {
   int64_t header_at = -1;  // not where it is
 };
 
-std::string zip_of(const std::vector<Entry>& entries) {
+std::string archive_of(const std::vector<Entry>& entries) {
   std::string file, directory;
   for (const Entry& e : entries) {
     const uint64_t at = e.header_at < 0 ? file.size() : static_cast<uint64_t>(e.header_at);
@@ -207,16 +202,17 @@ std::string zip_of(const std::vector<Entry>& entries) {
 }
 
 TEST(Zip, LiesAreFound) {
-  EXPECT_THAT(error_of_bytes(zip_of({{"a/data.pkl", "x", 1}, {"a/data.pkl", "x", 1}})), HasSubstr("two members"));
-  EXPECT_THAT(error_of_bytes(zip_of({{"a/data.pkl", "x", 1}, {"b", "x", 1, 0, 0, 0}})), HasSubstr("overlaps"));
-  EXPECT_THAT(error_of_bytes(zip_of({{"a/data.pkl", "x", 1, 0, 1}})), HasSubstr("encrypted"));
-  EXPECT_THAT(error_of_bytes(zip_of({{"a/data.pkl", "x", 1, 99}})), HasSubstr("unknown method"));
-  EXPECT_THAT(error_of_bytes(zip_of({{"a/data.pkl", "x", 2}})), HasSubstr("another size"));
-  EXPECT_THAT(error_of_bytes(zip_of({{"a/data.pkl", "x", 0xfffffff0, 8}})), HasSubstr("would unpack to"));
-  EXPECT_THAT(error_of_bytes(zip_of({{"a/data.pkl", "x", 100, 8}})), HasSubstr("damaged or cut"));
-  EXPECT_THAT(error_of_bytes(zip_of({{"a/code/x.py", "", 0}, {"a/constants.pkl", "", 0}})), HasSubstr("TorchScript"));
-  EXPECT_THAT(error_of_bytes(zip_of({{"arr_0.npy", "x", 1}})), HasSubstr("NumPy archive"));
-  EXPECT_THAT(error_of_bytes(zip_of({{"readme.txt", "x", 1}})), HasSubstr("neither PyTorch's nor Keras'"));
+  EXPECT_THAT(error_of_bytes(archive_of({{"a/data.pkl", "x", 1}, {"a/data.pkl", "x", 1}})), HasSubstr("two members"));
+  EXPECT_THAT(error_of_bytes(archive_of({{"a/data.pkl", "x", 1}, {"b", "x", 1, 0, 0, 0}})), HasSubstr("overlaps"));
+  EXPECT_THAT(error_of_bytes(archive_of({{"a/data.pkl", "x", 1, 0, 1}})), HasSubstr("encrypted"));
+  EXPECT_THAT(error_of_bytes(archive_of({{"a/data.pkl", "x", 1, 99}})), HasSubstr("unknown method"));
+  EXPECT_THAT(error_of_bytes(archive_of({{"a/data.pkl", "x", 2}})), HasSubstr("another size"));
+  EXPECT_THAT(error_of_bytes(archive_of({{"a/data.pkl", "x", 0xfffffff0, 8}})), HasSubstr("would unpack to"));
+  EXPECT_THAT(error_of_bytes(archive_of({{"a/data.pkl", "x", 100, 8}})), HasSubstr("damaged or cut"));
+  EXPECT_THAT(error_of_bytes(archive_of({{"a/code/x.py", "", 0}, {"a/constants.pkl", "", 0}})),
+              HasSubstr("TorchScript"));
+  EXPECT_THAT(error_of_bytes(archive_of({{"arr_0.npy", "x", 1}})), HasSubstr("NumPy archive"));
+  EXPECT_THAT(error_of_bytes(archive_of({{"readme.txt", "x", 1}})), HasSubstr("neither PyTorch's nor Keras'"));
   EXPECT_THAT(error_of_bytes("PK\3\4 and no end"), HasSubstr("truncated"));
 }
 

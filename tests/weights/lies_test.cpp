@@ -15,16 +15,11 @@
 namespace avs {
 namespace {
 
+using golden::number;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 using namespace std::string_literals;
-
-std::string number(uint64_t value, int bytes) {
-  std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
-  return text;
-}
 
 // Most memory that a program of this process has taken so far, in bytes.
 int64_t most_memory_of_programs() {
