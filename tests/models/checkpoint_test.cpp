@@ -126,7 +126,7 @@ TEST_F(CheckpointFile, TooShortOrCutFilesAreRefused) {
   std::ofstream(file_) << "abc";
   EXPECT_THAT(error_of<DataError>([&] { Checkpoint::load(file_); }), HasSubstr("has 3 bytes"));
   write("{}", "", 1000);
-  EXPECT_THAT(message(), HasSubstr("at byte 0: the header is said to have 1000 bytes, but the file ends at byte 10"));
+  EXPECT_THAT(message(), HasSubstr("truncated: its header should have 1000 bytes and the file ends after 10"));
   write("{}", "", 100'000'001);
   EXPECT_THAT(message(), HasSubstr("the format allows 100000000"));
   one_of_each_type().save(file_);
