@@ -25,7 +25,7 @@ static void check_handle(cudnnStatus_t status, const char* what) {
             ")");
 }
 
-// One for each device, kept for ever; it serves whatever stream it was last bound to.
+// One for each device, kept for ever; it serves whatever stream it was last bound to. (Named, since Engines::State has one.)
 struct Handle {
   cudnnHandle_t handle = nullptr;
   void* stream = nullptr;
@@ -172,7 +172,7 @@ struct Engines::State {
     using Note = fe::NumericalNote_t;
     std::vector<Note> notes;
     if (rules.deterministic) notes.push_back(Note::NONDETERMINISTIC);
-    notes.push_back(Note::REDUCED_PRECISION_REDUCTION);       // sums are f32
+    notes.push_back(Note::REDUCED_PRECISION_REDUCTION);  // sums are f32
     const bool exact_f32 = g.dtype == DType::F32 && !rules.tensor_cores_in_f32;
     if (exact_f32)  // transforms lose digits, too
       for (const Note note : {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS, Note::FFT, Note::WINOGRAD_TILE_6x6,
