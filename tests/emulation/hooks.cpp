@@ -30,10 +30,7 @@ std::string place_of(const void* return_address) {
   std::array<char, 1024> line{};
   if (pipe == nullptr || std::fgets(line.data(), static_cast<int>(line.size()), pipe.get()) == nullptr) return "unknown place";
   std::string place(line.data());
-  place = place.substr(0, place.find_first_of(" \n"));
-  for (const char* folder : {"/tests/", "/cuda/"})  // told from the project's root
-    if (const size_t at = place.rfind(folder); at != std::string::npos) return place.substr(at + 1);
-  return place;
+  return place.substr(0, place.find_first_of(" \n"));
 }
 
 // Constants of the program itself, such as tables of coefficients.

@@ -179,6 +179,13 @@ void Block::complete(size_t w, uint32_t mask) {
   });
 }
 
+// "cuda/gelu.cu:33": places are told from the project's root.
+static std::string from_root(const std::string& place) {
+  for (const char* folder : {"/tests/", "/bench/", "/cuda/"})
+    if (const size_t at = place.rfind(folder); at != std::string::npos) return place.substr(at + 1);
+  return place;
+}
+
 bool Block::release_block() {
   const Fiber* first = nullptr;
   for (const Fiber& f : fibers_) {
@@ -200,7 +207,7 @@ bool Block::release_block() {
 void Block::describe_deadlock() {
   const auto place = [](const Fiber& f) {
     const char* const what = f.state == FiberState::AtBarrier ? "__syncthreads()" : "a warp primitive";
-    return f.state == FiberState::Done ? std::string("ended") : str("waits in ", what, " at ", f.file, ":", f.line);
+    return f.state == FiberState::Done ? std::string("ended") : str("waits in ", what, " at ", from_root(f.file), ":", f.line);
   };
   const auto waiting = std::ranges::find_if(fibers_, [](const Fiber& f) { return f.state != FiberState::Done; });
   std::string other = "nobody else can arrive";
@@ -316,7 +323,7 @@ Stamp stamp_now() { return running->now(); }
 void report(const std::string& what, const std::string& place) {
   const Aside aside;
   const Fiber& f = *running->current();
-  running->finding = str("kernel ", running->launch().kernel, ", ", place, ", block ", text(f.index.block), ", thread ",
+  running->finding = str("kernel ", running->launch().kernel, ", ", from_root(place), ", block ", text(f.index.block), ", thread ",
                          text(f.index.thread), ": ", what);
   running->leave();
 }

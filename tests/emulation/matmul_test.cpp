@@ -5,7 +5,6 @@
 
 #include "cuda/blas.h"
 #include "tensor/ops/cast.h"
-#include "tests/emulation/faults/wmma_faults.h"
 #include "tests/emulation/gpu.h"
 #include "tests/emulation/machine.h"
 #include "tests/op_case.h"
@@ -188,30 +187,6 @@ TEST(MatMul, RefusesInputsOfTwoTypes) {
                        Tensor::zeros({1, 1}, DType::BF16, kGpu), {}, c);
               }),
               testing::HasSubstr("f32 times bf16 into f32"));
-}
-
-TEST(Wmma, IsAProductByDefinition) {
-  const Vector a = to_double(on_device(reference::random_vector(256, 1), {256}, DType::F16));
-  const Vector b = to_double(on_device(reference::random_vector(256, 2), {256}, DType::F16));
-  Tensor y = Tensor::empty({16, 16}, DType::F32, kGpu);
-  faults::wmma_product(to_tensor(a, {16, 16}, kGpu), to_tensor(b, {16, 16}, kGpu), y);
-  const Inputs in{a, b, Vector(16, 0.0), {}, {}, {}};
-  EXPECT_LT(relative_error(to_double(y), by_definition({.m = 16, .n = 16, .k = 16}, in)), 1e-6);
-}
-
-TEST(Wmma, FindsEveryBrokenRule) {
-  const Tensor a = to_tensor(reference::random_vector(256, 1), {16, 16}, kGpu);
-  const Tensor b = to_tensor(reference::random_vector(256, 2), {16, 16}, kGpu);
-  Tensor y = Tensor::empty({16, 16}, DType::F32, kGpu);
-  for (const faults::WmmaFault& fault : std::ranges::subrange(faults::wmma_begin(), faults::wmma_end()))
-    for (const auto order : {emulation::Order::Forward, emulation::Order::Reverse, emulation::Order::Shuffled}) {
-      SCOPED_TRACE(fault.name);
-      emulation::set_order(order, 3);
-      const std::string found = error_of<emulation::Finding>([&] { fault.run(a, b, y); });
-      EXPECT_THAT(found, testing::HasSubstr(fault.finding));
-      EXPECT_THAT(found, testing::HasSubstr("wmma_faults.cu:"));
-    }
-  emulation::set_order(emulation::Order::Forward);
 }
 
 }  // namespace
