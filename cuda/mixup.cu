@@ -1,5 +1,6 @@
 // Mixup on CUDA: memory bound, 12 bytes an element in f32, 4 from pixels to 16 bits, with or without a network's scale
-// and shift on the way. Samples that are copied read one source only.
+// and shift on the way. Samples that are copied read one source only. Pictures of another size are resized as they are
+// read: an element of y takes about (2 * reach + 1)^2 pixels of each source, found in the caches by its neighbours.
 #include "cuda/elementwise.cuh"
 #include "cuda/types.h"
 #include "tensor/ops/mixup.h"
@@ -59,8 +60,87 @@ void mix_as(const Mix& mix, const T* x, To* y, Device device) {
   packs<4>(mix.sample, x, y) ? run(mixup_kernel<4, T, To>, 4) : run(mixup_kernel<1, T, To>, 1);
 }
 
-// A thread to an element of dx asks every row of dy whether it came from here: batches are a few hundred rows, and a sum
-// in the order of m needs no atomics. Bound by the m indices (12 bytes each, from cache) that each element reads.
+// ---- boxes of pictures ----
+
+struct Pictures {
+  int in_h, in_w, h, w, c;
+  const float* boxes;  // [n, 5]
+};
+
+// Which pixels make output pixel `index` along one axis: [first, last), the weight of pixel j being
+// max(0, 1 - |j - first + offset| * slope), to be divided by their sum.
+struct Taps {
+  int first, last;
+  float offset, slope;
+  __device__ float weight(int j) const {
+    return fmaxf(0.0f, 1.0f - fabsf(static_cast<float>(j - first) + offset) * slope);
+  }
+};
+
+// Places in double, as on the CPU: at pixel 4000 of a large picture f32 has no digits left for the weights.
+__device__ inline Taps taps_of(float from, float length, int extent, int count, int index) {
+  const double begin = from, scale = static_cast<double>(length) / count, reach = scale < 1.0 ? 1.0 : scale;
+  const double centre = begin + (index + 0.5) * scale;
+  const double low = floor(begin), high = ceil(begin + static_cast<double>(length));
+  Taps taps{};
+  taps.first = max(0, static_cast<int>(fmax(low, floor(centre - reach + 0.5))));
+  taps.last = min(extent, static_cast<int>(fmin(high, floor(centre + reach + 0.5))));
+  taps.offset = static_cast<float>(taps.first + 0.5 - centre);
+  taps.slope = static_cast<float>(1.0 / reach);
+  return taps;
+}
+
+__device__ inline float resized(const Pictures& p, const uint8_t* picture, const float* box, int row, int column,
+                                int channel) {
+  const Taps rows = taps_of(box[1], box[3], p.in_h, p.h, row);
+  const Taps columns = taps_of(box[0], box[2], p.in_w, p.w, box[4] == 0.0f ? column : p.w - 1 - column);
+  float across = 0, down = 0, sum = 0;
+  for (int i = columns.first; i < columns.last; ++i) across += columns.weight(i);
+  for (int j = rows.first; j < rows.last; ++j) {
+    const uint8_t* const line = picture + int64_t{j} * p.in_w * p.c + channel;
+    float of_line = 0;
+    for (int i = columns.first; i < columns.last; ++i) of_line += columns.weight(i) * to_float(line[i * p.c]);
+    down += rows.weight(j);
+    sum += rows.weight(j) * of_line;
+  }
+  return sum / (across * down);
+}
+
+template <typename To>
+__global__ void __launch_bounds__(kBlock)
+    resized_mixup_kernel(Mix mix, Pictures p, const uint8_t* __restrict__ x, To* __restrict__ y) {
+  const int64_t picture = int64_t{p.in_h} * p.in_w * p.c;
+  for (int64_t r = blockIdx.y; r < mix.m; r += gridDim.y) {
+    const float weight = mix.lambda[r];
+    const int64_t a = mix.first[r], b = mix.second[r];
+    for (int64_t i = first_item(); i < mix.sample; i += item_stride()) {
+      const auto pixel = static_cast<int>(i / p.c);
+      const int channel = static_cast<int>(i - int64_t{pixel} * p.c), row = pixel / p.w, column = pixel % p.w;
+      float value = resized(p, x + a * picture, p.boxes + a * 5, row, column, channel);
+      if (weight != 1.0f)
+        value = weight * value + (1.0f - weight) * resized(p, x + b * picture, p.boxes + b * 5, row, column, channel);
+      if (mix.scale != nullptr) value = mix.scale[channel] * value + mix.shift[channel];
+      y[r * mix.sample + i] = from_float<To>(value);
+    }
+  }
+}
+
+template <typename To>
+void mix_boxes(const Mix& mix, const Tensor& x, const PictureBoxes& resized, To* y) {
+  constexpr int64_t kMostExtent = 1 << 14;  // pixels are counted in 32 bits
+  AVS_CHECK(ShapeError, std::max({x.shape()[1], x.shape()[2], resized.height, resized.width}) <= kMostExtent,
+            "mixup: boxes of ", x.shape(), " to ", resized.height, " x ", resized.width, "; a side may have ",
+            kMostExtent, " pixels");
+  const auto narrow = [](int64_t extent) { return static_cast<int>(extent); };
+  const Pictures pictures{narrow(x.shape()[1]),  narrow(x.shape()[2]), narrow(resized.height),
+                          narrow(resized.width), narrow(x.shape()[3]), resized.boxes.data<float>()};
+  Grid grid = over(mix.sample, x.device());
+  grid.blocks.y = static_cast<unsigned>(std::min<int64_t>(mix.m, 65535));
+  launch("mixup", resized_mixup_kernel<To>, grid, x.device(), mix, pictures, x.data<uint8_t>(), y);
+}
+
+// A thread to an element of dx asks every row of dy whether it came from here: batches are a few hundred rows, and a
+// sum in the order of m needs no atomics. Bound by the m indices (12 bytes each, from cache) that each element reads.
 __global__ void __launch_bounds__(kBlock)
     mixup_backward_kernel(int64_t count, int64_t width, int64_t m, const float* __restrict__ dy,
                           const int32_t* __restrict__ first, const int32_t* __restrict__ second,
@@ -91,6 +171,7 @@ void mixup(const Tensor& x, const Tensor& first, const Tensor& second, const Ten
                 .scale = scaled ? output.scale.data<float>() : nullptr,
                 .shift = scaled ? output.shift.data<float>() : nullptr};
   for_floating("mixup", y.dtype(), [&]<typename To>() {
+    if (output.resized.boxes.defined()) return mix_boxes(mix, x, output.resized, y.data<To>());
     x.dtype() == DType::U8 ? mix_as(mix, x.data<uint8_t>(), y.data<To>(), x.device())
                            : mix_as(mix, x.data<float>(), y.data<To>(), x.device());
   });

@@ -83,14 +83,16 @@ void mask_spectrogram(Tensor& features, const SpectrogramAugmentation& options, 
 Box draw_crop(PictureSize picture, const FrameAugmentation& options, Rng& rng) {
   const auto width = static_cast<double>(picture.width), height = static_cast<double>(picture.height);
   if (options.crop_min_area == 1) return {0, 0, width, height};
+  // In steps that f32 holds exactly: a box may travel to a GPU, which is to resize the very same one.
+  const auto step = [](double pixels) { return std::floor(pixels * 256) / 256; };
   const double area = rng.uniform(options.crop_min_area, options.crop_max_area) * width * height;
   const double log_aspect = std::log(options.crop_max_aspect);
   const double aspect = std::exp(rng.uniform(-log_aspect, log_aspect)) * width / height;
   Box box;
-  box.width = std::min(width, std::sqrt(area * aspect));
-  box.height = std::min(height, std::sqrt(area / aspect));
-  box.x = rng.uniform(0, width - box.width);
-  box.y = rng.uniform(0, height - box.height);
+  box.width = std::max(1.0 / 256, step(std::min(width, std::sqrt(area * aspect))));
+  box.height = std::max(1.0 / 256, step(std::min(height, std::sqrt(area / aspect))));
+  box.x = step(rng.uniform(0, width - box.width));
+  box.y = step(rng.uniform(0, height - box.height));
   return box;
 }
 

@@ -38,6 +38,10 @@ void Dataset::read_bytes(int64_t, Rng, std::span<uint8_t>) const {
   throw UsageError("these samples are no bytes: read() gives them");
 }
 
+Dataset::PictureBox Dataset::read_picture(int64_t, Rng, std::span<uint8_t>) const {
+  throw UsageError("these samples are no boxes of pictures: read() gives them");
+}
+
 // ---- frames -----------------------------------------------------------------
 
 namespace {
@@ -100,6 +104,24 @@ void FrameDataset::read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) co
   const std::span<const uint8_t> pixels = frame_of(entry, sample.frame, rng);
   std::copy(pixels.begin(), pixels.end(), out.begin());
   if (flips(rng)) flip_horizontally(out, {options_.image_size, options_.image_size});
+}
+
+Shape FrameDataset::picture_shape() const {
+  const int64_t side = cache_.options().frames.image_size;
+  return {side, side, 3};
+}
+
+Dataset::PictureBox FrameDataset::read_picture(int64_t index, Rng rng, std::span<uint8_t> out) const {
+  if (!holds_pictures()) return Dataset::read_picture(index, rng, out);
+  const Sample& sample = samples_.at(static_cast<size_t>(index));
+  const Entry entry = cache_.map(sample.clip, Part::Frames);
+  const std::span<const uint8_t> pixels = frame_of(entry, sample.frame, rng);
+  const Shape shape = picture_shape();
+  if (pixels.size() != out.size() || pixels.size() != static_cast<size_t>(shape.size()))
+    throw DataError(str(cache_.folder().string(), ": frames of ", entry.shape(Part::Frames), " in a cache of ", shape));
+  std::copy(pixels.begin(), pixels.end(), out.begin());
+  const Box box = draw_crop({shape[0], shape[1]}, options_.augmentation, rng);
+  return {box, flips(rng)};
 }
 
 }  // namespace avs::data

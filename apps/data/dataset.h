@@ -27,6 +27,15 @@ class Dataset {
   // Are the values of read() bytes (pixels that nobody resized)? Then they can be had as such, a quarter of the memory.
   virtual bool holds_bytes() const { return false; }
   virtual void read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const;  // UsageError unless holds_bytes()
+
+  // Are they boxes of stored pictures, resized? Then the whole pictures and the boxes can be had, for a GPU to resize.
+  virtual bool holds_pictures() const { return false; }
+  virtual Shape picture_shape() const { return {}; }  // u8 [height, width, 3]
+  struct PictureBox {
+    Box box;
+    bool mirrored;
+  };
+  virtual PictureBox read_picture(int64_t index, Rng rng, std::span<uint8_t> out) const;  // UsageError: as above
 };
 
 // Spectrograms [128, 704, 6]: log spectrogram, delta, delta-delta of both channels (PAPER section 3).
@@ -71,6 +80,9 @@ class FrameDataset final : public Dataset {
   void read(int64_t index, Rng rng, std::span<float> out) const override;
   bool holds_bytes() const override;
   void read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const override;
+  bool holds_pictures() const override { return !holds_bytes(); }
+  Shape picture_shape() const override;
+  PictureBox read_picture(int64_t index, Rng rng, std::span<uint8_t> out) const override;
 
  private:
   bool flips(Rng& rng) const;

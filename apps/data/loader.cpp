@@ -113,19 +113,27 @@ std::vector<int64_t> Loader::order_of(int64_t epoch) const {
 Batch Loader::make(int64_t epoch, int64_t batch, const std::vector<int64_t>& order) const {
   const int64_t first = batch * options_.batch;
   const int64_t n = std::min(options_.batch, static_cast<int64_t>(order.size()) - first);
-  const Shape sample = dataset_.sample_shape();
+  Batch made;
+  const bool pictures = options_.pixels == Pixels::PicturesWherePossible && dataset_.holds_pictures();
+  const bool bytes = options_.pixels != Pixels::Floats && dataset_.holds_bytes();
+  const Shape sample = pictures ? dataset_.picture_shape() : dataset_.sample_shape();
   std::vector<int64_t> extents = sample.extents();
   extents.insert(extents.begin(), n);
-  Batch made;
-  const bool bytes = options_.pixels == Pixels::BytesWherePossible && dataset_.holds_bytes();
-  made.inputs = Tensor::empty(Shape(std::span<const int64_t>(extents)), bytes ? DType::U8 : DType::F32);
+  made.inputs = Tensor::empty(Shape(std::span<const int64_t>(extents)), bytes || pictures ? DType::U8 : DType::F32);
+  if (pictures) made.resized = {Tensor::empty({n, 5}), dataset_.sample_shape()[0], dataset_.sample_shape()[1]};
   made.targets = Tensor::zeros({n, dataset_.class_count()});
   const Rng of_epoch = Rng(options_.seed).fork("samples", static_cast<uint64_t>(epoch));
   for (int64_t i = 0; i < n; ++i) {
     const int64_t index = order[static_cast<size_t>(first + i)];
     const Rng rng = of_epoch.fork("sample", static_cast<uint64_t>(index));
     const auto count = static_cast<size_t>(sample.size());
-    if (bytes)
+    if (pictures) {
+      const auto [box, mirrored] =
+          dataset_.read_picture(index, rng, {made.inputs.data<uint8_t>() + i * sample.size(), count});
+      const double values[] = {box.x, box.y, box.width, box.height, mirrored ? 1.0 : 0.0};
+      std::ranges::transform(values, made.resized.boxes.data<float>() + 5 * i,
+                             [](double value) { return static_cast<float>(value); });
+    } else if (bytes)
       dataset_.read_bytes(index, rng, {made.inputs.data<uint8_t>() + i * sample.size(), count});
     else
       dataset_.read(index, rng, {made.inputs.data<float>() + i * sample.size(), count});

@@ -21,17 +21,24 @@
 #include <vector>
 
 #include "apps/data/dataset.h"
+#include "tensor/ops/mixup.h"
 
 namespace avs::data {
 
 struct Batch {
-  Tensor inputs;               // f32 or u8 [n, sample shape...]
+  Tensor inputs;               // f32 or u8 [n, sample shape...], or u8 pictures as stored, of which
+  PictureBoxes resized;        // these boxes are to be resized to the sample's shape; else undefined
   Tensor targets;              // f32 [n, classes], one-hot
   std::vector<int64_t> clips;  // n ids in Cache::clips()
 };
 
 enum class Order : uint8_t { Sequential, Shuffled };
-enum class Pixels : uint8_t { Floats, BytesWherePossible };  // the values are the same; bytes travel faster to a GPU
+// How pixels are given. The values are the same, but bytes travel faster to a GPU, and what resizes is the GPU then.
+enum class Pixels : uint8_t {
+  Floats,
+  BytesWherePossible,    // where nobody resizes
+  PicturesWherePossible  // and where somebody does, pictures as stored and boxes of them
+};
 enum class LastBatch : uint8_t { Keep, Drop };  // of an epoch, when it is not full; never dropped if it is the only one
 
 struct LoaderOptions {

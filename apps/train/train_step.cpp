@@ -12,13 +12,20 @@ namespace avs {
 
 constexpr float kKlClip = 1e-7f;  // both arguments of the divergence, as Keras does (PAPER section 5)
 
-StepResult train_step(Backbone& model, Adam& optimizer, const Tensor& inputs, const Tensor& targets,
+MixupOutput preparation_of(const Backbone& model, const StepInputs& inputs) {
+  MixupOutput output = model.preparation();
+  output.resized = inputs.resized;
+  if (inputs.resized.boxes.defined()) output.resized.boxes = inputs.resized.boxes.to(model.device());
+  return output;
+}
+
+StepResult train_step(Backbone& model, Adam& optimizer, const StepInputs& inputs, const Tensor& targets,
                       const StepSettings& settings) {
   Rng rng = Rng(settings.seed).fork("mixup", static_cast<uint64_t>(settings.step));
-  const MixupPlan plan = plan_mixup(inputs.shape()[0], settings.mixup, rng);
+  const MixupPlan plan = plan_mixup(inputs.values.shape()[0], settings.mixup, rng);
   const Device device = model.device();
   // [rows, ...]: n rows become 2n under the author's scheme; the network's preprocessing of pixels is done on the way
-  const Tensor x = mix(inputs.to(device), plan, model.preparation());
+  const Tensor x = mix(inputs.values.to(device), plan, preparation_of(model, inputs));
   const Tensor y = mix(targets.to(device), plan);  // [rows, classes], with the same lambdas
   if (profile::on()) profile::charge("mixup", "", profile::Direction::Forward);
 

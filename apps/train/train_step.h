@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include "layers/mixup.h"
 #include "layers/optim/adam.h"
@@ -29,10 +30,19 @@ struct StepResult {
   }
 };
 
-// inputs [n, ...] f32 or u8, targets [n, classes] f32. NumericError, parameters untouched: the loss or a gradient is
+// A batch of inputs [n, ...], f32 or u8: as they are, or pictures of which boxes are to be resized.
+struct StepInputs {
+  StepInputs(Tensor x, PictureBoxes of_x = {}) : values(std::move(x)), resized(std::move(of_x)) {}
+  Tensor values;
+  PictureBoxes resized;
+};
+// What mixup does on the way: the network's preprocessing, and the boxes, on its device.
+MixupOutput preparation_of(const Backbone& model, const StepInputs& inputs);
+
+// targets [n, classes] f32. NumericError, parameters untouched: the loss or a gradient is
 // not finite; the message names the stage or parameter where that begins. A gradient that only overflowed f16 skips the
 // step and halves the loss scale.
-StepResult train_step(Backbone& model, Adam& optimizer, const Tensor& inputs, const Tensor& targets,
+StepResult train_step(Backbone& model, Adam& optimizer, const StepInputs& inputs, const Tensor& targets,
                       const StepSettings& settings);
 
 }  // namespace avs

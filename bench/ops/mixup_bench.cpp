@@ -1,4 +1,7 @@
 // Two-fold mixup of a batch: 16 images of 224x224 (from pixels) and 8 spectrograms of 128x704x6, one sample a row.
+#include <algorithm>
+#include <numeric>
+
 #include "bench/bench.h"
 #include "tensor/ops/mixup.h"
 
@@ -53,7 +56,37 @@ void mixup_backward(benchmark::State& state) {
               [](const Batch& b) { return ops::mixup_backward(b.x, b.first, b.second, b.lambda, b.x.shape()[0]); });
 }
 
+// Frames of 256 pixels, half of each, to 224: bytes written, since reading is the caches' business.
+void devices_alone(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"device"});
+  for (const int64_t device : bench::devices()) bench->Args({device});
+}
+void mixup_boxes(benchmark::State& state) {
+  const Device device = bench::device_of(state.range(0));
+  constexpr int64_t kFrames = 16;
+  std::vector<int32_t> first(kFrames), second(kFrames);
+  std::iota(first.begin(), first.end(), 0);
+  second.assign(first.rbegin(), first.rend());
+  Tensor boxes = Tensor::empty({kFrames, 5});
+  for (int64_t i = 0; i < kFrames; ++i) {
+    const float box[] = {static_cast<float>(2 * i), 40.5f, 181, 181, static_cast<float>(i % 2)};
+    std::ranges::copy(box, boxes.data<float>() + 5 * i);
+  }
+  const Tensor pixels = Tensor::zeros({kFrames, 256, 256, kChannels}, DType::U8, device);
+  const Tensor a = Tensor::from({kFrames}, std::span<const int32_t>(first), device),
+               b = Tensor::from({kFrames}, std::span<const int32_t>(second), device),
+               lambda = Tensor::full({kFrames}, 0.3f, device), of_channels = Tensor::full({kChannels}, 0.5f, device);
+  const MixupOutput output{.scale = of_channels,
+                           .shift = of_channels,
+                           .dtype = device.is_cuda() ? DType::BF16 : DType::F32,
+                           .resized = {boxes.to(device), 224, 224}};
+  Tensor y;
+  bench::run(state, device, [&] { return y = ops::mixup(pixels, a, b, lambda, output); });
+  bench::report_bandwidth(state, static_cast<double>(y.bytes()), device);
+}
+
 BENCHMARK(mixup_floats)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(mixup_boxes)->Apply(devices_alone)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(mixup_backward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(mixup_pixels)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(mixup_pixels_prepared)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);

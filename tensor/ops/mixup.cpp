@@ -40,6 +40,22 @@ void check_output(const Tensor& x, const MixupOutput& output) {
             " writes no ", output.dtype);
 }
 
+void check_boxes(const Tensor& x, const PictureBoxes& resized) {
+  AVS_CHECK(ShapeError, x.dtype() == DType::U8 && x.shape().rank() == 4,
+            "mixup: boxes are of pixels u8 [n, h, w, c], x is ", x.dtype(), " ", x.shape());
+  check_f32("mixup", "boxes", resized.boxes);
+  AVS_CHECK(ShapeError, resized.boxes.shape() == Shape({x.shape()[0], 5}) && resized.boxes.device() == x.device(),
+            "mixup: boxes must be [", x.shape()[0], ", 5] on ", x.device(), ", got ", resized.boxes.shape(), " on ",
+            resized.boxes.device());
+  AVS_CHECK(ShapeError, resized.height > 0 && resized.width > 0 && x.size() > 0, "mixup: boxes of ", x.shape(), " to ",
+            resized.height, " x ", resized.width);
+}
+
+Shape shape_of(const Tensor& x, int64_t m, const MixupOutput& output) {
+  if (!output.resized.boxes.defined()) return x.shape().with(0, m);
+  return {m, output.resized.height, output.resized.width, x.shape()[3]};
+}
+
 }  // namespace
 
 Tensor mixup(const Tensor& x, const Tensor& first, const Tensor& second, const Tensor& lambda,
@@ -49,7 +65,8 @@ Tensor mixup(const Tensor& x, const Tensor& first, const Tensor& second, const T
             x.defined() ? str(x.dtype(), " ", x.shape()) : "an undefined tensor");
   check_pairs(x, x.shape()[0], first, second, lambda);
   check_output(x, output);
-  Tensor y = Tensor::empty(x.shape().with(0, first.size()), output.dtype, x.device());
+  if (output.resized.boxes.defined()) check_boxes(x, output.resized);
+  Tensor y = Tensor::empty(shape_of(x, first.size(), output), output.dtype, x.device());
   x.device().is_cuda() ? cuda::mixup(x, first, second, lambda, output, y)
                        : cpu::mixup(x, first, second, lambda, output, y);
   return y;

@@ -2,6 +2,8 @@
 //   y[m, ...] = lambda[m] * x[first[m], ...] + (1 - lambda[m]) * x[second[m], ...]
 // and, on the way out, a network's preprocessing and the type that it computes in, so that a batch is written once:
 //   y[m, ..., c] = scale[c] * (the above) + shift[c],  rounded to f32, bf16 or f16
+// Pictures that are not of the network's size are resized as they are read: of each sample a box, by bilinear filtering
+// with antialiasing as vision/resize.h defines it, which does the same on the CPU's way.
 // x is f32 or u8 (pixels). lambda 1 copies. Labels are mixed by the same call. Who pairs with whom and with which
 // lambda is decided in layers/mixup.h. Its gradient scatters a row of dy to the two rows it was made of,
 //   dx[r, ...] = sum over m of  (first[m] == r) lambda[m] dy[m, ...] + (second[m] == r) (1 - lambda[m]) dy[m, ...]
@@ -12,9 +14,15 @@
 
 namespace avs {
 
+struct PictureBoxes {
+  Tensor boxes = {};  // f32 [n, 5] for pixels [n, h, w, c]: left, top, width, height in pixels, and 1 to mirror left
+                      // and right; undefined: x as it is
+  int64_t height = 0, width = 0;  // of y
+};
 struct MixupOutput {
   Tensor scale = {}, shift = {};  // [c] of x's last axis; undefined: values leave as they are
   DType dtype = DType::F32;
+  PictureBoxes resized = {};
 };
 
 }  // namespace avs

@@ -245,6 +245,41 @@ TEST_F(LoaderTest, GivesFloatsWherePixelsAreResized) {
   }
 }
 
+// What a GPU resizes is what the CPU resizes: the same frames, boxes and mirrors, drawn in the same order.
+TEST_F(LoaderTest, GivesPicturesAndBoxesThatResizeToTheSameSamples) {
+  FrameDatasetOptions smaller{.image_size = cache().options().frames.image_size - 5}, cropped = smaller;
+  cropped.augmentation = {.horizontal_flip = Flip::HalfTheTime, .crop_min_area = 0.3, .crop_max_area = 0.9};
+  for (const FrameDatasetOptions& options : {smaller, cropped}) {
+    const FrameDataset frames(cache(), Split::Train, options);
+    const LoaderOptions as_floats{.batch = 3, .order = Order::Shuffled, .seed = 5};
+    LoaderOptions as_pictures = as_floats;
+    as_pictures.pixels = Pixels::PicturesWherePossible;
+    Loader floats(frames, as_floats), pictures(frames, as_pictures);
+    floats.start_epoch(2);
+    pictures.start_epoch(2);
+    int mirrored = 0;
+    while (const std::optional<Batch> expected = floats.next()) {
+      const std::optional<Batch> got = pictures.next();
+      ASSERT_TRUE(got.has_value());
+      const int64_t n = got->inputs.shape()[0];
+      EXPECT_EQ(got->inputs.dtype(), DType::U8);
+      EXPECT_EQ(got->inputs.shape()[1], cache().options().frames.image_size);
+      EXPECT_EQ(got->targets.to_vector(), expected->targets.to_vector());
+      std::vector<int32_t> all(static_cast<size_t>(n));
+      std::iota(all.begin(), all.end(), 0);
+      const Tensor index = Tensor::from({n}, std::span<const int32_t>(all));
+      const Tensor y =
+          ops::mixup(got->inputs, index, index, Tensor::full({n}, 1.0f), MixupOutput{.resized = got->resized});
+      ASSERT_EQ(y.shape(), expected->inputs.shape());
+      const std::vector<float> a = y.to_vector(), b = expected->inputs.to_vector();
+      for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-3) << i;
+      for (int64_t i = 0; i < n; ++i) mirrored += got->resized.boxes.to_vector()[static_cast<size_t>(5 * i + 4)] != 0;
+    }
+    EXPECT_FALSE(pictures.next().has_value());
+    EXPECT_EQ(mirrored > 0, options.augmentation.horizontal_flip == Flip::HalfTheTime);
+  }
+}
+
 TEST_F(LoaderTest, ResizesFramesToTheNetworksSize) {
   const FrameDataset small(cache(), Split::Train, {.image_size = 12, .random_frames = 0});
   const FrameDataset whole(cache(), Split::Train, {.image_size = 24, .random_frames = 0});

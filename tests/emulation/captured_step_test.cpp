@@ -3,6 +3,8 @@
 // memory), and says where the host waited.
 #include "apps/train/captured_step.h"
 
+#include <functional>
+
 #include "cuda/pools.h"
 #include "tensor/ops/add.h"
 #include "tests/emulation/cudnn.h"
@@ -31,9 +33,30 @@ StepSettings settings_of(int64_t step, MixupScheme step_mixup) {
   return settings;
 }
 
+using InputsOf = std::function<StepInputs(int64_t n, int64_t step)>;
+
+InputsOf random_inputs(const std::string& model) {
+  return [model](int64_t n, int64_t step) { return random_input(small_input(model, n), static_cast<uint64_t>(step)); };
+}
+
+// Pictures of another size, and boxes that move from step to step.
+InputsOf pictures_for(const std::string& model) {
+  return [model](int64_t n, int64_t step) -> StepInputs {
+    Tensor pictures = Tensor::empty({n, 40, 40, 3}, DType::U8), boxes = Tensor::empty({n, 5});
+    Rng rng(static_cast<uint64_t>(step));
+    for (int64_t i = 0; i < pictures.size(); ++i) pictures.data<uint8_t>()[i] = static_cast<uint8_t>(rng.below(256));
+    for (int64_t i = 0; i < n; ++i) {
+      const float box[] = {static_cast<float>(step), 2.5f, 30.25f, 36, static_cast<float>(i % 2)};
+      std::ranges::copy(box, boxes.data<float>() + 5 * i);
+    }
+    const Shape sample = small_input(model, n);
+    return {pictures, {boxes, sample[1], sample[2]}};
+  };
+}
+
 // The same steps both ways, a batch of another shape among them; results as they come, one step late.
-void expect_equal_steps(Training& eager, Training& graph, const std::string& model, int64_t steps, MixupScheme scheme,
-                        int64_t odd_step) {
+void expect_equal_steps(Training& eager, Training& graph, int64_t steps, MixupScheme scheme, int64_t odd_step,
+                        const InputsOf& inputs_of) {
   CapturedStep captured(*graph.net, *graph.adam);
   std::vector<StepResult> expected, got;
   const auto take = [&](const std::optional<StepResult>& result) {
@@ -41,7 +64,8 @@ void expect_equal_steps(Training& eager, Training& graph, const std::string& mod
   };
   for (int64_t step = 0; step < steps; ++step) {
     const int64_t n = step == odd_step ? 3 : 2;
-    const Tensor x = random_input(small_input(model, n), static_cast<uint64_t>(step)), y = labels(n);
+    const StepInputs x = inputs_of(n, step);
+    const Tensor y = labels(n);
     expected.push_back(train_step(*eager.net, *eager.adam, x, y, settings_of(step, scheme)));
     if (captured.takes(x, y)) {
       take(captured.start(x, y, settings_of(step, scheme)));
@@ -75,16 +99,16 @@ class CapturedSteps : public testing::TestWithParam<std::string> {};
 TEST_P(CapturedSteps, AreTheEagerStepsBitForBit) {
   Training eager(GetParam()), graph(GetParam());
   if (GetParam() == "vis-conv")
-    expect_equal_steps(eager, graph, GetParam(), 4, MixupScheme::Author, 1);
+    expect_equal_steps(eager, graph, 4, MixupScheme::Author, 1, random_inputs(GetParam()));
   else  // these take the emulation minutes
-    expect_equal_steps(eager, graph, GetParam(), 2, MixupScheme::None, -1);
+    expect_equal_steps(eager, graph, 2, MixupScheme::None, -1, random_inputs(GetParam()));
 }
 
 // Whose engines run on the streams of parallel branches, too.
 TEST_P(CapturedSteps, WithCudnnAreTheEagerStepsBitForBit) {
   emulation::set_cudnn(emulation::Cudnn::Loops);
   Training eager(GetParam()), graph(GetParam());
-  expect_equal_steps(eager, graph, GetParam(), 2, MixupScheme::None, -1);
+  expect_equal_steps(eager, graph, 2, MixupScheme::None, -1, random_inputs(GetParam()));
   emulation::set_cudnn(emulation::Cudnn::Missing);
 }
 
@@ -104,8 +128,19 @@ TEST(CapturedStepsInF16, AreTheEagerStepsWithTheirLossScale) {
     state["adam.loss_scale"] = scaling;
     t->adam->load_state(state, 0);
   }
-  expect_equal_steps(eager, graph, "vis-conv", 3, MixupScheme::None, -1);
+  expect_equal_steps(eager, graph, 3, MixupScheme::None, -1, random_inputs("vis-conv"));
   EXPECT_LT(graph.adam->outcome().loss_scale, std::ldexp(1.0, 40));
+}
+
+TEST(CapturedStep, ResizesPicturesInTheGraph) {
+  Training eager("vis-conv"), graph("vis-conv");
+  expect_equal_steps(eager, graph, 3, MixupScheme::Author, 1, pictures_for("vis-conv"));
+  CapturedStep captured(*graph.net, *graph.adam);
+  const InputsOf inputs = pictures_for("vis-conv");
+  captured.start(inputs(2, 0), labels(2), settings_of(0, MixupScheme::None));
+  captured.finish();
+  EXPECT_TRUE(captured.takes(inputs(2, 1), labels(2)));
+  EXPECT_FALSE(captured.takes(inputs(2, 1).values, labels(2))) << "pictures without boxes are another step";
 }
 
 // What keeps a device idle: a host that waits for the step it has just started before it prepares the next.

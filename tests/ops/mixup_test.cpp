@@ -57,6 +57,44 @@ TEST(Mixup, MixesPixels) {
   }
 }
 
+// Enlarged and made smaller, whole and from between two pixels, mirrored, mixed and copied; then what preprocessing
+// adds.
+TEST(Mixup, ResizesBoxesOfPicturesOnTheWay) {
+  const int64_t n = 3, h = 11, w = 14, c = 3;
+  std::vector<uint8_t> pixels(static_cast<size_t>(n * h * w * c));
+  Rng rng(5);
+  for (uint8_t& p : pixels) p = static_cast<uint8_t>(rng.below(256));
+  const Vector boxes = {0, 0, 14, 11, 0, 2.25, 1.5, 9.75, 4.125, 1, 7, 3.0625, 3.5, 7.9375, 0};
+  const Index first = {2, 0, 1, 1}, second = {1, 1, 2, 0};
+  const Vector lambda = {0.25, 1.0, 0.5, 0.875}, scale = {0.5, 0.25, 2}, shift = {-1, 2, 0.5};
+  for (const auto& [out_h, out_w] : {std::pair<int64_t, int64_t>{11, 14}, {5, 4}, {16, 9}}) {
+    Vector resized;
+    for (int64_t i = 0; i < n; ++i) {
+      const Vector picture(pixels.begin() + i * h * w * c, pixels.begin() + (i + 1) * h * w * c);
+      const Vector one = reference::resize_box(picture, h, w, c,
+                                               Vector(boxes.begin() + 5 * i, boxes.begin() + 5 * i + 5), out_h, out_w);
+      resized.insert(resized.end(), one.begin(), one.end());
+    }
+    Vector expected = reference::mixup(resized, static_cast<size_t>(out_h * out_w * c), first, second, lambda);
+    for (size_t i = 0; i < expected.size(); ++i) expected[i] = scale[i % 3] * expected[i] + shift[i % 3];
+    std::vector<std::tuple<Device, DType, double>> outputs;
+    for (const Device device : devices()) outputs.emplace_back(device, DType::F32, 1e-6);
+    for (const auto& [device, dtype] : short_types()) outputs.emplace_back(device, dtype, 5e-3);
+    for (const auto& [device, dtype, tolerance] : outputs) {
+      const MixupOutput output{.scale = to_tensor(scale, {3}, device),
+                               .shift = to_tensor(shift, {3}, device),
+                               .dtype = dtype,
+                               .resized = {to_tensor(boxes, {n, 5}, device), out_h, out_w}};
+      const Tensor y =
+          ops::mixup(Tensor::from({n, h, w, c}, std::span<const uint8_t>(pixels), device), index_tensor(first, device),
+                     index_tensor(second, device), to_tensor(lambda, {4}, device), output);
+      EXPECT_EQ(y.shape(), (Shape{4, out_h, out_w, c}));
+      EXPECT_LT(relative_error(to_double(y), expected), tolerance)
+          << out_h << " x " << out_w << ", " << dtype << " on " << device;
+    }
+  }
+}
+
 TEST(Mixup, MixesEveryPixelOfLargeFrames) {
   std::vector<uint8_t> pixels(3 * 9000);
   Rng rng(3);
@@ -115,7 +153,8 @@ TEST(Mixup, WithPreprocessingGivesTheBitsOfPreprocessingAfterwards) {
     const Tensor x = Tensor::from({2, 75, 75, 3}, std::span<const uint8_t>(pixels), device);
     const Tensor first = index_tensor({0, 1, 1}, device), second = index_tensor({1, 0, 1}, device),
                  lambda = to_tensor({0.3, 0.71, 1.0}, {3}, device),
-                 scale = to_tensor({0.017, 0.0175, 0.0174}, {3}, device), shift = to_tensor({-2.1, -2.0, -1.8}, {3}, device);
+                 scale = to_tensor({0.017, 0.0175, 0.0174}, {3}, device),
+                 shift = to_tensor({-2.1, -2.0, -1.8}, {3}, device);
     EXPECT_EQ(ops::mixup(x, first, second, lambda, {scale, shift}).to_vector(),
               ops::affine_channels(ops::mixup(x, first, second, lambda), scale, shift).to_vector())
         << device;
