@@ -20,10 +20,22 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias);
 Variable linear_gelu(const Variable& x, const Variable& w, const Variable& bias);
 
 // ---- normalisation: gamma and residual may be undefined ----
-Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, const Variable& residual,
-                    Tensor& running_mean, Tensor& running_variance, BatchNormSpec spec);
-Variable batch_norm_inference(const Variable& x, const Variable& gamma, const Variable& beta, const Variable& residual,
-                              const Tensor& mean, const Tensor& variance, BatchNormSpec spec);
+struct RunningMoments {
+  Tensor mean, variance;  // [c]
+};
+// With which moments a BatchNorm normalises: the batch's, and the running ones move; or these, which stand still.
+enum class Moments : uint8_t { OfBatch, Running };
+// Of concat(x), without the copy: each part is read where it is and written to where it belongs.
+Variable batch_norm(const std::vector<Variable>& x, const Variable& gamma, const Variable& beta,
+                    const Variable& residual, const RunningMoments& running, Moments moments, BatchNormSpec spec);
+// concat() of several BatchNorms' outputs, again without the copy. Where beta is undefined, of x as it is.
+struct BatchNormOf {
+  Variable x, gamma = {}, beta = {};
+  RunningMoments running = {};
+  Moments moments = Moments::OfBatch;
+  BatchNormSpec spec = {};
+};
+Variable concat_batch_norms(const std::vector<BatchNormOf>& parts);
 Variable layer_norm(const Variable& x, const Variable& gain, const Variable& bias, float epsilon);
 
 // ---- element-wise ----

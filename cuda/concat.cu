@@ -87,4 +87,10 @@ void slice_channels(const Tensor& x, int64_t first, Tensor& y) {
             {{from, static_cast<std::byte*>(y.raw()), row_bytes(y), row_bytes(x), row_bytes(y)}}, y.device());
 }
 
+void write_channels(const Tensor& x, int64_t first, Tensor& y) {
+  auto* const to = static_cast<std::byte*>(y.raw()) + first * static_cast<int64_t>(size_of(x.dtype()));
+  copy_rows("write_channels", x.size() / x.shape()[-1],
+            {{static_cast<const std::byte*>(x.raw()), to, row_bytes(x), row_bytes(x), row_bytes(y)}}, y.device());
+}
+
 }  // namespace avs::cuda

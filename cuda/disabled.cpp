@@ -55,20 +55,16 @@ AVS_WEAK void fill(Tensor&, float) { missing(); }
 AVS_WEAK void gelu(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void gelu_backward(const Tensor&, const Tensor&, Tensor&) { missing(); }
 
-AVS_WEAK void batch_norm(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&, Tensor&, BatchNormSpec,
-                         BatchNormResult&) {
+AVS_WEAK void batch_norm(std::vector<BatchNormPart>&, const Tensor&, BatchNormSpec, Tensor&) { missing(); }
+AVS_WEAK void batch_norm_backward(const std::vector<BatchNormPart>&, const Tensor&, const Tensor&, BatchNormSpec,
+                                  std::vector<BatchNormPartGradients>&, Tensor&) {
   missing();
 }
-AVS_WEAK void batch_norm_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                                  const Tensor&, BatchNormSpec, BatchNormGradients&) {
+AVS_WEAK void batch_norm_inference(const std::vector<BatchNormPart>&, const Tensor&, BatchNormSpec, Tensor&) {
   missing();
 }
-AVS_WEAK void batch_norm_inference(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                                   const Tensor&, BatchNormSpec, Tensor&) {
-  missing();
-}
-AVS_WEAK void batch_norm_inference_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                                            const Tensor&, BatchNormSpec, BatchNormGradients&) {
+AVS_WEAK void batch_norm_inference_backward(const std::vector<BatchNormPart>&, const Tensor&, const Tensor&,
+                                            BatchNormSpec, std::vector<BatchNormPartGradients>&, Tensor&) {
   missing();
 }
 AVS_WEAK void layer_norm(const Tensor&, const Tensor&, const Tensor&, float, LayerNormResult&) { missing(); }
@@ -81,6 +77,7 @@ AVS_WEAK void relu_backward(const Tensor&, const Tensor&, Tensor&) { missing(); 
 AVS_WEAK void dropout(const Tensor&, float, const Tensor&, uint32_t, Tensor&) { missing(); }
 AVS_WEAK void concat(const std::vector<Tensor>&, Tensor&) { missing(); }
 AVS_WEAK void slice_channels(const Tensor&, int64_t, Tensor&) { missing(); }
+AVS_WEAK void write_channels(const Tensor&, int64_t, Tensor&) { missing(); }
 AVS_WEAK void add(const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void scale_channels(const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void scale_residual(const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }

@@ -1,5 +1,6 @@
 #include "layers/batch_norm.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "layers/recompute.h"
@@ -13,17 +14,32 @@ BatchNorm::BatchNorm(int64_t channels, BatchNormSpec spec, Gamma gamma)
       running_mean_(buffer("running_mean", Tensor::zeros({channels}))),
       running_variance_(buffer("running_variance", Tensor::full({channels}, 1.0f))) {}
 
-Variable BatchNorm::operator()(const Variable& x, const Variable& residual) {
-  return as_layer(x.shape(), [&] { return normalise(x, residual); });
+Variable BatchNorm::operator()(const std::vector<Variable>& x, const Variable& residual) {
+  return as_layer(x.front().shape(), [&] { return normalise(x, residual); });
 }
 
-Variable BatchNorm::normalise(const Variable& x, const Variable& residual) {
-  if (training() && !frozen()) {
-    BatchNormSpec spec = spec_;
-    if (recomputing()) spec.new_value_weight = 0;  // the first pass has moved them
-    return batch_norm(x, gamma(), beta(), residual, running_mean_.value, running_variance_.value, spec);
+Variable BatchNorm::normalise(const std::vector<Variable>& x, const Variable& residual) {
+  return batch_norm(x, gamma(), beta(), residual, running(), moments(), spec_now());
+}
+
+BatchNormSpec BatchNorm::spec_now() const {
+  BatchNormSpec spec = spec_;
+  if (recomputing()) spec.new_value_weight = 0;  // the first pass has moved the running moments
+  return spec;
+}
+
+Variable BatchNorm::concat(const std::vector<Part>& parts) {
+  if (std::ranges::none_of(parts, [](const Part& part) { return part.norm != nullptr; })) {
+    std::vector<Variable> done;
+    for (const Part& part : parts) done.push_back(part.x);
+    return avs::concat(done);
   }
-  return batch_norm_inference(x, gamma(), beta(), residual, running_mean_.value, running_variance_.value, spec_);
+  std::vector<BatchNormOf> all;
+  for (const auto& [x, norm] : parts)
+    all.push_back(norm == nullptr ? BatchNormOf{x}
+                                  : BatchNormOf{x, norm->gamma(), norm->beta(), norm->running(), norm->moments(),
+                                                  norm->spec_now()});
+  return concat_batch_norms(all);
 }
 
 BatchNorm::Affine BatchNorm::inference_affine() const {

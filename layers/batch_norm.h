@@ -17,7 +17,16 @@ class BatchNorm final : public Layer {
   explicit BatchNorm(int64_t channels, BatchNormSpec spec = {}, Gamma gamma = Gamma::Learned);
 
   using Layer::operator();
-  Variable operator()(const Variable& x, const Variable& residual);  // activation(normalised x + residual)
+  // activation(normalised concat(x) + residual), without concat's copy; residual may be undefined
+  Variable operator()(const std::vector<Variable>& x, const Variable& residual);
+
+  // Outputs side by side that are not normalised yet: each is, to where it belongs, instead of by its layer and then
+  // copied. norm null: nothing is left to do to x.
+  struct Part {
+    Variable x;
+    BatchNorm* norm;
+  };
+  static Variable concat(const std::vector<Part>& parts);
 
   const BatchNormSpec& spec() const { return spec_; }
   Variable gamma() const { return gamma_ == nullptr ? Variable() : gamma_->variable; }
@@ -30,8 +39,11 @@ class BatchNorm final : public Layer {
   Affine inference_affine() const;
 
  private:
-  Variable forward(const Variable& x) override { return normalise(x, Variable()); }
-  Variable normalise(const Variable& x, const Variable& residual);
+  Variable forward(const Variable& x) override { return normalise({x}, Variable()); }
+  Variable normalise(const std::vector<Variable>& x, const Variable& residual);
+  Moments moments() const { return training() && !frozen() ? Moments::OfBatch : Moments::Running; }
+  RunningMoments running() const { return {running_mean_.value, running_variance_.value}; }
+  BatchNormSpec spec_now() const;
 
   BatchNormSpec spec_;
   Parameter* gamma_;

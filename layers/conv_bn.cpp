@@ -16,8 +16,17 @@ FixedFilter fold(const Tensor& weight, const BatchNorm::Affine& affine, int64_t 
 ConvBn::ConvBn(Filter filter, Conv2dSpec conv, BatchNormSpec norm, Gamma gamma)
     : conv_(child<Conv2d>("conv", filter, conv)), norm_(child<BatchNorm>("bn", filter.out, norm, gamma)) {}
 
+bool ConvBn::folds(const Variable& x) const {
+  return !training() && !recording({x, conv_.weight(), norm_.gamma(), norm_.beta()});
+}
+
+BatchNorm::Part ConvBn::begin(const Variable& x) {
+  if (folds(x)) return {(*this)(x), nullptr};
+  return {as_layer(x.shape(), [&] { return conv_(x); }), &norm_};
+}
+
 Variable ConvBn::forward(const Variable& x) {
-  if (training() || recording({x, conv_.weight(), norm_.gamma(), norm_.beta()})) return norm_(conv_(x));
+  if (!folds(x)) return norm_(conv_(x));
   if (!folded_.defined()) folded_ = fold(conv_.weight().value(), norm_.inference_affine());
   const Tensor y = ops::conv2d(x.value(), folded_, conv_.spec(), norm_.spec().activation);
   return record("conv2d, batch_norm folded in", {}, y, nullptr);

@@ -21,8 +21,12 @@ class ConvBn final : public Layer {
  public:
   explicit ConvBn(Filter filter, Conv2dSpec conv = {}, BatchNormSpec norm = {}, Gamma gamma = Gamma::Learned);
 
+  // As far as it goes without the BatchNorm where that is not folded in: for outputs side by side (BatchNorm::concat).
+  BatchNorm::Part begin(const Variable& x);
+
  private:
   Variable forward(const Variable& x) override;
+  bool folds(const Variable& x) const;
   void mode_changed() override { folded_ = {}; }
 
   Conv2d& conv_;

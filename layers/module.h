@@ -104,7 +104,7 @@ class Layer : public Module {
 
   // f() as this layer: for layers with a second way in (a BatchNorm that also adds a residual).
   template <typename F>
-  Variable as_layer(const Shape& input, F&& f) {
+  auto as_layer(const Shape& input, F&& f) {
     const LayerScope scope(path());
     try {
       return f();

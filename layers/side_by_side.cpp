@@ -7,16 +7,14 @@
 
 namespace avs {
 
-std::vector<Variable> side_by_side(Device device, size_t count, const std::function<Variable(size_t branch)>& run) {
-  std::vector<Variable> outputs;
+void side_by_side(Device device, size_t count, const std::function<void(size_t)>& run) {
   std::optional<Lanes> lanes;
-  if (!profile::on()) lanes.emplace(device);
+  if (!profile::on() && count > 1) lanes.emplace(device);
   for (size_t branch = 0; branch < count; ++branch) {
     if (lanes) lanes->enter(static_cast<int>(branch));
-    outputs.push_back(run(branch));
+    run(branch);
   }
   if (lanes) lanes->join();
-  return outputs;
 }
 
 }  // namespace avs

@@ -54,6 +54,17 @@ class Branch final : public Layer {
   }
   int64_t out_channels() const { return channels_; }
 
+  // All but the last BatchNorm, or two: they write to where the block has its output (BatchNorm::concat).
+  std::vector<BatchNorm::Part> begin(const Variable& x) {
+    return as_layer(x.shape(), [&]() -> std::vector<BatchNorm::Part> {
+      Variable y = pool_ == nullptr ? x : (*pool_)(x);
+      const size_t whole = halves_[0] == nullptr ? steps_.size() - 1 : steps_.size();
+      for (size_t i = 0; i < whole; ++i) y = (*steps_[i])(y);
+      if (halves_[0] == nullptr) return {steps_.back()->begin(y)};
+      return {halves_[0]->begin(y), halves_[1]->begin(y)};
+    });
+  }
+
  private:
   ConvBn& add(const std::string& name, const Style& style, Step step) {
     const int64_t out = style.channels(step.k);
@@ -65,11 +76,7 @@ class Branch final : public Layer {
     return conv;
   }
 
-  Variable forward(const Variable& x) override {
-    Variable y = pool_ == nullptr ? x : (*pool_)(x);
-    for (ConvBn* step : steps_) y = (*step)(y);
-    return halves_[0] == nullptr ? y : concat({(*halves_[0])(y), (*halves_[1])(y)});
-  }
+  Variable forward(const Variable& x) override { return BatchNorm::concat(begin(x)); }
 
   std::vector<ConvBn*> steps_;
   ConvBn* halves_[2] = {nullptr, nullptr};
@@ -84,32 +91,37 @@ class Mixed final : public Layer {
 
   Branch& branch(const std::string& name, const std::vector<Step>& steps) {
     Branch& added = child<Branch>("branch" + name, in_, style_, steps);
-    parts_.push_back(&added);
+    branches_.push_back(&added);
     return added;
   }
   void average_branch(int64_t k) {
     AvgPool2d& pool = child<AvgPool2d>("pool", Pool2dSpec{3, 3, 1, 1, Padding::all(1)}, style_.pool_padding);
     branch("_pool", {{k, 1, 1}}).after(pool);
   }
-  void max_branch() { parts_.push_back(&child<MaxPool2d>("pool", kMaxPool)); }
+  void max_branch() { max_pool_ = &child<MaxPool2d>("pool", kMaxPool); }  // behind all others
 
   int64_t out_channels() const {
-    int64_t sum = 0;
-    for (const Layer* part : parts_) {
-      const auto* as_branch = dynamic_cast<const Branch*>(part);
-      sum += as_branch == nullptr ? in_ : as_branch->out_channels();
-    }
+    int64_t sum = max_pool_ == nullptr ? 0 : in_;
+    for (const Branch* branch : branches_) sum += branch->out_channels();
     return sum;
   }
 
  private:
   Variable forward(const Variable& x) override {
-    return concat(side_by_side(x.value().device(), parts_.size(), [&](size_t i) { return (*parts_[i])(x); }));
+    using Parts = std::vector<BatchNorm::Part>;
+    std::vector<Parts> of_branch(branches_.size() + (max_pool_ == nullptr ? 0 : 1));
+    side_by_side(x.value().device(), of_branch.size(), [&](size_t i) {
+      of_branch[i] = i < branches_.size() ? branches_[i]->begin(x) : Parts{{(*max_pool_)(x), nullptr}};
+    });
+    Parts all;
+    for (const Parts& parts : of_branch) all.insert(all.end(), parts.begin(), parts.end());
+    return BatchNorm::concat(all);
   }
 
   int64_t in_;
   Style style_;
-  std::vector<Layer*> parts_;
+  std::vector<Branch*> branches_;
+  MaxPool2d* max_pool_ = nullptr;
 };
 
 // ---- the four kinds of blocks ----

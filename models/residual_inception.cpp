@@ -34,9 +34,10 @@ InceptionBn::InceptionBn(int64_t in, int64_t out, BatchNormSpec norm)
       }()),
       norm_(child<BatchNorm>("bn", out, norm)) {}
 
-Variable InceptionBn::convolve(const Variable& x) {
-  return concat(
-      side_by_side(x.value().device(), branches_.size(), [&](size_t branch) { return (*branches_[branch])(x); }));
+std::vector<Variable> InceptionBn::convolve(const Variable& x) {
+  std::vector<Variable> outputs(branches_.size());
+  side_by_side(x.value().device(), branches_.size(), [&](size_t branch) { outputs[branch] = (*branches_[branch])(x); });
+  return outputs;
 }
 
 Variable InceptionBn::convolve_folded(const Variable& x) {
@@ -48,15 +49,17 @@ Variable InceptionBn::convolve_folded(const Variable& x) {
       first += branch->weight().shape()[0];
     }
   }
-  return concat(side_by_side(x.value().device(), branches_.size(), [&](size_t branch) {
+  std::vector<Variable> outputs(branches_.size());
+  side_by_side(x.value().device(), branches_.size(), [&](size_t branch) {
     const Conv2dSpec& spec = branches_[branch]->spec();
-    return record("conv2d, batch_norm folded in", {},
-                  ops::conv2d(x.value(), folded_[branch], spec, norm_.spec().activation), nullptr);
-  }));
+    outputs[branch] = record("conv2d, batch_norm folded in", {},
+                             ops::conv2d(x.value(), folded_[branch], spec, norm_.spec().activation), nullptr);
+  });
+  return concat(outputs);
 }
 
 Variable InceptionBn::forward(const Variable& x) {
-  if (training() || recording({x, norm_.beta()})) return norm_(convolve(x));
+  if (training() || recording({x, norm_.beta()})) return norm_(convolve(x), Variable());
   return convolve_folded(x);
 }
 

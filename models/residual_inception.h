@@ -26,7 +26,7 @@ class InceptionBn final : public Layer {
 
  private:
   Variable forward(const Variable& x) override;
-  Variable convolve(const Variable& x);
+  std::vector<Variable> convolve(const Variable& x);
   Variable convolve_folded(const Variable& x);
   void mode_changed() override { folded_.clear(); }
 

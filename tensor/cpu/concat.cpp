@@ -1,6 +1,6 @@
 // Concatenation on the CPU: memory bound, 8 bytes an element. A wide part's row is some cache lines, so the parts' rows
-// are copied in the order in which y is written. Rows of narrow networks are 8 to 64 bytes, where a call of memcpy costs
-// more than the copy: a part of such a width is copied by itself, in moves of a length that the compiler knows.
+// are copied in the order in which y is written. Rows of narrow networks are 8 to 64 bytes, where a call of memcpy
+// costs more than the copy: a part of such a width is copied by itself, in moves of a length that the compiler knows.
 #include "tensor/ops/concat.h"
 
 #include <algorithm>
@@ -29,13 +29,32 @@ using CopyShortRows = void (*)(const std::byte*, size_t, std::byte*, size_t, int
 // Null: the rows are long, or of a length no network has.
 CopyShortRows short_rows(size_t bytes) {
   switch (bytes) {
-    case 4: return copy_short_rows<4>;
-    case 8: return copy_short_rows<8>;
-    case 16: return copy_short_rows<16>;
-    case 32: return copy_short_rows<32>;
-    case 64: return copy_short_rows<64>;
-    default: return nullptr;
+    case 4:
+      return copy_short_rows<4>;
+    case 8:
+      return copy_short_rows<8>;
+    case 16:
+      return copy_short_rows<16>;
+    case 32:
+      return copy_short_rows<32>;
+    case 64:
+      return copy_short_rows<64>;
+    default:
+      return nullptr;
   }
+}
+
+// `row` bytes of each row.
+void copy_rows(const std::byte* from, size_t from_stride, std::byte* to, size_t to_stride, size_t row, int64_t rows) {
+  const CopyShortRows copy_short = short_rows(row);
+  const auto grain = static_cast<int64_t>(1 + (size_t{1} << 16) / row);
+  parallel_for(rows, grain, [=](int64_t first, int64_t last) {
+    const std::byte* const begin = from + static_cast<size_t>(first) * from_stride;
+    std::byte* const out = to + static_cast<size_t>(first) * to_stride;
+    if (copy_short != nullptr) return copy_short(begin, from_stride, out, to_stride, last - first);
+    for (int64_t r = 0; r < last - first; ++r)
+      std::memcpy(out + static_cast<size_t>(r) * to_stride, begin + static_cast<size_t>(r) * from_stride, row);
+  });
 }
 
 }  // namespace
@@ -68,20 +87,16 @@ void concat(const std::vector<Tensor>& parts, Tensor& y) {
   });
 }
 
-void slice_channels(const Tensor& x, int64_t first_channel, Tensor& y) {
-  const auto* const from =
-      static_cast<const std::byte*>(x.raw()) + static_cast<size_t>(first_channel) * size_of(x.dtype());
-  auto* const to = static_cast<std::byte*>(y.raw());
-  const size_t stride = row_bytes(x), row = row_bytes(y);
-  const CopyShortRows copy_short = short_rows(row);
-  const auto grain = static_cast<int64_t>(1 + (size_t{1} << 16) / row);
-  parallel_for(rows_of(y), grain, [=](int64_t first, int64_t last) {
-    const std::byte* const begin = from + static_cast<size_t>(first) * stride;
-    std::byte* const out = to + static_cast<size_t>(first) * row;
-    if (copy_short != nullptr) return copy_short(begin, stride, out, row, last - first);
-    for (int64_t r = 0; r < last - first; ++r)
-      std::memcpy(out + static_cast<size_t>(r) * row, begin + static_cast<size_t>(r) * stride, row);
-  });
+void slice_channels(const Tensor& x, int64_t first, Tensor& y) {
+  const size_t skipped = static_cast<size_t>(first) * size_of(x.dtype());
+  copy_rows(static_cast<const std::byte*>(x.raw()) + skipped, row_bytes(x), static_cast<std::byte*>(y.raw()),
+            row_bytes(y), row_bytes(y), rows_of(y));
+}
+
+void write_channels(const Tensor& x, int64_t first, Tensor& y) {
+  const size_t skipped = static_cast<size_t>(first) * size_of(x.dtype());
+  copy_rows(static_cast<const std::byte*>(x.raw()), row_bytes(x), static_cast<std::byte*>(y.raw()) + skipped,
+            row_bytes(y), row_bytes(x), rows_of(x));
 }
 
 }  // namespace avs::cpu

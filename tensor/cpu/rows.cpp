@@ -31,6 +31,8 @@ WideRows wide_rows(int64_t rows, int64_t c) {
   return {fold, width, elements, (elements + width - 1) / width};
 }
 
+WideRows single_rows(int64_t rows, int64_t c) { return {1, c, rows * c, rows}; }
+
 std::vector<float> repeated(const float* values, int64_t c, int64_t fold) {
   std::vector<float> all(static_cast<size_t>(c * fold));
   for (int64_t i = 0; i < fold; ++i) std::copy_n(values, c, all.data() + i * c);
@@ -44,8 +46,7 @@ void for_wide_rows(const WideRows& rows, const std::function<void(int64_t, int64
   });
 }
 
-std::vector<double> sum_over_rows(int64_t rows, int64_t c, int quantities, const SumKernel& kernel) {
-  const WideRows wide = wide_rows(rows, c);
+std::vector<double> sum_over_rows(const WideRows& wide, int64_t c, int quantities, const SumKernel& kernel) {
   const int64_t sums = quantities * wide.width;
   const int64_t blocks = std::clamp<int64_t>(std::min(wide.elements / kBlockElements, wide.count), 1, kMaxBlocks);
   std::vector<double> partial(static_cast<size_t>(blocks * sums));

@@ -7,7 +7,12 @@
 // Gradients, g = dy where the ReLU let through:   dbeta = sum g,   dgamma = sum g * x_hat,   dresidual = g,
 //   dx = gamma * inverse_std * (g - mean(g) - x_hat * mean(g * x_hat))
 // x, y, residual and their gradients are activations of one type; what belongs to a channel is f32.
+//
+// The branches of an inception block end in BatchNorms whose outputs stand side by side. The forms for `parts` read
+// each branch where it is and write, and backward read, the block's tensor in place: no concat copies anything.
 #pragma once
+
+#include <vector>
 
 #include "tensor/ops/activation.h"
 #include "tensor/tensor.h"
@@ -24,14 +29,27 @@ struct BatchNormSpec {
   float new_value_weight = 0.01f;  // Keras' momentum 0.99 is 0.01 here; PyTorch's momentum 0.1 is 0.1
   RunningVariance running_variance = RunningVariance::Unbiased;
   Activation activation = Activation::None;  // None or Relu
+  bool operator==(const BatchNormSpec&) const = default;
 };
 struct BatchNormResult {
   Tensor y;
   Tensor mean, inverse_std;  // [c] of this batch: what backward needs besides x and y
 };
+
+// One BatchNorm of several side by side: x [..., c] is normalised to channels first .. first + c - 1 of y.
+struct BatchNormPart {
+  Tensor x;
+  int64_t first = 0;
+  Tensor gamma, beta;
+  Tensor running_mean, running_variance;
+  Tensor mean, inverse_std;  // of this batch: made in training, read by its backward
+};
 struct BatchNormGradients {
   Tensor dx, dgamma, dbeta;  // dgamma is undefined where gamma is
   Tensor dresidual;          // undefined where there is no residual; may share memory with dy
+};
+struct BatchNormPartGradients {
+  Tensor dx, dgamma, dbeta;  // where dgamma and dbeta are defined, they are written there
 };
 
 }  // namespace avs
@@ -50,28 +68,39 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& gamma, const Tensor& 
 BatchNormGradients batch_norm_inference_backward(const Tensor& x, const Tensor& y, const Tensor& gamma,
                                                  const Tensor& mean, const Tensor& variance, const Tensor& dy,
                                                  Residual residual, BatchNormSpec spec);
+
+// ---- several side by side: y, residual, dy and dresidual are [..., width] ----
+
+// Writes the parts' channels of y, and no others.
+void batch_norm_parts(std::vector<BatchNormPart>& parts, const Tensor& residual, BatchNormSpec spec, Tensor& y);
+void batch_norm_parts_inference(const std::vector<BatchNormPart>& parts, const Tensor& residual, BatchNormSpec spec,
+                                Tensor& y);
+// `gradients`: one for each part. dresidual is written where it is defined; it is dy where there is no ReLU.
+void batch_norm_parts_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy,
+                               BatchNormSpec spec, std::vector<BatchNormPartGradients>& gradients, Tensor& dresidual);
+void batch_norm_parts_inference_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy,
+                                         BatchNormSpec spec, std::vector<BatchNormPartGradients>& gradients,
+                                         Tensor& dresidual);
 }  // namespace avs::ops
 
 // What each backend provides. Outputs arrive allocated and checked.
 namespace avs::cpu {
-void batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& residual, Tensor& running_mean,
-                Tensor& running_variance, BatchNormSpec spec, BatchNormResult& result);
-void batch_norm_backward(const Tensor& x, const Tensor& y, const Tensor& gamma, const Tensor& mean,
-                         const Tensor& inverse_std, const Tensor& dy, BatchNormSpec spec, BatchNormGradients& gradients);
-void batch_norm_inference(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& residual,
-                          const Tensor& mean, const Tensor& variance, BatchNormSpec spec, Tensor& y);
-void batch_norm_inference_backward(const Tensor& x, const Tensor& y, const Tensor& gamma, const Tensor& mean,
-                                   const Tensor& variance, const Tensor& dy, BatchNormSpec spec,
-                                   BatchNormGradients& gradients);
+void batch_norm(std::vector<BatchNormPart>& parts, const Tensor& residual, BatchNormSpec spec, Tensor& y);
+void batch_norm_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy, BatchNormSpec spec,
+                         std::vector<BatchNormPartGradients>& gradients, Tensor& dresidual);
+void batch_norm_inference(const std::vector<BatchNormPart>& parts, const Tensor& residual, BatchNormSpec spec,
+                          Tensor& y);
+void batch_norm_inference_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy,
+                                   BatchNormSpec spec, std::vector<BatchNormPartGradients>& gradients,
+                                   Tensor& dresidual);
 }  // namespace avs::cpu
 namespace avs::cuda {
-void batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& residual, Tensor& running_mean,
-                Tensor& running_variance, BatchNormSpec spec, BatchNormResult& result);
-void batch_norm_backward(const Tensor& x, const Tensor& y, const Tensor& gamma, const Tensor& mean,
-                         const Tensor& inverse_std, const Tensor& dy, BatchNormSpec spec, BatchNormGradients& gradients);
-void batch_norm_inference(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& residual,
-                          const Tensor& mean, const Tensor& variance, BatchNormSpec spec, Tensor& y);
-void batch_norm_inference_backward(const Tensor& x, const Tensor& y, const Tensor& gamma, const Tensor& mean,
-                                   const Tensor& variance, const Tensor& dy, BatchNormSpec spec,
-                                   BatchNormGradients& gradients);
+void batch_norm(std::vector<BatchNormPart>& parts, const Tensor& residual, BatchNormSpec spec, Tensor& y);
+void batch_norm_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy, BatchNormSpec spec,
+                         std::vector<BatchNormPartGradients>& gradients, Tensor& dresidual);
+void batch_norm_inference(const std::vector<BatchNormPart>& parts, const Tensor& residual, BatchNormSpec spec,
+                          Tensor& y);
+void batch_norm_inference_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy,
+                                   BatchNormSpec spec, std::vector<BatchNormPartGradients>& gradients,
+                                   Tensor& dresidual);
 }  // namespace avs::cuda

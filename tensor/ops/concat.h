@@ -1,4 +1,5 @@
-// Tensors side by side along the last axis, and the way back:   y = [x_0; x_1; ...],   slice = y[..., first : first + count]
+// Tensors side by side along the last axis, and the way back:   y = [x_0; x_1; ...],   slice = y[..., first : first +
+// count]
 #pragma once
 
 #include "tensor/tensor.h"
@@ -6,14 +7,20 @@
 namespace avs::ops {
 Tensor concat(const std::vector<Tensor>& parts);
 Tensor slice_channels(const Tensor& x, int64_t first, int64_t count);
+// y[..., first : first + c] = x [..., c], the rest of y as it is: what one part of a concat does.
+void write_channels(const Tensor& x, int64_t first, Tensor& y);
+// Of concat(parts); ShapeError where they do not fit side by side.
+Shape concat_shape(const std::vector<Tensor>& parts);
 }  // namespace avs::ops
 
 // What each backend provides. Outputs arrive allocated and checked.
 namespace avs::cpu {
 void concat(const std::vector<Tensor>& parts, Tensor& y);
 void slice_channels(const Tensor& x, int64_t first, Tensor& y);
+void write_channels(const Tensor& x, int64_t first, Tensor& y);
 }  // namespace avs::cpu
 namespace avs::cuda {
 void concat(const std::vector<Tensor>& parts, Tensor& y);
 void slice_channels(const Tensor& x, int64_t first, Tensor& y);
+void write_channels(const Tensor& x, int64_t first, Tensor& y);
 }  // namespace avs::cuda

@@ -101,11 +101,14 @@ void run_product(decltype(launch_on_tensor_cores<f16>)* launch_product) {
 
 #define AVS_PLANTED(run, function, copy) \
   [](Copy c) { run(c == Copy::Sound ? static_cast<decltype(&function)>(function) : planted::copy::function); }
-#define AVS_PLANTED_PRODUCT(copy) \
-  [](Copy c) { run_product(c == Copy::Sound ? launch_on_tensor_cores<f16> : planted::copy::launch_on_tensor_cores<f16>); }
+#define AVS_PLANTED_PRODUCT(copy)                                                                             \
+  [](Copy c) {                                                                                                \
+    run_product(c == Copy::Sound ? launch_on_tensor_cores<f16> : planted::copy::launch_on_tensor_cores<f16>); \
+  }
 
 const Fault kFaults[] = {
-    {"a removed barrier", "layer_norm.cu", "a race: thread|reads uninitialised",  // the second: where the reader comes first
+    {"a removed barrier", "layer_norm.cu",
+     "a race: thread|reads uninitialised",  // the second: where the reader comes first
      AVS_PLANTED(run_layer_norm_backward, layer_norm_backward, removed_barrier)},
     {"a dropped guard", "spectrogram.cu", "writes 4 bytes out of bounds",
      AVS_PLANTED(run_halve_rate, halve_rate, dropped_guard)},
@@ -136,7 +139,8 @@ const Fault kFaults[] = {
      AVS_PLANTED_PRODUCT(wmma_filling)},
 };
 
-constexpr emulation::Order kOrders[] = {emulation::Order::Forward, emulation::Order::Reverse, emulation::Order::Shuffled};
+constexpr emulation::Order kOrders[] = {emulation::Order::Forward, emulation::Order::Reverse,
+                                        emulation::Order::Shuffled};
 
 class Findings : public testing::Test {
  protected:
@@ -159,7 +163,8 @@ TEST_F(Findings, NameEveryFaultPlantedInACopyOfOurKernels) {
       emulation::set_order(order, 5);
       const std::string found = error_of<emulation::Finding>([&] { fault.run(Copy::Planted); });
       EXPECT_THAT(found, testing::ContainsRegex(fault.finding));
-      EXPECT_THAT(found, testing::MatchesRegex("kernel \\w+, .*" + std::string(fault.file) + ":[0-9]+.*thread \\([0-9].*"));
+      EXPECT_THAT(found,
+                  testing::MatchesRegex("kernel \\w+, .*" + std::string(fault.file) + ":[0-9]+.*thread \\([0-9].*"));
       EXPECT_THAT(found, testing::HasSubstr("block ("));
       EXPECT_THAT(found, testing::Not(testing::HasSubstr(" /"))) << "places are told from the project's root";
     }

@@ -5,6 +5,7 @@
 #include "tensor/parallel.h"
 #include "tests/op_case.h"
 #include "tests/reference/batch_norm.h"
+#include "tests/reference/concat.h"
 
 namespace avs {
 namespace {
@@ -60,7 +61,7 @@ OpCase training_case(const Shape& shape, const Variant& variant) {
                 const Device device = in.x.value().device();
                 Tensor mean = Tensor::zeros({shape[-1]}, DType::F32, device);
                 Tensor variance = Tensor::full({shape[-1]}, 1.0f, device);
-                return batch_norm(in.x, in.gamma, in.beta, in.residual, mean, variance,
+                return batch_norm({in.x}, in.gamma, in.beta, in.residual, {mean, variance}, Moments::OfBatch,
                                   {.epsilon = 0.01f, .activation = variant.activation});
               },
           .oracle =
@@ -86,9 +87,9 @@ OpCase inference_case(const Shape& shape, const Variant& variant) {
               [=](const auto& v) {
                 const Inputs<Variable> in(v, variant);
                 const Device device = in.x.value().device();
-                return batch_norm_inference(
-                    in.x, in.gamma, in.beta, in.residual, to_tensor(m.mean, {shape[-1]}, device),
-                    to_tensor(m.variance, {shape[-1]}, device), {.epsilon = 0.01f, .activation = variant.activation});
+                return batch_norm({in.x}, in.gamma, in.beta, in.residual,
+                                  {to_tensor(m.mean, {shape[-1]}, device), to_tensor(m.variance, {shape[-1]}, device)},
+                                  Moments::Running, {.epsilon = 0.01f, .activation = variant.activation});
               },
           .oracle =
               [=](const auto& v) {
@@ -208,6 +209,128 @@ TEST(BatchNorm, FollowsTheCpuInEveryTypeOfAGpu) {
   }
 }
 
+// ---- several side by side ----
+
+// Inputs: the parts of x, beta, then gamma and residual where the variant has them.
+OpCase parts_case(const std::vector<int64_t>& channels, Moments moments, const Variant& variant) {
+  const size_t count = channels.size();
+  int64_t width = 0;
+  std::vector<Shape> shapes;
+  for (const int64_t c : channels) {
+    shapes.push_back({2, 3, 2, c});
+    width += c;
+  }
+  const std::vector<Shape> others = shapes_of({2, 3, 2, width}, variant);
+  shapes.insert(shapes.end(), others.begin() + 1, others.end());
+  const reference::Moments m = fixed_moments(static_cast<size_t>(width));
+  // What the cases above take: x whole, then the others.
+  const auto whole = [=](const auto& v, auto x) {
+    std::decay_t<decltype(v)> all{x};
+    all.insert(all.end(), v.begin() + static_cast<ptrdiff_t>(count), v.end());
+    return Inputs<typename std::decay_t<decltype(v)>::value_type>(all, variant);
+  };
+  return {.name = name_of("batch_norm of parts", {2, 3, 2, width}, variant),
+          .inputs = shapes,
+          .engine =
+              [=](const auto& v) {
+                const auto in = whole(v, Variable());
+                const Device device = v[0].value().device();
+                return batch_norm({v.begin(), v.begin() + static_cast<ptrdiff_t>(count)}, in.gamma, in.beta,
+                                  in.residual,
+                                  {to_tensor(m.mean, {width}, device), to_tensor(m.variance, {width}, device)}, moments,
+                                  {.epsilon = 0.01f, .activation = variant.activation});
+              },
+          .oracle =
+              [=](const auto& v) {
+                const std::vector<Vector> parts(v.begin(), v.begin() + static_cast<ptrdiff_t>(count));
+                const auto in = whole(v, reference::concat(parts, {channels.begin(), channels.end()}));
+                return activated(moments == Moments::Running
+                                     ? reference::normalise(in.x, m, in.gamma, in.beta, in.residual, double{0.01f})
+                                     : reference::batch_norm(in.x, in.gamma, in.beta, in.residual, double{0.01f}),
+                                 variant);
+              },
+          .draw = {}};
+}
+
+TEST(BatchNorm, OfPartsIsThatOfTheirConcat) {
+  for (const Device device : devices())
+    for (const Moments moments : {Moments::OfBatch, Moments::Running})
+      for (const std::vector<int64_t>& channels :
+           {std::vector<int64_t>{4, 8}, {3, 1, 5}, {8, 8, 8, 8}, {12, 64}, {1, 2, 1, 2, 1, 2, 1, 2, 1, 2}})
+        for (const Variant& variant : kVariants) check_op(parts_case(channels, moments, variant), device);
+}
+
+// Three blocks of one output: a BatchNorm with gamma and ReLU, x as it is, and a frozen BatchNorm without either.
+OpCase side_by_side_case(int64_t a, int64_t b, int64_t c) {
+  const reference::Moments m = fixed_moments(static_cast<size_t>(c));
+  return {.name = str("concat_batch_norms of ", a, ", ", b, " and ", c, " channels"),
+          .inputs = {{5, 3, a}, {a}, {a}, {5, 3, b}, {5, 3, c}, {c}},
+          .engine =
+              [=](const auto& v) {
+                const Device device = v[0].value().device();
+                const Tensor zeros = Tensor::zeros({a}, DType::F32, device);
+                return concat_batch_norms(
+                    {{v[0], v[1], v[2], {zeros, zeros.clone()}, Moments::OfBatch, {.activation = Activation::Relu}},
+                     {v[3]},
+                     {.x = v[4],
+                      .beta = v[5],
+                      .running = {to_tensor(m.mean, {c}, device), to_tensor(m.variance, {c}, device)},
+                      .moments = Moments::Running}});
+              },
+          .oracle =
+              [=](const auto& v) {
+                const Vector first = reference::relu(reference::batch_norm(v[0], v[1], v[2], {}, double{1e-3f}));
+                const Vector last = reference::normalise(v[4], m, {}, v[5], {}, double{1e-3f});
+                return reference::concat({first, v[3], last},
+                                         {static_cast<size_t>(a), static_cast<size_t>(b), static_cast<size_t>(c)});
+              },
+          .draw = {}};
+}
+
+TEST(BatchNorm, WritesItsPartOfAConcat) {
+  for (const Device device : devices()) {
+    check_op(side_by_side_case(4, 8, 16), device);
+    check_op(side_by_side_case(3, 2, 7), device);
+    check_op(side_by_side_case(8, 1, 8), device);
+  }
+}
+
+// In the short types too, vectors and scalars, several blocks of rows: within rounding what the whole tensor gives.
+TEST(BatchNorm, OfPartsFollowsTheWholeInEveryType) {
+  for (const Device device : devices())
+    for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 1e-6}, {DType::BF16, 5e-3}, {DType::F16, 1e-3}})
+      for (const std::vector<int64_t>& channels : {std::vector<int64_t>{16, 32, 16}, {5, 12}}) {
+        if (!device.is_cuda() && dtype != DType::F32) continue;
+        const int64_t rows = 1501;
+        std::vector<Variable> parts, copies;
+        int64_t width = 0;
+        for (const int64_t c : channels) {
+          const Tensor x = random_tensor({rows, c}, static_cast<uint64_t>(c) + parts.size(), dtype, device);
+          parts.emplace_back(x, true);
+          copies.emplace_back(x, true);
+          width += c;
+        }
+        const auto run = [&](const std::vector<Variable>& x) {
+          const Variable gamma(random_tensor({width}, 2, DType::F32, device), true),
+              beta(random_tensor({width}, 3, DType::F32, device), true);
+          const Variable residual(random_tensor({rows, width}, 4, dtype, device), true);
+          const RunningMoments running{Tensor::zeros({width}, DType::F32, device),
+                                       Tensor::zeros({width}, DType::F32, device)};
+          const Variable y =
+              batch_norm(x, gamma, beta, residual, running, Moments::OfBatch, {.activation = Activation::Relu});
+          y.backward(random_tensor({rows, width}, 5, dtype, device));
+          return std::vector<Tensor>{y.value(),    running.mean, running.variance,
+                                     gamma.grad(), beta.grad(),  residual.grad()};
+        };
+        const std::vector<Tensor> got = run(parts), expected = run({concat(copies)});
+        for (size_t i = 0; i < got.size(); ++i)
+          EXPECT_LT(relative_error(to_double(got[i]), to_double(expected[i])), tolerance) << i << " in " << dtype;
+        for (size_t i = 0; i < parts.size(); ++i)
+          EXPECT_LT(relative_error(to_double(parts[i].grad()), to_double(copies[i].grad())), tolerance)
+              << i << " in " << dtype;
+      }
+}
+
 TEST(BatchNorm, KeepsTheVarianceOfChannelsFarFromZero) {
   Vector x = reference::random_vector(5000, 3);
   for (double& v : x) v = static_cast<double>(static_cast<float>(v + 1000.0));
@@ -301,6 +424,23 @@ TEST(BatchNorm, RefusesWhatDoesNotFit) {
                                          {.activation = Activation::Relu});
               }),
               testing::HasSubstr("batch_norm_backward: y is undefined"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                Tensor y = Tensor::zeros({4, 5});
+                std::vector<BatchNormPart> parts{{.x = x,
+                                                  .first = 3,
+                                                  .gamma = {},
+                                                  .beta = beta,
+                                                  .running_mean = mean,
+                                                  .running_variance = variance,
+                                                  .mean = {},
+                                                  .inverse_std = {}}};
+                ops::batch_norm_parts(parts, {}, {}, y);
+              }),
+              testing::HasSubstr("batch_norm: x [4, 3] cannot be channels 3 to 6 of y [4, 5]"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                batch_norm({Variable(x), Variable(x)}, {}, Variable(beta), {}, {mean, variance}, Moments::OfBatch, {});
+              }),
+              testing::HasSubstr("2 parts have 6 channels together, gamma, beta or the running moments are [3]"));
 }
 
 }  // namespace

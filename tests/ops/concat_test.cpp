@@ -58,6 +58,18 @@ TEST(Concat, SliceChannelsTakesBackWhatConcatPutTogether) {
   }
 }
 
+TEST(Concat, WriteChannelsWritesOnePartAndLeavesTheOthers) {
+  for (const int64_t c : {1, 4, 30, 64})
+    for (const Device device : devices()) {
+      const Vector x = reference::random_vector(701 * c, 5);
+      Tensor y = Tensor::full({701, c + 7}, 9.0f, device);
+      ops::write_channels(to_tensor(x, {701, c}, device), 3, y);
+      EXPECT_EQ(to_double(y),
+                reference::concat({Vector(701 * 3, 9.0), x, Vector(701 * 4, 9.0)}, {3, static_cast<size_t>(c), 4}))
+          << c << " channels on " << device;
+    }
+}
+
 TEST(Concat, SlicesEveryRowOfALargeTensor) {
   const int64_t rows = 3001;
   const Vector x = reference::random_vector(rows * 600, 3);
@@ -111,6 +123,11 @@ TEST(Concat, RefusesPartsThatDoNotFit) {
                 ops::slice_channels(Tensor::zeros({2, 3}), 2, 2);
               }),
               testing::HasSubstr("channels 2 to 4 of [2, 3]"));
+  EXPECT_THAT(error_of<ShapeError>([] {
+                Tensor y = Tensor::zeros({2, 3});
+                ops::write_channels(Tensor::zeros({2, 2}), 2, y);
+              }),
+              testing::HasSubstr("write_channels: [2, 2] to channels 2 to 4 of [2, 3]"));
 }
 
 }  // namespace

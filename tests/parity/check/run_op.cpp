@@ -21,12 +21,13 @@ class Inputs {
     if (!v.defined()) v = Variable(case_.input(name), true);
     return v;
   }
-  Variable optional(const std::string& name) { return case_.inputs.contains(name) ? (*this)(name) : Variable(); }
+  Variable optional(const std::string& name) { return holds(name) ? (*this)(name) : Variable(); }
   std::vector<Variable> numbered(const std::string& prefix) {
     std::vector<Variable> all;
     while (case_.inputs.contains(str(prefix, all.size()))) all.push_back((*this)(str(prefix, all.size())));
     return all;
   }
+  bool holds(const std::string& name) const { return case_.inputs.contains(name); }
   const Tensor& fixed(const std::string& name) const { return case_.input(name); }
 
   const Json& spec() const { return case_.spec; }
@@ -74,10 +75,31 @@ BatchNormSpec batch_norm_of(const Inputs& in) {
 
 Variable run_batch_norm(Inputs& in) {
   Tensor mean = in.fixed("mean").clone(), variance = in.fixed("variance").clone();
-  const Variable y =
-      batch_norm(in("x"), in.optional("gamma"), in("beta"), in.optional("residual"), mean, variance, batch_norm_of(in));
+  const Variable y = batch_norm({in("x")}, in.optional("gamma"), in("beta"), in.optional("residual"), {mean, variance},
+                                Moments::OfBatch, batch_norm_of(in));
   in.outputs = {{"mean", mean}, {"variance", variance}};
   return y;
+}
+
+Variable run_concat_batch_norms(Inputs& in) {
+  std::vector<BatchNormOf> parts;
+  BatchNormSpec spec = batch_norm_of(in);
+  for (const Variable& x : in.numbered("x")) {
+    const size_t i = parts.size();
+    BatchNormOf part{.x = x,
+                     .gamma = in.optional(str("gamma", i)),
+                     .beta = in.optional(str("beta", i)),
+                     .running = {},
+                     .moments = Moments::OfBatch,
+                     .spec = spec};
+    const Shape channels{x.shape()[-1]};
+    const bool is_running = in.holds(str("mean", i));
+    if (is_running) part.moments = Moments::Running;
+    part.running = is_running ? RunningMoments{in.fixed(str("mean", i)), in.fixed(str("variance", i))}
+                              : RunningMoments{Tensor::zeros(channels), Tensor::zeros(channels)};
+    parts.push_back(part);
+  }
+  return concat_batch_norms(parts);
 }
 
 const Ops& convolutions_and_norms() {
@@ -93,10 +115,11 @@ const Ops& convolutions_and_norms() {
       {"linear", [](Inputs& in) { return linear(in("x"), in("w"), in.optional("bias")); }},
       {"linear_gelu", [](Inputs& in) { return linear_gelu(in("x"), in("w"), in("bias")); }},
       {"batch_norm", run_batch_norm},
+      {"concat_batch_norms", run_concat_batch_norms},
       {"batch_norm_inference",
        [](Inputs& in) {
-         return batch_norm_inference(in("x"), in.optional("gamma"), in("beta"), in.optional("residual"),
-                                     in.fixed("mean"), in.fixed("variance"), batch_norm_of(in));
+         return batch_norm({in("x")}, in.optional("gamma"), in("beta"), in.optional("residual"),
+                           {in.fixed("mean"), in.fixed("variance")}, Moments::Running, batch_norm_of(in));
        }},
       {"layer_norm", [](Inputs& in) { return layer_norm(in("x"), in("gain"), in("bias"), in.number("epsilon")); }},
   };
