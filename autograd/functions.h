@@ -18,6 +18,9 @@ Variable depthwise_layer_norm(const Variable& x, const Variable& w, const Variab
                               const Variable& bias, Padding padding, float epsilon);
 Variable linear(const Variable& x, const Variable& w, const Variable& bias);
 Variable linear_gelu(const Variable& x, const Variable& w, const Variable& bias);
+// linear(linear_gelu(x, w1, bias1), w2, bias2): as one, the gradient passes through the GELU on its way out of a
+// product.
+Variable mlp(const Variable& x, const Variable& w1, const Variable& bias1, const Variable& w2, const Variable& bias2);
 
 // ---- normalisation: gamma and residual may be undefined ----
 struct RunningMoments {

@@ -32,6 +32,7 @@ void fill(Tensor& x, float value);  // f32, f16, bf16
 struct Arithmetic {
   bool deterministic = true;  // the same bits every time: no float atomics, only such engines of cuDNN
   bool tf32 = false;          // f32 factors may be rounded to ten bits for tensor cores
+  bool tanh_gelu = false;     // GELU by its tanh approximation, up to 5e-4 off, where a product's epilogue does it
 };
 void set_arithmetic(Arithmetic wanted);
 

@@ -7,6 +7,7 @@ namespace avs::cuda {
 
 void set_arithmetic(Arithmetic wanted) {
   set_tf32(wanted.tf32 ? Tf32::Allowed : Tf32::Off);
+  set_gelu_form(wanted.tanh_gelu ? GeluForm::Tanh : GeluForm::Exact);
   cudnn::set_rules({.deterministic = wanted.deterministic, .tensor_cores_in_f32 = wanted.tf32});
 }
 

@@ -17,6 +17,15 @@ std::atomic<Products>& chosen_products() {
   return chosen;
 }
 std::atomic<Tf32> chosen_tf32 = Tf32::Off;
+std::atomic<GeluForm> chosen_gelu = GeluForm::Exact;
+
+// The library's conditions on what lies beside c: rows of a multiple of 8 elements, from a multiple of 16 bytes on.
+bool may_lie_beside(const Tensor& pre) {
+  return pre.shape()[-1] % 8 == 0 && reinterpret_cast<uintptr_t>(pre.raw()) % 16 == 0;
+}
+bool has_gelu_epilogue(const Tensor* pre) {
+  return products() == Products::Library && gelu_form() == GeluForm::Tanh && (pre == nullptr || may_lie_beside(*pre));
+}
 
 }  // namespace
 
@@ -31,9 +40,20 @@ void use_products(Products which) { chosen_products() = which; }
 Tf32 tf32() { return chosen_tf32; }
 void set_tf32(Tf32 mode) { chosen_tf32 = mode; }
 
+GeluForm gelu_form() { return chosen_gelu; }
+void set_gelu_form(GeluForm form) { chosen_gelu = form; }
+
+bool product_through_gelu(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& pre, Tensor& c) {
+  if (product.m == 0 || product.n == 0 || product.k == 0 || !has_gelu_epilogue(&pre)) return false;
+  return library_product(product, a, b, {}, c, {pre, GeluInput::Use::Read});
+}
+
 void product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c, Tensor* pre) {
   if (product.m == 0 || product.n == 0) return;
-  // cuBLASLt's GELU is the tanh approximation, another function than ours: there GELU is a pass of its own.
+  if (product.activation == Activation::Gelu && product.k != 0 && has_gelu_epilogue(pre) &&
+      library_product(product, a, b, bias, c, {pre == nullptr ? Tensor() : *pre}))
+    return;
+  // cuBLASLt's GELU is the tanh approximation, another function than ours: unless asked for, GELU is a pass of its own.
   const bool own_pass = pre != nullptr || product.activation == Activation::Gelu;
   MatMul asked = product;
   if (own_pass) asked.activation = Activation::None;

@@ -18,14 +18,31 @@ enum class Tf32 : uint8_t { Off, Allowed };
 Tf32 tf32();
 void set_tf32(Tf32 mode);
 
+// Exact, GELU has the error function of every other backend, in a pass behind the product. Tanh, the library's
+// epilogues do it as the product is written and as a gradient comes back: the tanh approximation, up to 5e-4 off.
+enum class GeluForm : uint8_t { Exact, Tanh };
+GeluForm gelu_form();
+void set_gelu_form(GeluForm form);
+
 std::string about_products();  // "cuBLASLt 13.1.0", or why our own kernels multiply
 
 // c = activation(op(a) op(b) + bias), as described at matmul() in matmul.h, which it falls back to.
 void product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c,
              Tensor* pre = nullptr);
 
+// c = gelu'(pre) * (op(a) op(b)), pre and c of one type. False, and nothing done: no epilogue does it, for want of the
+// library, of GeluForm::Tanh, or of an algorithm.
+bool product_through_gelu(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& pre, Tensor& c);
+
 std::string about_library();  // cublaslt.cpp; empty: there is none
-// cublaslt.cpp; activation None or Relu. False, and nothing done: there is no library, or it has no algorithm for this.
-bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c);
+// What a GELU's epilogue keeps (forward, written) or reads (backward) beside c, of c's shape and type.
+struct GeluInput {
+  Tensor pre = {};
+  enum class Use : uint8_t { Kept, Read } use = Use::Kept;
+};
+// cublaslt.cpp. Gelu is the tanh approximation; Use::Read is product_through_gelu(). False, and nothing done: there is
+// no library, or it has no algorithm for this.
+bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c,
+                     const GeluInput& gelu = {});
 
 }  // namespace avs::cuda

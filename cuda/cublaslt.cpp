@@ -50,8 +50,9 @@ struct Key {
   int64_t m, n, k;
   Order order_a, order_b;
   DType in, out;
-  bool bias, relu, tf32;
-  std::array<uint32_t, 4> alignments;  // a, b, c, bias
+  cublasLtEpilogue_t epilogue;
+  bool tf32;
+  std::array<uint32_t, 5> alignments;  // a, b, c, bias, GELU's input
   auto operator<=>(const Key&) const = default;
 };
 
@@ -108,10 +109,26 @@ Operation operation_of(const Key& key) {
   Operation operation(made);
   set(operation, CUBLASLT_MATMUL_DESC_TRANSA, key.order_b == Order::Plain ? CUBLAS_OP_N : CUBLAS_OP_T);
   set(operation, CUBLASLT_MATMUL_DESC_TRANSB, key.order_a == Order::Plain ? CUBLAS_OP_N : CUBLAS_OP_T);
-  const cublasLtEpilogue_t with_bias = key.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
-  const cublasLtEpilogue_t without = key.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
-  set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, key.bias ? with_bias : without);
+  set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, key.epilogue);
   return operation;
+}
+
+cublasLtEpilogue_t epilogue_of(Activation activation, bool bias, const GeluInput& gelu) {
+  const bool keeps = gelu.pre.defined();
+  if (keeps && gelu.use == GeluInput::Use::Read) return CUBLASLT_EPILOGUE_DGELU;
+  if (activation == Activation::Relu) return bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
+  if (activation == Activation::None) return bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+  if (keeps) return bias ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
+  return bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
+}
+
+// Where the epilogue finds what it reads or keeps: of these addresses the library reads the alignment when it chooses,
+// and what lies there when it runs.
+void set_addresses(const Operation& operation, const Tensor& bias, const Tensor& gelu) {
+  if (bias.defined()) set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias.raw());
+  if (!gelu.defined()) return;
+  set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, gelu.raw());
+  set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, gelu.shape()[-1]);
 }
 
 void choose_algorithm(cublasLtHandle_t handle, const Key& key, Plan& plan) {
@@ -138,14 +155,14 @@ void choose_algorithm(cublasLtHandle_t handle, const Key& key, Plan& plan) {
   plan.workspace_bytes = best.workspaceSize;
 }
 
-Plan make_plan(cublasLtHandle_t handle, const Key& key, const Tensor& bias) {
+Plan make_plan(cublasLtHandle_t handle, const Key& key, const Tensor& bias, const Tensor& gelu) {
   const bool a_plain = key.order_a == Order::Plain, b_plain = key.order_b == Order::Plain;
   Plan plan;
   plan.a = layout(key.in, a_plain ? key.m : key.k, a_plain ? key.k : key.m);
   plan.b = layout(key.in, b_plain ? key.k : key.n, b_plain ? key.n : key.k);
   plan.c = layout(key.out, key.m, key.n);
   plan.operation = operation_of(key);
-  if (bias.defined()) set(plan.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias.raw());
+  set_addresses(plan.operation, bias, gelu);
   choose_algorithm(handle, key, plan);
   return plan;
 }
@@ -154,11 +171,10 @@ class Library {
  public:
   Library() { check_blas(cublasLtCreate(&handle_), "starting the library"); }
 
-  // With the bias' address set: the library reads its alignment when it chooses, its elements when it runs.
-  const Plan& plan(const Key& key, const Tensor& bias) {
+  const Plan& plan(const Key& key, const Tensor& bias, const Tensor& gelu) {
     auto at = plans_.find(key);
-    if (at == plans_.end()) at = plans_.emplace(key, make_plan(handle_, key, bias)).first;
-    if (bias.defined()) set(at->second.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias.raw());
+    if (at == plans_.end()) at = plans_.emplace(key, make_plan(handle_, key, bias, gelu)).first;
+    set_addresses(at->second.operation, bias, gelu);
     return at->second;
   }
 
@@ -190,7 +206,8 @@ std::string about_library() {
   return str("cuBLASLt ", version / 10000, ".", version / 100 % 100, ".", version % 100);
 }
 
-bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c) {
+bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c,
+                     const GeluInput& gelu) {
   const Device device = c.device();
   // The library reads a bias of c's type only.
   const Tensor fitting_bias = bias.defined() ? ops::cast(bias, c.dtype()) : Tensor();
@@ -201,13 +218,13 @@ bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, co
                 .order_b = product.b,
                 .in = a.dtype(),
                 .out = c.dtype(),
-                .bias = bias.defined(),
-                .relu = product.activation == Activation::Relu,
+                .epilogue = epilogue_of(product.activation, bias.defined(), gelu),
                 .tf32 = tf32() == Tf32::Allowed,
-                .alignments = {alignment_of(a), alignment_of(b), alignment_of(c), alignment_of(fitting_bias)}};
+                .alignments = {alignment_of(a), alignment_of(b), alignment_of(c), alignment_of(fitting_bias),
+                               alignment_of(gelu.pre)}};
   Library& lt = library(device);
   const std::lock_guard lock(lt.mutex);
-  const Plan& plan = lt.plan(key, fitting_bias);
+  const Plan& plan = lt.plan(key, fitting_bias, gelu.pre);
   if (!plan.found) return false;
   Tensor workspace;
   if (plan.workspace_bytes != 0)

@@ -4,6 +4,8 @@
 namespace avs::cuda {
 
 std::string about_library() { return {}; }
-bool library_product(const MatMul&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { return false; }
+bool library_product(const MatMul&, const Tensor&, const Tensor&, const Tensor&, Tensor&, const GeluInput&) {
+  return false;
+}
 
 }  // namespace avs::cuda

@@ -131,6 +131,7 @@ AVS_WEAK void depthwise_layer_norm_backward(const Tensor&, const Tensor&, const 
 AVS_WEAK void linear(const Tensor&, const Tensor&, const Tensor&, Activation, Tensor&) { missing(); }
 AVS_WEAK void linear_gelu(const Tensor&, const Tensor&, const Tensor&, LinearGeluResult&) { missing(); }
 AVS_WEAK void linear_backward_input(const Tensor&, const Tensor&, Tensor&) { missing(); }
+AVS_WEAK void linear_backward_gelu(const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void linear_backward_weight(const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void max_pool2d(const Tensor&, Pool2dSpec, Tensor&) { missing(); }
 AVS_WEAK void max_pool2d_backward(const Tensor&, const Tensor&, Pool2dSpec, Tensor&) { missing(); }

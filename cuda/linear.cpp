@@ -5,6 +5,7 @@
 
 #include "cuda/blas.h"
 #include "tensor/ops/cast.h"
+#include "tensor/ops/gelu.h"
 
 namespace avs::cuda {
 
@@ -26,6 +27,17 @@ void linear_backward_input(const Tensor& w, const Tensor& dy, Tensor& dx) {
   const int64_t out = w.shape()[0], in = w.shape()[1];
   if (dx.size() == 0) return;
   product({.m = dx.size() / in, .n = in, .k = out}, dy, ops::cast(w, dy.dtype()), {}, dx);
+}
+
+void linear_backward_gelu(const Tensor& pre, const Tensor& w, const Tensor& dy, Tensor& dpre) {
+  const int64_t out = w.shape()[0], in = w.shape()[1];
+  if (dpre.size() == 0) return;
+  const MatMul through{.m = dpre.size() / in, .n = in, .k = out};
+  const Tensor weight = ops::cast(w, dy.dtype());
+  if (product_through_gelu(through, dy, weight, pre, dpre)) return;
+  Tensor dx = Tensor::empty(dpre.shape(), dpre.dtype(), dpre.device());
+  product(through, dy, weight, {}, dx);
+  gelu_backward(pre, dx, dpre);
 }
 
 void linear_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dw) {

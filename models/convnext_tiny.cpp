@@ -25,8 +25,8 @@ ConvNextBlock::ConvNextBlock(int64_t channels)
 Variable ConvNextBlock::forward(const Variable& x) {
   const Variable pixels = depthwise_layer_norm(x, depthwise_.weight(), depthwise_.bias(), norm_.gain(), norm_.bias(),
                                                depthwise_.padding(), norm_.epsilon());
-  const Variable hidden = linear_gelu(pixels, expand_.weight(), expand_.bias());  // [n, h, w, 4c]
-  return scale_residual(project_(hidden), layer_scale_.variable, x);
+  const Variable y = mlp(pixels, expand_.weight(), expand_.bias(), project_.weight(), project_.bias());
+  return scale_residual(y, layer_scale_.variable, x);
 }
 
 class ConvNextTiny::Stem final : public Layer {

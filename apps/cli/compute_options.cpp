@@ -133,7 +133,8 @@ Placement use_device(const ComputeOptions& options) {
   const int capability = placement.device.is_cuda() ? cuda::compute_capability(placement.device) : 0;
   placement.dtype = dtype_for(options.dtype, placement.device, capability);
   if (placement.device.is_cuda()) {
-    cuda::set_arithmetic({.deterministic = !options.fast, .tf32 = options.fast || options.tf32});
+    cuda::set_arithmetic(
+        {.deterministic = !options.fast, .tf32 = options.fast || options.tf32, .tanh_gelu = options.fast});
     spdlog::info("device: {}, {}, {}{}", cuda::description(placement.device), str(placement.dtype), cuda::libraries(),
                  options.device == "auto" ? " (--device cpu for the CPU)" : "");
   } else {

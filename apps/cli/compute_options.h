@@ -23,7 +23,8 @@ struct ComputeOptions {
 };
 
 inline constexpr const char* kDeterministicHelp = "on a GPU: the same bits in every run (the default, said aloud)";
-inline constexpr const char* kFastHelp = "on a GPU: any engine of cuDNN, and --tf32; bits may differ from run to run";
+inline constexpr const char* kFastHelp =
+    "on a GPU: any engine of cuDNN, --tf32, and GELU by tanh (within 5e-4); bits may differ from run to run";
 inline constexpr const char* kTf32Help = "on a GPU: f32 products on tensor cores, their factors rounded to ten bits";
 
 struct Placement {  // where a network computes, and in which type its activations are

@@ -1,5 +1,7 @@
 #include "tensor/ops/linear.h"
 
+#include <algorithm>
+
 #include "autograd/functions.h"
 #include "tensor/ops/gelu.h"
 #include "tensor/ops/reduce.h"
@@ -35,6 +37,26 @@ Variable linear_gelu(const Variable& x, const Variable& w, const Variable& bias)
   return record("linear_gelu", {x, w, bias}, result.y,
                 [saved = save(x, w), pre = result.pre](const Tensor& dy, const Needs& needs) {
                   return gradients(saved, ops::gelu_backward(pre, dy), needs);
+                });
+}
+
+Variable mlp(const Variable& x, const Variable& w1, const Variable& bias1, const Variable& w2, const Variable& bias2) {
+  const std::vector<Variable> inputs{x, w1, bias1, w2, bias2};
+  if (!recording(inputs)) return linear(linear_gelu(x, w1, bias1), w2, bias2);
+  const LinearGeluResult hidden = ops::linear_gelu(x.value(), w1.value(), bias1.value());
+  const Tensor y = ops::linear(hidden.y, w2.value(), bias2.value());
+  return record("mlp", inputs, y,
+                [first = save(x, w1), w2 = w2.value(), pre = hidden.pre, h = hidden.y](const Tensor& dy,
+                                                                                       const Needs& needs) mutable {
+                  std::vector<Tensor> all(5);
+                  if (needs[3]) all[3] = ops::linear_backward_weight(h, w2.shape(), dy);
+                  h = Tensor();
+                  if (needs[4]) all[4] = ops::sum_rows(dy);
+                  if (!needs[0] && !needs[1] && !needs[2]) return all;
+                  const Tensor dpre = ops::linear_backward_gelu(pre, w2, dy);
+                  pre = Tensor();
+                  std::ranges::move(gradients(first, dpre, {needs[0], needs[1], needs[2]}), all.begin());
+                  return all;
                 });
 }
 

@@ -1,16 +1,17 @@
 // ConvNeXt-Tiny's pointwise layers at 16 images of 224x224 and the heads' first layer; on a GPU in f32 and bf16,
 // through cuBLASLt or, with AVS_CUBLAS=0 in the environment, our own kernels.
 #include "bench/bench.h"
+#include "cuda/api.h"
 #include "tensor/ops/cast.h"
 #include "tensor/ops/linear.h"
 
 namespace avs {
 namespace {
 
-void sizes(benchmark::internal::Benchmark* bench) {
+void sizes_from(int64_t first_device, benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "rows", "in", "out", "dtype"});
   const auto add = [&](int64_t rows, int64_t in, int64_t out) {
-    for (const int64_t device : bench::devices())
+    for (int64_t device = first_device; device < static_cast<int64_t>(bench::devices().size()); ++device)
       for (const DType dtype : {DType::F32, DType::BF16})
         if (dtype == DType::F32 || device != 0) bench->Args({device, rows, in, out, static_cast<int64_t>(dtype)});
   };
@@ -20,6 +21,8 @@ void sizes(benchmark::internal::Benchmark* bench) {
   }
   add(16, 2048, 1024);
 }
+void sizes(benchmark::internal::Benchmark* bench) { sizes_from(0, bench); }
+void gpu_sizes(benchmark::internal::Benchmark* bench) { sizes_from(1, bench); }
 
 struct Layer {
   Tensor x, w, bias, dy;
@@ -59,6 +62,22 @@ void linear_gelu_inference(benchmark::State& state) {
 void linear_backward_input(benchmark::State& state) {
   bench_layer(state, [](const Layer& l) { return ops::linear_backward_input(l.x.shape(), l.w, l.dy); });
 }
+void linear_backward_gelu(benchmark::State& state) {
+  bench_layer(state, [](const Layer& l) { return ops::linear_backward_gelu(l.x, l.w, l.dy); });
+}
+// What --fast makes of it: in the epilogues of cuBLASLt.
+template <typename Work>
+void bench_tanh(benchmark::State& state, Work&& work) {
+  cuda::set_arithmetic({.tanh_gelu = true});
+  bench_layer(state, work);
+  cuda::set_arithmetic({});
+}
+void linear_tanh_gelu_forward(benchmark::State& state) {
+  bench_tanh(state, [](const Layer& l) { return ops::linear_gelu(l.x, l.w, l.bias); });
+}
+void linear_backward_tanh_gelu(benchmark::State& state) {
+  bench_tanh(state, [](const Layer& l) { return ops::linear_backward_gelu(l.x, l.w, l.dy); });
+}
 void linear_backward_weight(benchmark::State& state) {
   bench_layer(state, [](const Layer& l) { return ops::linear_backward_weight(l.x, l.w.shape(), l.dy); });
 }
@@ -67,7 +86,18 @@ BENCHMARK(linear_forward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMilli
 BENCHMARK(linear_gelu_forward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(linear_gelu_inference)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(linear_backward_input)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(linear_backward_gelu)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(linear_backward_weight)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
+
+using Bench = void (*)(benchmark::State&);
+const bool registered_for_gpus = [] {
+  if (bench::devices().size() == 1) return false;
+  for (const auto& [name, run] :
+       {std::pair<const char*, Bench>{"linear_tanh_gelu_forward", linear_tanh_gelu_forward},
+        std::pair<const char*, Bench>{"linear_backward_tanh_gelu", linear_backward_tanh_gelu}})
+    benchmark::RegisterBenchmark(name, run)->Apply(gpu_sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
+  return true;
+}();
 
 }  // namespace
 }  // namespace avs

@@ -24,6 +24,11 @@ void linear_backward_input(const Tensor& w, const Tensor& dy, Tensor& dx) {
   matmul({.m = dx.size() / in, .n = in, .k = out}, dy.data<float>(), w.data<float>(), nullptr, dx.data<float>());
 }
 
+void linear_backward_gelu(const Tensor& pre, const Tensor& w, const Tensor& dy, Tensor& dpre) {
+  linear_backward_input(w, dy, dpre);
+  gelu_backward(pre, dpre, dpre);  // each element where it is
+}
+
 void linear_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dw) {
   const int64_t out = dw.shape()[0], in = dw.shape()[1];
   if (x.size() == 0) return dw.zero();

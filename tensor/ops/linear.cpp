@@ -40,6 +40,15 @@ Tensor linear_backward_input(const Shape& x, const Tensor& w, const Tensor& dy) 
   return dx;
 }
 
+Tensor linear_backward_gelu(const Tensor& pre, const Tensor& w, const Tensor& dy) {
+  const Shape y = linear_shape("linear_backward_gelu", pre.shape(), w.shape());
+  AVS_CHECK(ShapeError, dy.shape() == y && dy.dtype() == pre.dtype(), "linear_backward_gelu: the output is ",
+            pre.dtype(), " ", y, " but dy is ", dy.dtype(), " ", dy.shape());
+  Tensor dpre = Tensor::empty(pre.shape(), dy.dtype(), dy.device());
+  dy.device().is_cuda() ? cuda::linear_backward_gelu(pre, w, dy, dpre) : cpu::linear_backward_gelu(pre, w, dy, dpre);
+  return dpre;
+}
+
 Tensor linear_backward_weight(const Tensor& x, const Shape& w, const Tensor& dy) {
   const Shape y = linear_shape("linear_backward_weight", x.shape(), w);
   AVS_CHECK(ShapeError, dy.shape() == y, "linear_backward_weight: the output is ", y, " but dy is ", dy.shape());

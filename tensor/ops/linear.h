@@ -19,6 +19,8 @@ namespace avs::ops {
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation = Activation::None);
 LinearGeluResult linear_gelu(const Tensor& x, const Tensor& w, const Tensor& bias);  // for training: keeps pre
 Tensor linear_backward_input(const Shape& x, const Tensor& w, const Tensor& dy);
+// Where x = gelu(pre), on to pre at once:   dpre = gelu'(pre) * (dy w)
+Tensor linear_backward_gelu(const Tensor& pre, const Tensor& w, const Tensor& dy);
 Tensor linear_backward_weight(const Tensor& x, const Shape& w, const Tensor& dy);
 }  // namespace avs::ops
 
@@ -27,11 +29,13 @@ namespace avs::cpu {
 void linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation, Tensor& y);
 void linear_gelu(const Tensor& x, const Tensor& w, const Tensor& bias, LinearGeluResult& result);
 void linear_backward_input(const Tensor& w, const Tensor& dy, Tensor& dx);
+void linear_backward_gelu(const Tensor& pre, const Tensor& w, const Tensor& dy, Tensor& dpre);
 void linear_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dw);
 }  // namespace avs::cpu
 namespace avs::cuda {
 void linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation, Tensor& y);
 void linear_gelu(const Tensor& x, const Tensor& w, const Tensor& bias, LinearGeluResult& result);
 void linear_backward_input(const Tensor& w, const Tensor& dy, Tensor& dx);
+void linear_backward_gelu(const Tensor& pre, const Tensor& w, const Tensor& dy, Tensor& dpre);
 void linear_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dw);
 }  // namespace avs::cuda

@@ -4,6 +4,7 @@
 
 #include "cuda/api.h"
 #include "tensor/ops/cast.h"
+#include "tensor/ops/linear.h"
 #include "tests/emulation/gpu.h"
 #include "tests/emulation/include/cublasLt.h"
 #include "tests/emulation/runtime.h"
@@ -19,6 +20,7 @@ class Blas : public testing::Test {
     emulation::set_fault({});
     use_products(before_);
     set_tf32(Tf32::Off);
+    set_gelu_form(GeluForm::Exact);
   }
   const Products before_ = products();
 };
@@ -73,6 +75,49 @@ TEST_F(Blas, ViewsThatBeginAnywhereGetAnAlgorithmOfTheirOwn) {
       matmul(p, a, b, bias, expected);
       EXPECT_LT(relative_error(to_double(c), to_double(expected)), 1e-6) << "matrix " << which << " from " << first;
     }
+}
+
+// The tanh approximation is within 5e-4 of GELU, its derivative within 1e-3; in the epilogue no pass of ours runs.
+TEST_F(Blas, TanhGeluIsTheLibrarysEpilogueForwardAndBack) {
+  const int64_t m = 12, n = 16, k = 10;
+  for (const DType dtype : {DType::F32, DType::BF16})
+    for (const bool keeps_pre : {false, true}) {
+      const MatMul p{.m = m, .n = n, .k = k, .activation = Activation::Gelu};
+      set_gelu_form(GeluForm::Exact);
+      const Result exact = run(Products::Own, p, dtype, dtype, keeps_pre);
+      set_gelu_form(GeluForm::Tanh);
+      const Result tanh = run(Products::Library, p, dtype, dtype, keeps_pre);
+      double apart = 0;
+      for (size_t i = 0; i < exact.c.size(); ++i) apart = std::max(apart, std::abs(exact.c[i] - tanh.c[i]));
+      EXPECT_LT(apart, dtype == DType::F32 ? 5e-4 : 3e-2);
+      if (dtype == DType::F32) {
+        EXPECT_GT(apart, 1e-5) << "another function was asked for";
+      }
+      if (keeps_pre) {
+        EXPECT_LT(relative_error(tanh.pre, exact.pre), dtype == DType::F32 ? 1e-6 : 1e-2);
+      }
+    }
+  const Tensor dy = random_on_device({m, k}, 4), w = random_on_device({k, n}, 5), pre = random_on_device({m, n}, 6);
+  Tensor exact = Tensor::empty({m, n}, DType::F32, kGpu), tanh = Tensor::empty({m, n}, DType::F32, kGpu);
+  set_gelu_form(GeluForm::Exact);
+  EXPECT_FALSE(product_through_gelu({.m = m, .n = n, .k = k}, dy, w, pre, exact));
+  linear_backward_gelu(pre, w, dy, exact);
+  set_gelu_form(GeluForm::Tanh);
+  EXPECT_TRUE(product_through_gelu({.m = m, .n = n, .k = k}, dy, w, pre, tanh));
+  EXPECT_LT(relative_error(to_double(tanh), to_double(exact)), 2e-3);
+  EXPECT_GT(relative_error(to_double(tanh), to_double(exact)), 1e-6);
+}
+
+TEST_F(Blas, TanhGeluLeavesToOurPassWhatTheLibraryCannotKeep) {
+  set_gelu_form(GeluForm::Tanh);
+  const MatMul p{.m = 6, .n = 10, .k = 7, .activation = Activation::Gelu};  // rows of 10: no multiple of 8
+  const Result own = run(Products::Own, p, DType::F32, DType::F32, true),
+               library = run(Products::Library, p, DType::F32, DType::F32, true);
+  EXPECT_LT(relative_error(library.c, own.c), 1e-6) << "the exact function";
+  const Tensor dy = random_on_device({6, 7}, 4), w = random_on_device({7, 10}, 5), pre = random_on_device({6, 10}, 6);
+  Tensor c = Tensor::empty({6, 10}, DType::F32, kGpu);
+  EXPECT_FALSE(product_through_gelu({.m = 6, .n = 10, .k = 7}, dy, w, pre, c));
+  linear_backward_gelu(pre, w, dy, c);
 }
 
 TEST_F(Blas, AnAlgorithmIsChosenOncePerShape) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct cublasLtMatmulDescOpaque_t {
   cublasOperation_t transpose_a = CUBLAS_OP_N, transpose_b = CUBLAS_OP_N;
   uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   const void* bias = nullptr;
+  void* aux = nullptr;  // GELU's input: written forward, read backward
+  int64_t aux_leading = 0;
 };
 struct cublasLtMatrixLayoutOpaque_t {
   cudaDataType_t type = CUDA_R_32F;
@@ -51,9 +54,13 @@ struct Algorithm {
   uint64_t workspace_bytes;
   uint16_t alignment[4];
   uint32_t compute;
-  uint32_t bias_alignment;
+  uint32_t bias_alignment, aux_alignment;
 };
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
+
+constexpr uint32_t kGelu = 32, kGeluGradient = 64, kAux = 128;  // bits of an epilogue
+
+bool has(const cublasLtMatmulDescOpaque_t& operation, uint32_t what) { return (operation.epilogue & what) != 0; }
 
 size_t bytes_of(cudaDataType_t type) { return type == CUDA_R_32F ? 4 : 2; }
 
@@ -100,6 +107,9 @@ cublasStatus_t describe(const cublasLtMatmulDescOpaque_t* operation, const cubla
   const bool fit = described.k == (plain_b ? b->rows : b->columns) && d->rows == described.m &&
                    d->columns == described.n && c->rows == d->rows && c->columns == d->columns;
   if (!fit || described.m == 0 || described.n == 0 || described.k == 0) return CUBLAS_STATUS_INVALID_VALUE;
+  if ((operation->epilogue & kAux) != 0 && (operation->aux == nullptr || operation->aux_leading % 8 != 0 ||
+                                            operation->aux_leading < static_cast<int64_t>(d->rows)))
+    return CUBLAS_STATUS_INVALID_VALUE;
   const bool tf32 = operation->compute == CUBLAS_COMPUTE_32F_FAST_TF32;
   if (a->type != b->type || c->type != d->type || (d->type != a->type && d->type != CUDA_R_32F) ||
       (tf32 && a->type != CUDA_R_32F))
@@ -132,8 +142,18 @@ void check_memory(const char* what, const void* data, size_t bytes, uint32_t ali
 size_t bytes_of(const cublasLtMatrixLayoutOpaque_t& layout) {
   return (static_cast<uint64_t>(layout.leading) * (layout.columns - 1) + layout.rows) * bytes_of(layout.type);
 }
+size_t aux_bytes(const cublasLtMatmulDescOpaque_t& operation, const cublasLtMatrixLayoutOpaque_t& d) {
+  return (static_cast<uint64_t>(operation.aux_leading) * (d.columns - 1) + d.rows) * bytes_of(d.type);
+}
 void check_matrix(const char* what, const void* data, const cublasLtMatrixLayoutOpaque_t& layout, uint32_t alignment) {
   check_memory(what, data, bytes_of(layout), alignment);
+}
+
+// x/2 (1 + tanh u),  u = sqrt(2/pi) (x + 0.044715 x^3)
+float tanh_gelu(float x) { return 0.5f * x * (1 + std::tanh(0.7978845608f * (x + 0.044715f * x * x * x))); }
+float tanh_gelu_gradient(float x) {
+  const float t = std::tanh(0.7978845608f * (x + 0.044715f * x * x * x));
+  return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * 0.7978845608f * (1 + 3 * 0.044715f * x * x);
 }
 
 struct Multiplication {
@@ -149,8 +169,9 @@ struct Multiplication {
     heap::touch(data_b, bytes_of(b), Access::Read);
     heap::touch(data_d, bytes_of(d), Access::Write);
     heap::touch(workspace, workspace_bytes, Access::Write);
-    if ((operation.epilogue & CUBLASLT_EPILOGUE_BIAS) != 0)
-      heap::touch(operation.bias, d.rows * bytes_of(d.type), Access::Read);
+    if (has(operation, CUBLASLT_EPILOGUE_BIAS)) heap::touch(operation.bias, d.rows * bytes_of(d.type), Access::Read);
+    if (has(operation, kAux))
+      heap::touch(operation.aux, aux_bytes(operation, d), has(operation, kGeluGradient) ? Access::Read : Access::Write);
     const bool tf32 = operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
     const std::vector<float> x = lines(data_a, a, operation.transpose_a == CUBLAS_OP_N, tf32);
     const std::vector<float> y = lines(data_b, b, operation.transpose_b == CUBLAS_OP_T, tf32);
@@ -161,8 +182,14 @@ struct Multiplication {
         float sum = 0;
         for (int64_t k = 0; k < depth; ++k)
           sum += x[static_cast<size_t>(i * depth + k)] * y[static_cast<size_t>(j * depth + k)];
-        if ((operation.epilogue & CUBLASLT_EPILOGUE_BIAS) != 0) sum += read(operation.bias, d.type, i);
-        if ((operation.epilogue & CUBLASLT_EPILOGUE_RELU) != 0) sum = std::max(sum, 0.0f);
+        if (has(operation, CUBLASLT_EPILOGUE_BIAS)) sum += read(operation.bias, d.type, i);
+        if (has(operation, CUBLASLT_EPILOGUE_RELU)) sum = std::max(sum, 0.0f);
+        const int64_t beside = i + j * operation.aux_leading;
+        if (has(operation, kGeluGradient)) sum *= tanh_gelu_gradient(read(operation.aux, d.type, beside));
+        if (has(operation, kGelu)) {
+          if (has(operation, kAux)) write(operation.aux, d.type, beside, sum);
+          sum = tanh_gelu(sum);
+        }
         write(data_d, d.type, i + j * d.leading, sum);
       }
   }
@@ -248,6 +275,10 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t operation, cu
       return set(operation->epilogue, value, bytes);
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
       return set(operation->bias, value, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER:
+      return set(operation->aux, value, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD:
+      return set(operation->aux_leading, value, bytes);
   }
   return CUBLAS_STATUS_INVALID_VALUE;
 }
@@ -288,7 +319,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   // Long products are split and so need a workspace, as the library's do.
   algorithm.workspace_bytes = algorithm.k >= 256 ? std::min<uint64_t>(preference->workspace_bytes, 4096) : 0;
   std::ranges::copy(preference->alignment, algorithm.alignment);
-  if ((operation->epilogue & CUBLASLT_EPILOGUE_BIAS) != 0) algorithm.bias_alignment = alignment_of(operation->bias);
+  if (has(*operation, CUBLASLT_EPILOGUE_BIAS)) algorithm.bias_alignment = alignment_of(operation->bias);
+  if (has(*operation, kAux)) algorithm.aux_alignment = alignment_of(operation->aux);
   cublasLtMatmulHeuristicResult_t result{};
   std::memcpy(&result.algo, &algorithm, sizeof(algorithm));
   result.workspaceSize = algorithm.workspace_bytes;
@@ -316,13 +348,15 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
   check_matrix("A", a, *layout_a, chosen.alignment[0]);
   check_matrix("B", b, *layout_b, chosen.alignment[1]);
   check_matrix("D", d, *layout_d, chosen.alignment[3]);
-  if ((operation->epilogue & CUBLASLT_EPILOGUE_BIAS) != 0)
+  if (has(*operation, kAux))
+    check_memory("GELU's input", operation->aux, aux_bytes(*operation, *layout_d), chosen.aux_alignment);
+  if (has(*operation, CUBLASLT_EPILOGUE_BIAS))
     check_memory("the bias", operation->bias, layout_d->rows * bytes_of(layout_d->type), chosen.bias_alignment);
   if (workspace_bytes < chosen.workspace_bytes)
     throw Finding(str("cublasLtMatmul: a workspace of ", workspace_bytes, " bytes; the algorithm needs ",
                       chosen.workspace_bytes));
   if (workspace_bytes != 0) check_memory("the workspace", workspace, workspace_bytes, 256);
-  const int submitted =
-      avs::emulation::submit(stream, Multiplication{*operation, *layout_a, *layout_b, *layout_d, a, b, d, workspace, workspace_bytes});
+  const int submitted = avs::emulation::submit(
+      stream, Multiplication{*operation, *layout_a, *layout_b, *layout_d, a, b, d, workspace, workspace_bytes});
   return submitted == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }

@@ -1,5 +1,6 @@
 #include "tensor/ops/linear.h"
 
+#include "cuda/api.h"
 #include "tensor/ops/cast.h"
 #include "tests/op_case.h"
 #include "tests/reference/gelu.h"
@@ -46,6 +47,80 @@ TEST(LinearGelu, MatchesTheOracle) {
            [](const auto& v) { return linear_gelu(v[0], v[1], v[2]); },
            [w = w](const auto& in) { return reference::gelu(reference::linear(in[0], in[1], in[2], w[1], w[0])); }},
           device);
+}
+
+OpCase mlp_case(const Shape& x, int64_t hidden, int64_t out) {
+  const int64_t in = x[-1];
+  return {str("mlp ", x, " * ", hidden, " * ", out),
+          {x, {hidden, in}, {hidden}, {out, hidden}, {out}},
+          [](const auto& v) { return mlp(v[0], v[1], v[2], v[3], v[4]); },
+          [=](const auto& v) {
+            const Vector h = reference::gelu(reference::linear(v[0], v[1], v[2], in, hidden));
+            return reference::linear(h, v[3], v[4], hidden, out);
+          }};
+}
+
+TEST(Mlp, MatchesTheOracle) {
+  for (const Device device : devices()) {
+    check_op(mlp_case({2, 3, 5}, 8, 4), device);
+    check_op(mlp_case({7, 16}, 24, 16), device);
+    check_op(mlp_case({1, 1}, 1, 1), device);
+  }
+}
+
+// As two functions or as one: the same value and the same gradients, also where only some are asked for.
+TEST(Mlp, IsItsTwoLayers) {
+  for (const Device device : devices())
+    for (int frozen = 0; frozen < 6; ++frozen) {
+      const auto inputs = [&] {
+        std::vector<Variable> v;
+        for (const Shape& shape : {Shape{33, 8}, Shape{16, 8}, Shape{16}, Shape{8, 16}, Shape{8}})
+          v.emplace_back(random_tensor(shape, 3 + v.size(), DType::F32, device), static_cast<int>(v.size()) != frozen);
+        return v;
+      };
+      const std::vector<Variable> a = inputs(), b = inputs();
+      const Variable one = mlp(a[0], a[1], a[2], a[3], a[4]), two = linear(linear_gelu(b[0], b[1], b[2]), b[3], b[4]);
+      const Tensor dy = random_tensor({33, 8}, 9, DType::F32, device);
+      one.backward(dy);
+      two.backward(dy);
+      EXPECT_EQ(to_double(one.value()), to_double(two.value()));
+      for (size_t i = 0; i < a.size(); ++i) {
+        ASSERT_EQ(a[i].grad().defined(), b[i].grad().defined()) << i;
+        if (a[i].grad().defined()) {
+          EXPECT_LT(relative_error(to_double(a[i].grad()), to_double(b[i].grad())), 1e-6) << i;
+        }
+      }
+    }
+}
+
+// What --fast allows: the library's epilogues, where they take the shape, are within the approximation's 5e-4 (times
+// what the next layer sums).
+TEST(Mlp, ByTheTanhApproximationIsNearTheOracle) {
+  for (const Device device : devices())
+    for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 2e-3}, {DType::BF16, 2e-2}, {DType::F16, 4e-3}}) {
+      if (!device.is_cuda()) continue;
+      std::vector<Variable> exact, tanh;
+      for (const Shape& shape : {Shape{33, 16}, Shape{64, 16}, Shape{64}, Shape{16, 64}, Shape{16}}) {
+        const bool is_x = exact.empty();
+        const Tensor value = random_tensor(shape, 3 + exact.size(), is_x ? dtype : DType::F32, device);
+        exact.emplace_back(value, true);
+        tanh.emplace_back(value, true);
+      }
+      const Tensor dy = random_tensor({33, 16}, 9, dtype, device);
+      const auto run = [&](const std::vector<Variable>& v) {
+        const Variable y = mlp(v[0], v[1], v[2], v[3], v[4]);
+        y.backward(dy);
+        return to_double(y.value());
+      };
+      const Vector expected = run(exact);
+      cuda::set_arithmetic({.tanh_gelu = true});
+      const Vector got = run(tanh);
+      cuda::set_arithmetic({});
+      EXPECT_LT(relative_error(got, expected), tolerance) << dtype;
+      for (size_t i = 0; i < exact.size(); ++i)
+        EXPECT_LT(relative_error(to_double(tanh[i].grad()), to_double(exact[i].grad())), tolerance)
+            << i << ", " << dtype;
+    }
 }
 
 // Inference fuses what training keeps apart; both must be the same function. More rows than one block holds.

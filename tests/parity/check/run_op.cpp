@@ -114,6 +114,7 @@ const Ops& convolutions_and_norms() {
        }},
       {"linear", [](Inputs& in) { return linear(in("x"), in("w"), in.optional("bias")); }},
       {"linear_gelu", [](Inputs& in) { return linear_gelu(in("x"), in("w"), in("bias")); }},
+      {"mlp", [](Inputs& in) { return mlp(in("x"), in("w1"), in("bias1"), in("w2"), in("bias2")); }},
       {"batch_norm", run_batch_norm},
       {"concat_batch_norms", run_concat_batch_norms},
       {"batch_norm_inference",

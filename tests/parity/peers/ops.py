@@ -119,6 +119,11 @@ def products(most):
         o = OpCase(most, name, "linear_gelu")
         x, w = o.leaf("x", (*rows, n_in)), o.leaf("w", (n_out, n_in), 1.5 * (3 / n_in) ** 0.5)
         yield o.done(F.gelu(F.linear(x, w, o.leaf("bias", (n_out,)))))
+    for name, rows, n_in, hidden, n_out in (("odd", (3,), 5, 7, 4), ("convnext", (1, 7, 7), 96, 384, 96)):
+        o = OpCase(most, name, "mlp")
+        x, w1 = o.leaf("x", (*rows, n_in)), o.leaf("w1", (hidden, n_in), 1.5 * (3 / n_in) ** 0.5)
+        h = F.gelu(F.linear(x, w1, o.leaf("bias1", (hidden,))))
+        yield o.done(F.linear(h, o.leaf("w2", (n_out, hidden), (3 / hidden) ** 0.5), o.leaf("bias2", (n_out,))))
 
 
 def batch_norm(most, name, shape, gamma, residual, activation, training):
@@ -139,7 +144,20 @@ def batch_norm(most, name, shape, gamma, residual, activation, training):
     return o.done(y, **({"mean": mean, "variance": variance} if training else {}))
 
 
+def norms_side_by_side(most, name, shape, channels):
+    """A BatchNorm with gamma of the batch, a tensor as it is, and one without gamma of running moments."""
+    o = OpCase(most, name, "concat_batch_norms", {"epsilon": 1e-2, "activation": "relu"})
+    x = [o.leaf(f"x{i}", (*shape, c), 0.5, 0.3) for i, c in enumerate(channels)]
+    gamma0, beta0, beta2 = o.leaf("gamma0", channels[:1], 0.5, 1), o.leaf("beta0", channels[:1]), o.leaf("beta2", channels[2:])
+    mean, variance = o.fixed("mean2", channels[2:]), o.fixed("variance2", channels[2:], 0.4, 0.5)
+    first = F.relu(nhwc(F.batch_norm(nchw(x[0]), None, None, gamma0, beta0, True, 0.01, 1e-2)))
+    last = F.relu(nhwc(F.batch_norm(nchw(x[2]), mean, variance, None, beta2, False, 0.01, 1e-2)))
+    return o.done(torch.cat((first, x[1], last), dim=-1))
+
+
 def norms(most):
+    yield norms_side_by_side(most, "odd", (2, 3, 4), (5, 2, 3))
+    yield norms_side_by_side(most, "inception", (2, 5, 5), (32, 16, 64))
     for training in (True, False):
         yield batch_norm(most, "odd", (2, 3, 4, 5), True, False, "none", training)
         yield batch_norm(most, "few values", (3, 1, 1, 7), True, False, "none", training)
