@@ -1,6 +1,8 @@
 // cuDNN on the host: engines that are plain loops in double precision, run or recorded on the stream like a kernel.
 #include "cuda/cudnn_plans.h"
 
+#include <utility>
+
 #include "cuda/runtime.h"
 #include "tests/emulation/cudnn.h"
 #include "tests/emulation/runtime.h"
@@ -13,10 +15,22 @@ namespace {
 Cudnn which_cudnn = Cudnn::Missing;
 int64_t convolutions = 0;
 std::string last_engine;
+bool has_handle = false;
+void* bound_stream = nullptr;
+
+// A call of the library, where that answers with a status. Empty: it succeeded.
+std::string failure_of(const char* function) {
+  const int status = fault_in(function);
+  if (status == 0) return {};
+  return status == kCudnnExecutionFailed ? "CUDNN_STATUS_EXECUTION_FAILED" : str("status ", status, " of ", function);
+}
 
 }  // namespace
 
-void set_cudnn(Cudnn which) { which_cudnn = which; }
+void set_cudnn(Cudnn which) {
+  which_cudnn = which;
+  has_handle = false;
+}
 int64_t convolutions_by_cudnn() { return convolutions; }
 std::string last_engine_of_cudnn() { return last_engine; }
 
@@ -124,7 +138,14 @@ struct Engines::State {
 Engines::Engines(const ConvGraph& graph, const Rules&, Device) : state_(std::make_unique<State>()) {
   const Shape expected = ops::conv2d_shape(graph.x, graph.w, graph.spec);
   AVS_CHECK(Finding, graph.y == expected, text_of(graph), ": x and w give ", expected);
+  if (!emulation::has_handle) {
+    const std::string failure = emulation::failure_of("cudnnCreate");
+    AVS_CHECK(DeviceError, failure.empty(), "cuDNN: ", failure, " (making a handle)");
+    emulation::has_handle = true;
+  }
   state_->graph = graph;
+  state_->problem = emulation::failure_of("cudnnBackendFinalize");
+  if (!state_->problem.empty()) return;
   state_->names = engines_for(graph);
   state_->built.resize(state_->names.size());
 }
@@ -137,7 +158,10 @@ Engines::Engines(Engines&&) noexcept = default;
 const std::vector<std::string>& Engines::names() const { return state_->names; }
 const std::string& Engines::problem() const { return state_->problem; }
 bool Engines::compiled_at_run_time(size_t) const { return false; }
-bool Engines::build(size_t engine) { return state_->built[engine] = state_->names[engine] != kCannotBeBuilt; }
+bool Engines::build(size_t engine) {
+  state_->problem = emulation::failure_of("cudnnBackendFinalize");
+  return state_->built[engine] = state_->problem.empty() && state_->names[engine] != kCannotBeBuilt;
+}
 int64_t Engines::workspace_bytes(size_t) const { return kWorkspaceBytes; }
 
 void Engines::run(size_t engine, const Operands& operands, void* workspace, void* stream) const {
@@ -151,6 +175,12 @@ void Engines::run(size_t engine, const Operands& operands, void* workspace, void
   check_memory(text, "the result", parts.result);
   check_memory(text, "the workspace", space);
   if (g.bias) check_memory(text, "the bias", parts.bias);
+  const auto call = [](const char* function, const std::string& doing) {
+    const std::string failure = emulation::failure_of(function);
+    AVS_CHECK(DeviceError, failure.empty(), "cuDNN: ", failure, doing);
+  };
+  if (std::exchange(emulation::bound_stream, stream) != stream) call("cudnnSetStream", " (binding a stream)");
+  call("cudnnBackendExecute", str(" in ", text));
   const auto submit = [&](emulation::Work work) {
     check(static_cast<cudaError_t>(emulation::submit(static_cast<cudaStream_t>(stream), std::move(work), text)),
           "cuDNN");

@@ -14,6 +14,7 @@
 #include "tensor/ops/cast.h"
 #include "tests/emulation/gpu.h"
 #include "tests/emulation/machine.h"
+#include "tests/emulation/runtime.h"
 #include "tests/op_case.h"
 #include "tests/reference/conv2d.h"
 
@@ -104,6 +105,50 @@ TEST_F(CudnnStandIn, IsTimedOnceAndTheFastestEngineThatCanBeBuiltIsRemembered) {
   const int64_t before = emulation::convolutions_by_cudnn();
   EXPECT_EQ(ops::conv2d(x, w, {}, spec).to_vector(), first.to_vector());
   EXPECT_EQ(emulation::convolutions_by_cudnn() - before, 1);
+}
+
+// Where cuDNN fails before anything was chosen, another engine or our own kernel convolves; after that it is an error
+// that names the convolution, and the next one works.
+TEST_F(CudnnStandIn, AFailureOfAnyCallIsPassedOverOrNamesTheConvolution) {
+  emulation::set_cudnn(emulation::Cudnn::Choice);
+  constexpr int kFailed = emulation::kCudnnExecutionFailed;
+  int64_t width = 20;  // a shape that was not met before
+  const auto convolve_once = [&](int64_t w) {
+    const Tensor x = random_tensor({1, 3, w, 8}, 1, DType::F32, kGpu),
+                 filter = random_tensor({4, 1, 3, 8}, 2, DType::F32, kGpu);
+    const Vector y = to_double(ops::conv2d(x, filter, {}, {}));
+    const Vector expected = reference::conv2d(to_double(x), as_nhwc({1, 3, w, 8}), to_double(filter),
+                                              as_krsc({4, 1, 3, 8}), {}, Conv2dSpec{});
+    EXPECT_LT(relative_error(y, expected), 1e-6) << emulation::last_fault();
+  };
+  const auto by_cudnn = [&](const char* function, int after) {
+    emulation::set_fault({function, after, kFailed});
+    const int64_t before = emulation::convolutions_by_cudnn();
+    convolve_once(++width);
+    EXPECT_EQ(emulation::last_fault(), function);
+    return emulation::convolutions_by_cudnn() - before;
+  };
+  EXPECT_EQ(by_cudnn("cudnnBackendFinalize", 0), 0) << "no graph: our own kernel";
+  EXPECT_GT(by_cudnn("cudnnBackendFinalize", 2), 0) << "the slow engine could not be built";
+  EXPECT_EQ(emulation::last_engine_of_cudnn(), "eng3_loops");
+  EXPECT_GT(by_cudnn("cudnnBackendExecute", 0), 0) << "an engine failed while it was timed";
+  const auto message = [&](const char* function) {
+    emulation::set_fault({function, 0, kFailed});
+    return error_of<DeviceError>([&] { convolve_once(width); });
+  };
+  EXPECT_THAT(message("cudnnBackendExecute"),
+              testing::HasSubstr(str("cuDNN: CUDNN_STATUS_EXECUTION_FAILED in conv2d forward f32 x [1, 3, ", width)));
+  convolve_once(width);
+  emulation::set_cudnn(emulation::Cudnn::Choice);
+  ++width;
+  EXPECT_THAT(message("cudnnCreate"), testing::HasSubstr("CUDNN_STATUS_EXECUTION_FAILED (making a handle)"));
+  convolve_once(width);
+  Lanes lanes(kGpu);
+  lanes.enter(1);  // lane 0 is the stream as before
+  EXPECT_THAT(message("cudnnSetStream"), testing::HasSubstr("CUDNN_STATUS_EXECUTION_FAILED (binding a stream)"));
+  convolve_once(width);
+  lanes.join();
+  emulation::set_fault({});
 }
 
 // An engine belongs to a device, not to the stream on which it was first used.
