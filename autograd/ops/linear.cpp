@@ -41,13 +41,12 @@ Variable linear_gelu(const Variable& x, const Variable& w, const Variable& bias)
 }
 
 Variable mlp(const Variable& x, const Variable& w1, const Variable& bias1, const Variable& w2, const Variable& bias2) {
-  const std::vector<Variable> inputs{x, w1, bias1, w2, bias2};
-  if (!recording(inputs)) return linear(linear_gelu(x, w1, bias1), w2, bias2);
+  if (!recording({x, w1, bias1})) return linear(linear_gelu(x, w1, bias1), w2, bias2);  // no gradient goes through
   const LinearGeluResult hidden = ops::linear_gelu(x.value(), w1.value(), bias1.value());
   const Tensor y = ops::linear(hidden.y, w2.value(), bias2.value());
-  return record("mlp", inputs, y,
-                [first = save(x, w1), w2 = w2.value(), pre = hidden.pre, h = hidden.y](const Tensor& dy,
-                                                                                       const Needs& needs) mutable {
+  return record("mlp", {x, w1, bias1, w2, bias2}, y,
+                [first = save(x, w1), w2 = w2.value(), pre = hidden.pre, h = w2.requires_grad() ? hidden.y : Tensor()](
+                    const Tensor& dy, const Needs& needs) mutable {
                   std::vector<Tensor> all(5);
                   if (needs[3]) all[3] = ops::linear_backward_weight(h, w2.shape(), dy);
                   h = Tensor();

@@ -85,7 +85,8 @@ template <bool kRelu, bool kWrite>
 AVS_SIMD void gradient_sums_piece(const float* x, const float* y, const float* dy, const float* mean, int64_t elements,
                                   const Runs& runs, float* sum_g, float* sum_gx, float* g_out) {
   if (y == nullptr)
-    gradient_sums<false, false>(x, y, dy, mean, elements, runs, sum_g, sum_gx, g_out);
+    g_out != nullptr ? gradient_sums<false, true>(x, y, dy, mean, elements, runs, sum_g, sum_gx, g_out)
+                     : gradient_sums<false, false>(x, y, dy, mean, elements, runs, sum_g, sum_gx, g_out);
   else
     g_out != nullptr ? gradient_sums<true, true>(x, y, dy, mean, elements, runs, sum_g, sum_gx, g_out)
                      : gradient_sums<true, false>(x, y, dy, mean, elements, runs, sum_g, sum_gx, g_out);
@@ -224,15 +225,20 @@ Sides sides_of(const std::vector<BatchNormPart>& parts, const Tensor& outer) {
   return all;
 }
 
+enum class MeanAndVariance : uint8_t { OfThisBatch, Fixed };  // do they move with x?
+
+const Tensor& mean_of(const BatchNormPart& part, MeanAndVariance source) {
+  return source == MeanAndVariance::Fixed ? part.running_mean : part.mean;
+}
+
 void apply(const std::vector<BatchNormPart>& parts, const std::vector<std::vector<float>>& inverse_stds,
-           const Tensor& residual, Activation activation, Tensor& y) {
+           const Tensor& residual, Activation activation, MeanAndVariance source, Tensor& y) {
   const Sides all = sides_of(parts, y);
   std::vector<Affine> affines;
   for (size_t i = 0; i < parts.size(); ++i) {
     const int64_t c = channels_of(parts[i].x), fold = all.sides[i].fold;
     const std::vector<float> scale = gamma_times(parts[i].gamma, inverse_stds[i].data(), c);
-    const Tensor& mean = parts[i].mean.defined() ? parts[i].mean : parts[i].running_mean;
-    affines.push_back({repeated(mean.data<float>(), c, fold), repeated(scale.data(), c, fold),
+    affines.push_back({repeated(mean_of(parts[i], source).data<float>(), c, fold), repeated(scale.data(), c, fold),
                        repeated(parts[i].beta.data<float>(), c, fold)});
   }
   const float* added = residual.defined() ? residual.data<float>() : nullptr;
@@ -244,8 +250,6 @@ void apply(const std::vector<BatchNormPart>& parts, const std::vector<std::vecto
     });
   });
 }
-
-enum class MeanAndVariance : uint8_t { OfThisBatch, Fixed };  // do they move with x?
 
 // The gradients of what belongs to channels, from the sums; returns what dx needs. `inverse_std`: [c].
 InputGradient finish(const BatchNormPart& part, const Tensor& mean, const std::vector<float>& inverse_std,
@@ -274,12 +278,9 @@ void backward(const std::vector<BatchNormPart>& parts, const std::vector<std::ve
   const float* out = activation == Activation::Relu ? y.data<float>() : nullptr;
   const float* upstream = dy.data<float>();
   float* masked = dresidual.defined() ? dresidual.data<float>() : nullptr;
-  const auto mean_of = [&](size_t i) -> const Tensor& {
-    return source == MeanAndVariance::Fixed ? parts[i].running_mean : parts[i].mean;
-  };
   std::vector<std::vector<float>> means;
   for (size_t i = 0; i < parts.size(); ++i)
-    means.push_back(repeated(mean_of(i).data<float>(), channels_of(parts[i].x), all.sides[i].fold));
+    means.push_back(repeated(mean_of(parts[i], source).data<float>(), channels_of(parts[i].x), all.sides[i].fold));
   const int64_t channels = all.rows.width / all.rows.fold;
   const std::vector<double> sums =
       sum_over_rows(all.rows, channels, 2, [&](int64_t begin, int64_t elements, float* piece) {
@@ -293,8 +294,8 @@ void backward(const std::vector<BatchNormPart>& parts, const std::vector<std::ve
   std::vector<InputGradient> inputs;
   for (size_t i = 0; i < parts.size(); ++i) {
     const double* const sum = sums.data() + all.sides[i].begin;
-    inputs.push_back(
-        finish(parts[i], mean_of(i), inverse_stds[i], sum, sum + channels, all.sides[i].fold, source, gradients[i]));
+    inputs.push_back(finish(parts[i], mean_of(parts[i], source), inverse_stds[i], sum, sum + channels,
+                            all.sides[i].fold, source, gradients[i]));
   }
   if (masked != nullptr) {  // g is in memory: no need to read y and dy again
     upstream = masked;
@@ -337,7 +338,7 @@ void batch_norm(std::vector<BatchNormPart>& parts, const Tensor& residual, Batch
     move_running(part.running_mean, statistics.mean, 1.0, double{spec.new_value_weight});
     move_running(part.running_variance, statistics.variance, correction, double{spec.new_value_weight});
   }
-  apply(parts, batch_inverse_stds(parts), residual, spec.activation, y);
+  apply(parts, batch_inverse_stds(parts), residual, spec.activation, MeanAndVariance::OfThisBatch, y);
 }
 
 void batch_norm_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy, BatchNormSpec spec,
@@ -348,7 +349,7 @@ void batch_norm_backward(const std::vector<BatchNormPart>& parts, const Tensor& 
 
 void batch_norm_inference(const std::vector<BatchNormPart>& parts, const Tensor& residual, BatchNormSpec spec,
                           Tensor& y) {
-  apply(parts, running_inverse_stds(parts, spec.epsilon), residual, spec.activation, y);
+  apply(parts, running_inverse_stds(parts, spec.epsilon), residual, spec.activation, MeanAndVariance::Fixed, y);
 }
 
 void batch_norm_inference_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy,

@@ -39,6 +39,7 @@ void check_part(const char* op, const BatchNormPart& part, Running running) {
 void check_forward(const char* op, const Parts& parts, const Tensor& residual, const BatchNormSpec& spec,
                    const Tensor& y) {
   check_spec(op, spec);
+  AVS_CHECK(ShapeError, !parts.empty(), op, ": no parts given");
   for (const BatchNormPart& part : parts) {
     check_part(op, part, Running::Read);
     check_per_channel(op, part.x, "beta", part.beta);
@@ -51,8 +52,8 @@ void check_forward(const char* op, const Parts& parts, const Tensor& residual, c
 void check_backward(const char* op, const Parts& parts, const Tensor& y, const Tensor& dy, const BatchNormSpec& spec,
                     Running running, std::vector<BatchNormPartGradients>& gradients, const Tensor& dresidual) {
   check_spec(op, spec);
-  AVS_CHECK(ShapeError, gradients.size() == parts.size(), op, ": ", parts.size(), " parts, but ", gradients.size(),
-            " gradients to write");
+  AVS_CHECK(ShapeError, !parts.empty() && gradients.size() == parts.size(), op, ": ", parts.size(), " parts, but ",
+            gradients.size(), " gradients to write");
   for (size_t i = 0; i < parts.size(); ++i) {
     const Tensor& x = parts[i].x;
     check_part(op, parts[i], running);
@@ -67,6 +68,9 @@ void check_backward(const char* op, const Parts& parts, const Tensor& y, const T
     dx = Tensor::empty(x.shape(), x.dtype(), x.device());
     if (!dbeta.defined()) dbeta = Tensor::empty(channels, DType::F32, x.device());
     if (!dgamma.defined() && parts[i].gamma.defined()) dgamma = Tensor::empty(channels, DType::F32, x.device());
+    check_per_channel(op, x, "dbeta", dbeta);
+    if (dgamma.defined()) check_per_channel(op, x, "dgamma", dgamma);
+    AVS_CHECK(ShapeError, dgamma.defined() == parts[i].gamma.defined(), op, ": dgamma without gamma");
   }
   if (dresidual.defined()) check_alike(op, "dy", dy, "dresidual", dresidual);
 }

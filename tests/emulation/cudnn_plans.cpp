@@ -30,6 +30,7 @@ std::string failure_of(const char* function) {
 void set_cudnn(Cudnn which) {
   which_cudnn = which;
   has_handle = false;
+  bound_stream = nullptr;
 }
 int64_t convolutions_by_cudnn() { return convolutions; }
 std::string last_engine_of_cudnn() { return last_engine; }

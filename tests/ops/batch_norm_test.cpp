@@ -255,8 +255,12 @@ OpCase parts_case(const std::vector<int64_t>& channels, Moments moments, const V
 TEST(BatchNorm, OfPartsIsThatOfTheirConcat) {
   for (const Device device : devices())
     for (const Moments moments : {Moments::OfBatch, Moments::Running})
-      for (const std::vector<int64_t>& channels :
-           {std::vector<int64_t>{4, 8}, {3, 1, 5}, {8, 8, 8, 8}, {12, 64}, {1, 2, 1, 2, 1, 2, 1, 2, 1, 2}})
+      for (const std::vector<int64_t>& channels : {std::vector<int64_t>{4, 8},
+                                                   {3, 1, 5},
+                                                   {8, 8, 8, 8},
+                                                   {12, 64},
+                                                   {1, 2, 1, 2, 1, 2, 1, 2, 1, 2},
+                                                   std::vector<int64_t>(9, 4)})
         for (const Variant& variant : kVariants) check_op(parts_case(channels, moments, variant), device);
 }
 
@@ -299,7 +303,8 @@ TEST(BatchNorm, WritesItsPartOfAConcat) {
 TEST(BatchNorm, OfPartsFollowsTheWholeInEveryType) {
   for (const Device device : devices())
     for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 1e-6}, {DType::BF16, 5e-3}, {DType::F16, 1e-3}})
-      for (const std::vector<int64_t>& channels : {std::vector<int64_t>{16, 32, 16}, {5, 12}}) {
+      for (const std::vector<int64_t>& channels :
+           {std::vector<int64_t>{16, 32, 16}, {5, 12}, std::vector<int64_t>(10, 8)}) {
         if (!device.is_cuda() && dtype != DType::F32) continue;
         const int64_t rows = 1501;
         std::vector<Variable> parts, copies;
