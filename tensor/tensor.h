@@ -1,5 +1,5 @@
 // A dense tensor: shared memory, a shape and a type. Copying a Tensor copies a handle, never elements; clone() copies
-// elements. There are no strides: transposes are ops, and a view is always a contiguous piece of its storage.
+// elements. There are no strides: products read a matrix in either order, and a view is always a contiguous piece of its storage.
 #pragma once
 
 #include <memory>

@@ -8,14 +8,9 @@
 #include <cstdint>
 #include <span>
 
-namespace avs {
+#include "tensor/resize_box.h"
 
-struct Box {
-  double x = 0, y = 0, width = 0, height = 0;  // in input pixels; may begin between two pixels
-};
-struct PictureSize {
-  int64_t height, width;
-};
+namespace avs {
 
 // in: u8 [in_size.height, in_size.width, 3]; out: f32 [out_size.height, out_size.width, 3], values 0..255, not rounded.
 // ShapeError: an empty size, or a box that is empty or leaves the picture.

@@ -33,7 +33,7 @@ struct Batch {
 };
 
 enum class Order : uint8_t { Sequential, Shuffled };
-// How pixels are given: bytes travel faster to a GPU. The values are the same, where a GPU resizes to rounding.
+// How pixels are given: bytes travel faster to a GPU. The values are the same, and to rounding where a GPU resizes.
 enum class Pixels : uint8_t {
   Floats,
   BytesWherePossible,    // where nobody resizes

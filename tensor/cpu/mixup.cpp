@@ -3,10 +3,10 @@
 #include "tensor/ops/mixup.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "tensor/parallel.h"
+#include "tensor/resize_box.h"
 
 namespace avs::cpu {
 namespace {
@@ -60,69 +60,30 @@ void mixup_as(const T* x, const int32_t* first, const int32_t* second, const flo
 
 // ---- boxes of pictures ----
 
-struct Taps {  // an output pixel is a weighted sum of neighbours
-  int64_t first = 0;
-  std::vector<float> weights = {};
-};
-
-// Along one axis, for each of `count` output pixels (vision/resize.h).
-std::vector<Taps> taps_of(double begin, double length, int64_t extent, int64_t count) {
-  const double scale = length / static_cast<double>(count), reach = std::max(1.0, scale);
-  const double low = std::max(0.0, std::floor(begin)),
-               high = std::min(static_cast<double>(extent), std::ceil(begin + length));
-  std::vector<Taps> all;
-  for (int64_t i = 0; i < count; ++i) {
-    const double centre = begin + (static_cast<double>(i) + 0.5) * scale;
-    const double first = std::max(low, std::floor(centre - reach + 0.5));
-    const double last = std::min(high, std::floor(centre + reach + 0.5));
-    Taps taps{static_cast<int64_t>(first)};
-    double sum = 0;
-    for (double j = first; j < last; ++j) sum += std::max(0.0, 1 - std::abs(j + 0.5 - centre) / reach);
-    for (double j = first; j < last; ++j)
-      taps.weights.push_back(static_cast<float>(std::max(0.0, 1 - std::abs(j + 0.5 - centre) / reach) / sum));
-    all.push_back(std::move(taps));
-  }
-  return all;
-}
-
-// y [h, w, c] = share * the box, or y + that.
-void add_box(const uint8_t* picture, const Shape& shape, const float* box, float share, const PictureBoxes& size,
-             bool adds, float* y) {
-  const int64_t c = shape[3];
-  const std::vector<Taps> down = taps_of(box[1], box[3], shape[1], size.height);
-  std::vector<Taps> across = taps_of(box[0], box[2], shape[2], size.width);
-  if (box[4] != 0) std::reverse(across.begin(), across.end());
-  for (const Taps& rows : down)
-    for (const Taps& columns : across)
-      for (int64_t k = 0; k < c; ++k, ++y) {
-        float sum = 0;
-        for (size_t j = 0; j < rows.weights.size(); ++j) {
-          const uint8_t* from = picture + ((rows.first + static_cast<int64_t>(j)) * shape[2] + columns.first) * c + k;
-          float line = 0;
-          for (size_t i = 0; i < columns.weights.size(); ++i, from += c)
-            line += columns.weights[i] * static_cast<float>(*from);
-          sum += rows.weights[j] * line;
-        }
-        *y = (adds ? *y : 0.0f) + share * sum;
-      }
-}
-
 void mix_boxes(const Tensor& x, const int32_t* first, const int32_t* second, const float* lambda,
                const MixupOutput& output, Tensor& y) {
-  const int64_t picture = x.size() / x.shape()[0], sample = y.size() / y.shape()[0];
-  const auto* const pixels = x.data<uint8_t>();
-  const float* const boxes = output.resized.boxes.data<float>();
-  float* const to = y.data<float>();
+  const int64_t n = x.shape()[0], c = x.shape()[3], picture = x.size() / n, sample = y.size() / y.shape()[0];
+  const PictureSize stored{x.shape()[1], x.shape()[2]}, wanted{output.resized.height, output.resized.width};
+  const auto box_of = [boxes = output.resized.boxes.data<float>()](int64_t i) {
+    const float* const b = boxes + 5 * i;
+    return Box{b[0], b[1], b[2], b[3]};
+  };
+  for (int64_t i = 0; i < n; ++i) check_box(stored, box_of(i), wanted);
+  const auto resize = [&](int64_t i, float* to) {
+    const bool mirrored = output.resized.boxes.data<float>()[5 * i + 4] != 0;
+    resize_box(x.data<uint8_t>() + i * picture, stored, c, box_of(i), mirrored ? Mirrored::LeftRight : Mirrored::No,
+               wanted, to);
+  };
   parallel_for(y.shape()[0], 1, [&](int64_t begin, int64_t end) {
+    std::vector<float> other(static_cast<size_t>(sample));
     for (int64_t r = begin; r < end; ++r) {
-      float* const out = to + r * sample;
-      const auto add = [&](int32_t from, float share, bool adds) {
-        add_box(pixels + from * picture, x.shape(), boxes + from * int64_t{5}, share, output.resized, adds, out);
-      };
-      add(first[r], lambda[r], false);
-      if (lambda[r] != 1.0f) add(second[r], 1.0f - lambda[r], true);
-      if (output.scale.defined())
-        scale_pixels(output.scale.data<float>(), output.shift.data<float>(), x.shape()[3], sample, out);
+      float* const out = y.data<float>() + r * sample;
+      resize(first[r], out);
+      if (lambda[r] != 1.0f) {
+        resize(second[r], other.data());
+        mix_floats(out, other.data(), lambda[r], sample, out);
+      }
+      if (output.scale.defined()) scale_pixels(output.scale.data<float>(), output.shift.data<float>(), c, sample, out);
     }
   });
 }

@@ -272,7 +272,7 @@ TEST_F(LoaderTest, GivesPicturesAndBoxesThatResizeToTheSameSamples) {
           ops::mixup(got->inputs, index, index, Tensor::full({n}, 1.0f), MixupOutput{.resized = got->resized});
       ASSERT_EQ(y.shape(), expected->inputs.shape());
       const std::vector<float> a = y.to_vector(), b = expected->inputs.to_vector();
-      for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-3) << i;
+      ASSERT_EQ(a, b);
       for (int64_t i = 0; i < n; ++i) mirrored += got->resized.boxes.to_vector()[static_cast<size_t>(5 * i + 4)] != 0;
     }
     EXPECT_FALSE(pictures.next().has_value());

@@ -181,6 +181,21 @@ TEST(Mixup, WithLambdaOneCopiesWhateverTheOtherSampleHolds) {
   }
 }
 
+TEST(Mixup, RefusesBoxesThatAreNoneOfThePictures) {
+  const Tensor x = Tensor::zeros({1, 4, 6, 3}, DType::U8), lambda = Tensor::full({1}, 1.0f);
+  const auto message = [&](const Tensor& pictures, const PictureBoxes& resized) {
+    return error_of<ShapeError>(
+        [&] { ops::mixup(pictures, index_tensor({0}), index_tensor({0}), lambda, MixupOutput{.resized = resized}); });
+  };
+  const Tensor whole = to_tensor({0, 0, 6, 4, 0}, {1, 5});
+  EXPECT_THAT(message(Tensor::zeros({1, 4, 6, 3}), {whole, 2, 2}), testing::HasSubstr("boxes are of pixels u8"));
+  EXPECT_THAT(message(x, {to_tensor({0, 0, 6, 4}, {1, 4}), 2, 2}), testing::HasSubstr("boxes must be [1, 5] on cpu"));
+  EXPECT_THAT(message(x, {whole, 0, 2}), testing::HasSubstr("to 0 x 2"));
+  EXPECT_THAT(message(x, {to_tensor({3, 0, 4, 4, 0}, {1, 5}), 2, 2}),
+              testing::HasSubstr("the box leaves the picture: from (3, 0), 4 x 4, of 6 x 4 pixels"));
+  EXPECT_THAT(message(x, {to_tensor({0, 0, NAN, 4, 0}, {1, 5}), 2, 2}), testing::HasSubstr("the box leaves"));
+}
+
 TEST(Mixup, RefusesSamplesThatAreNotThere) {
   const Tensor x = Tensor::zeros({3, 2}), lambda = Tensor::zeros({1});
   EXPECT_THAT(error_of<ShapeError>([&] { ops::mixup(x, index_tensor({0}), index_tensor({3}), lambda); }),

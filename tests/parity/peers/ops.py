@@ -148,7 +148,8 @@ def norms_side_by_side(most, name, shape, channels):
     """A BatchNorm with gamma of the batch, a tensor as it is, and one without gamma of running moments."""
     o = OpCase(most, name, "concat_batch_norms", {"epsilon": 1e-2, "activation": "relu"})
     x = [o.leaf(f"x{i}", (*shape, c), 0.5, 0.3) for i, c in enumerate(channels)]
-    gamma0, beta0, beta2 = o.leaf("gamma0", channels[:1], 0.5, 1), o.leaf("beta0", channels[:1]), o.leaf("beta2", channels[2:])
+    gamma0, beta0 = o.leaf("gamma0", channels[:1], 0.5, 1), o.leaf("beta0", channels[:1])
+    beta2 = o.leaf("beta2", channels[2:])
     mean, variance = o.fixed("mean2", channels[2:]), o.fixed("variance2", channels[2:], 0.4, 0.5)
     first = F.relu(nhwc(F.batch_norm(nchw(x[0]), None, None, gamma0, beta0, True, 0.01, 1e-2)))
     last = F.relu(nhwc(F.batch_norm(nchw(x[2]), mean, variance, None, beta2, False, 0.01, 1e-2)))
