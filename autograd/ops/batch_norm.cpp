@@ -56,9 +56,7 @@ Group split(const std::vector<Variable>& x, const Variable& gamma, const Variabl
                            .gamma = mine(gamma.value()),
                            .beta = mine(beta.value()),
                            .running_mean = mine(running.mean),
-                           .running_variance = mine(running.variance),
-                           .mean = {},
-                           .inverse_std = {}});
+                           .running_variance = mine(running.variance)});
     first += c;
   }
   return group;

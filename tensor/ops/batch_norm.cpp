@@ -106,13 +106,8 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& b
                            Tensor& running_mean, Tensor& running_variance, BatchNormSpec spec) {
   check_rows("batch_norm", "x", x);
   if (residual.defined()) check_whole("batch_norm", x, "residual", residual);
-  Parts parts{{.x = x,
-               .gamma = gamma,
-               .beta = beta,
-               .running_mean = running_mean,
-               .running_variance = running_variance,
-               .mean = {},
-               .inverse_std = {}}};
+  Parts parts{
+      {.x = x, .gamma = gamma, .beta = beta, .running_mean = running_mean, .running_variance = running_variance}};
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   batch_norm_parts(parts, residual, spec, y);
   return {y, parts[0].mean, parts[0].inverse_std};
@@ -121,14 +116,7 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& b
 BatchNormGradients batch_norm_backward(const Tensor& x, const Tensor& y, const Tensor& gamma, const Tensor& mean,
                                        const Tensor& inverse_std, const Tensor& dy, Residual residual,
                                        BatchNormSpec spec) {
-  return backward_of_whole("batch_norm_backward",
-                           {{.x = x,
-                             .gamma = gamma,
-                             .beta = {},
-                             .running_mean = {},
-                             .running_variance = {},
-                             .mean = mean,
-                             .inverse_std = inverse_std}},
+  return backward_of_whole("batch_norm_backward", {{.x = x, .gamma = gamma, .mean = mean, .inverse_std = inverse_std}},
                            y, dy, residual, spec, batch_norm_parts_backward);
 }
 
@@ -137,14 +125,8 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& gamma, const Tensor& 
   check_rows("batch_norm_inference", "x", x);
   if (residual.defined()) check_whole("batch_norm_inference", x, "residual", residual);
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  batch_norm_parts_inference({{.x = x,
-                               .gamma = gamma,
-                               .beta = beta,
-                               .running_mean = mean,
-                               .running_variance = variance,
-                               .mean = {},
-                               .inverse_std = {}}},
-                             residual, spec, y);
+  batch_norm_parts_inference(
+      {{.x = x, .gamma = gamma, .beta = beta, .running_mean = mean, .running_variance = variance}}, residual, spec, y);
   return y;
 }
 
@@ -152,14 +134,8 @@ BatchNormGradients batch_norm_inference_backward(const Tensor& x, const Tensor& 
                                                  const Tensor& mean, const Tensor& variance, const Tensor& dy,
                                                  Residual residual, BatchNormSpec spec) {
   return backward_of_whole("batch_norm_inference_backward",
-                           {{.x = x,
-                             .gamma = gamma,
-                             .beta = {},
-                             .running_mean = mean,
-                             .running_variance = variance,
-                             .mean = {},
-                             .inverse_std = {}}},
-                           y, dy, residual, spec, batch_norm_parts_inference_backward);
+                           {{.x = x, .gamma = gamma, .running_mean = mean, .running_variance = variance}}, y, dy,
+                           residual, spec, batch_norm_parts_inference_backward);
 }
 
 // ---- several side by side ----

@@ -40,9 +40,9 @@ struct BatchNormResult {
 struct BatchNormPart {
   Tensor x;
   int64_t first = 0;
-  Tensor gamma, beta;
-  Tensor running_mean, running_variance;
-  Tensor mean, inverse_std;  // of this batch: made in training, read by its backward
+  Tensor gamma = {}, beta = {};
+  Tensor running_mean = {}, running_variance = {};
+  Tensor mean = {}, inverse_std = {};  // of this batch: made in training, read by its backward
 };
 struct BatchNormGradients {
   Tensor dx, dgamma, dbeta;  // dgamma is undefined where gamma is

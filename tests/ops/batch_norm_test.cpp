@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "tensor/ops/concat.h"
 #include "tensor/parallel.h"
 #include "tests/op_case.h"
 #include "tests/reference/batch_norm.h"
@@ -336,6 +337,37 @@ TEST(BatchNorm, OfPartsFollowsTheWholeInEveryType) {
       }
 }
 
+// What the header promises of the forms for parts beyond what our networks ask: dresidual where there is no ReLU, and
+// running moments also from parts that have a batch's.
+TEST(BatchNorm, OfPartsDoesWhatItIsAskedForAlone) {
+  const Tensor x = random_tensor({6, 3}, 1, DType::F32, kCpu), wide_dy = random_tensor({6, 5}, 2, DType::F32, kCpu);
+  for (const Device device : devices()) {
+    const auto filled = [&](float value) { return Tensor::full({3}, value, device); };
+    std::vector<BatchNormPart> parts{{.x = x.to(device),
+                                      .first = 2,
+                                      .gamma = filled(1.5f),
+                                      .beta = filled(0.25f),
+                                      .running_mean = filled(0.5f),
+                                      .running_variance = filled(2.0f)}};
+    Tensor y = Tensor::zeros({6, 5}, DType::F32, device), inference = y.clone();
+    ops::batch_norm_parts_inference(parts, {}, {}, inference);
+    ops::batch_norm_parts(parts, {}, {.new_value_weight = 0.0f}, y);
+    Tensor again = Tensor::zeros({6, 5}, DType::F32, device);
+    ops::batch_norm_parts_inference(parts, {}, {}, again);
+    EXPECT_EQ(to_double(again), to_double(inference)) << device;
+    EXPECT_NE(to_double(y), to_double(inference)) << device;
+
+    std::vector<BatchNormPartGradients> alone(1), with_residual(1);
+    Tensor none, dresidual = Tensor::zeros({6, 5}, DType::F32, device);
+    const Tensor dy = wide_dy.to(device);
+    ops::batch_norm_parts_backward(parts, {}, dy, {}, alone, none);
+    ops::batch_norm_parts_backward(parts, {}, dy, {}, with_residual, dresidual);
+    EXPECT_EQ(to_double(with_residual[0].dx), to_double(alone[0].dx)) << device;
+    EXPECT_EQ(to_double(ops::slice_channels(dresidual, 2, 3)), to_double(ops::slice_channels(dy, 2, 3))) << device;
+    EXPECT_EQ(to_double(ops::slice_channels(dresidual, 0, 2)), Vector(12, 0.0)) << device;
+  }
+}
+
 TEST(BatchNorm, KeepsTheVarianceOfChannelsFarFromZero) {
   Vector x = reference::random_vector(5000, 3);
   for (double& v : x) v = static_cast<double>(static_cast<float>(v + 1000.0));
@@ -431,14 +463,8 @@ TEST(BatchNorm, RefusesWhatDoesNotFit) {
               testing::HasSubstr("batch_norm_backward: y is undefined"));
   EXPECT_THAT(error_of<ShapeError>([&] {
                 Tensor y = Tensor::zeros({4, 5});
-                std::vector<BatchNormPart> parts{{.x = x,
-                                                  .first = 3,
-                                                  .gamma = {},
-                                                  .beta = beta,
-                                                  .running_mean = mean,
-                                                  .running_variance = variance,
-                                                  .mean = {},
-                                                  .inverse_std = {}}};
+                std::vector<BatchNormPart> parts{
+                    {.x = x, .first = 3, .beta = beta, .running_mean = mean, .running_variance = variance}};
                 ops::batch_norm_parts(parts, {}, {}, y);
               }),
               testing::HasSubstr("batch_norm: x [4, 3] cannot be channels 3 to 6 of y [4, 5]"));
@@ -446,6 +472,19 @@ TEST(BatchNorm, RefusesWhatDoesNotFit) {
                 batch_norm({Variable(x), Variable(x)}, {}, Variable(beta), {}, {mean, variance}, Moments::OfBatch, {});
               }),
               testing::HasSubstr("2 parts have 6 channels together, gamma, beta or the running moments are [3]"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                std::vector<BatchNormPart> none;
+                Tensor y;
+                ops::batch_norm_parts(none, {}, {}, y);
+              }),
+              testing::HasSubstr("batch_norm: no parts given"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                std::vector<BatchNormPartGradients> gradients{{{}, Tensor::zeros({3}), {}}};
+                Tensor no_residual;
+                const std::vector<BatchNormPart> parts{{.x = x, .mean = mean, .inverse_std = variance}};
+                ops::batch_norm_parts_backward(parts, {}, x, {}, gradients, no_residual);
+              }),
+              testing::HasSubstr("batch_norm_backward: dgamma without gamma"));
 }
 
 }  // namespace
