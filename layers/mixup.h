@@ -1,13 +1,13 @@
 // Mixup (Zhang et al. 2018): training on convex combinations of samples and, with the same weights, of their labels.
 //
-//   Author   the first author's published scripts [A]: the batch is cut into two halves; row i of the first half is
-//   mixed
-//            with row i of the second, once with lambda ~ Beta(alpha, alpha), alpha = 0.4, and once with lambda ~ U(0,
-//            1), one lambda per pair; the network trains on both mixes together with the originals: n rows become 2n
-//            (an odd last row only stays itself)
+//   Author   the batch is cut into two halves; row i of the first is mixed with row i of the second, once with
+//            lambda ~ Beta(alpha, alpha), alpha = 0.4, and once with lambda ~ U(0, 1), one lambda per pair. The network
+//            trains on both mixes and the originals: n rows become 2n (an odd last row only stays itself). The first
+//            author's published script adds both mixes with 1 - lambda, 3n rows (docs/paper.md#training).
+//
 //   Beta     the plain scheme: every row is mixed with another row of a shuffle of the batch, lambda ~ Beta(alpha,
-//   alpha),
-//            one lambda per row; n rows stay n
+//            alpha), one lambda per row; n rows stay n
+//
 //   None     the batch as it is
 //
 // A plan says who is mixed with whom; ops::mixup carries it out for inputs (spectrograms, pixels, embeddings) and for

@@ -9,7 +9,7 @@
 //
 //   x ──┬─ 7x7 depthwise ─ LayerNorm ─ Linear x4 ─ GELU ─ Linear ─ layer scale ──(+)── y
 //       └──────────────────────────────────────────────────────────────────────┘
-//       `depthwise` and `norm` are one op, `expand` and GELU are one, the scale and the sum are one.
+//       `depthwise` and `norm` are one op, `expand`, GELU and `project` are one (mlp), the scale and the sum are one.
 //
 // Names here → Keras ("convnext_tiny_" in front) → torchvision (`features.`):
 //   stem.conv, stem.norm           stem_stem_conv, stem_stem_layernorm                0.0, 0.1

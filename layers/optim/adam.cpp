@@ -101,7 +101,7 @@ void Adam::limit_gradient_norm() {
       static_cast<double>(scaling_.view(3, {1}).item());  // they still are multiples of the loss scale
   const double norm = factor * std::sqrt(static_cast<double>(ops::sum_squares(gradients).item()));
   if (norm <= options_.max_gradient_norm) return;
-  // g + (s - 1) g = s g, with the one in-place update the engine has: average = decay * average + (1 - decay) * value.
+  // The moving average of the gradients with zeros multiplies them by s in place: s g + (1 - s) 0.
   const float scale = static_cast<float>(options_.max_gradient_norm / norm);
   ops::ema(gradients, Tensor::zeros({gradients.size()}, DType::F32, gradients.device()), scale);
 }

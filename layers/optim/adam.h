@@ -1,6 +1,6 @@
 // Adam over a ParameterArena, with L2 on the decaying part only. The formula and the two places of epsilon stand in
-// tensor/ops/adam.h; the defaults are PAPER section 5's: learning rate 1e-4 (given per step), L2 1e-4 added to the
-// gradient, Keras' epsilon 1e-7 outside the corrected root.
+// tensor/ops/adam.h; the defaults are those of docs/paper.md#training: learning rate 1e-4 (given per step), L2 1e-4 added to
+// the gradient, Keras' epsilon 1e-7 on the uncorrected root.
 #pragma once
 
 #include "layers/optim/parameter_arena.h"

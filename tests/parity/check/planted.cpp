@@ -140,7 +140,7 @@ std::vector<Mistake> of_networks() {
 std::vector<Mistake> of_steps() {
   const std::string row = "ten steps";
   return {
-      {"the other epsilon", row, "Adam's epsilon inside Keras' form for PyTorch's, and the reverse",
+      {"the other epsilon", row, "Adam's epsilon in Keras' form for PyTorch's, and the reverse",
        [](Case& c) { return flip(c.spec.at("adam"), "placement", "hat", "corrected"); }},
       {"no L2", row, "the penalty left out of the gradient", [](Case& c) { return set(c.spec.at("adam"), "l2", 0); }},
       {"statistics that follow faster", row, "BatchNorm's running statistics with PyTorch's default momentum",
@@ -163,7 +163,7 @@ std::vector<Mistake> of_rules() {
        [](Case& c) { return set(c.spec, "alpha", 1.0); }},
       {"another seed", "mixup", "partners and lambdas of another seed",
        [](Case& c) { return set(c.spec, "seed", c.spec.at("seed").get<int>() + 1); }},
-      {"the other epsilon, one step", "Adam", "epsilon inside Keras' form for PyTorch's, and the reverse",
+      {"the other epsilon, one step", "Adam", "epsilon in Keras' form for PyTorch's, and the reverse",
        [](Case& c) { return flip(c.spec, "placement", "hat", "corrected"); }},
       {"the step miscounted", "Adam", "the bias correction of the step after",
        [](Case& c) { return set(c.spec, "t", c.spec.at("t").get<int>() + 1); }},

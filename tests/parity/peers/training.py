@@ -192,7 +192,7 @@ def decays(name):
 
 
 class KerasAdam:
-    """Keras' Adam (epsilon outside the corrected root) over torch tensors, by Keras itself."""
+    """Keras' Adam (epsilon added to the uncorrected root) over torch tensors, by Keras itself."""
 
     def __init__(self, parameters, rate, epsilon, l2):
         import keras
