@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <regex>
 #include <set>
 
 #include "tests/structure/source_tree.h"
@@ -9,8 +10,8 @@
 namespace avs::structure {
 namespace {
 
-const std::set<std::string> kShared = {"activation"};  // headers in tensor/ops that are no op
-const std::set<std::string> kWithoutGradient = {"adam", "cast", "mixup", "reduce"};
+const std::set<std::string> kShared = {"activation"};                      // headers in tensor/ops that are no op
+const std::set<std::string> kNeverRecorded = {"adam", "mixup", "reduce"};  // ops that autograd/functions.h leaves out
 
 std::vector<std::string> stems() {
   std::vector<std::string> found;
@@ -29,11 +30,28 @@ TEST(Inventory, EveryOpHasAllOfItsFiles) {
     std::vector<std::string> files = {"tensor/ops/" + stem + ".cpp", "tensor/cpu/" + stem + ".cpp",
                                       "tests/ops/" + stem + "_test.cpp", "tests/reference/" + stem + ".h",
                                       "bench/ops/" + stem + "_bench.cpp"};
-    if (!kWithoutGradient.contains(stem)) files.push_back("autograd/ops/" + stem + ".cpp");
+    if (!kNeverRecorded.contains(stem)) files.push_back("autograd/ops/" + stem + ".cpp");
+    // conv2d.cpp and linear.cpp choose between kernels, which lie beside them.
+    files.push_back("cuda/" + stem + (exists("cuda/" + stem + ".cpp") ? ".cpp" : ".cu"));
     for (const std::string& file : files)
       if (!exists(file)) missing.push_back(stem + " lacks " + file);
   }
   EXPECT_TRUE(missing.empty()) << listed(missing);
+}
+
+TEST(Inventory, EveryRecordedOpIsDeclaredForLayers) {
+  std::vector<std::string> missing;
+  for (const SourceFile& file : source_files()) {
+    if (file.path != "autograd/functions.h") continue;
+    for (const std::string& stem : stems()) {
+      const std::regex declaration("^Variable (log_)?" + stem + "\\(");
+      const bool declared =
+          std::ranges::any_of(file.code, [&](const std::string& line) { return std::regex_search(line, declaration); });
+      if (declared == kNeverRecorded.contains(stem)) missing.push_back(stem);
+    }
+  }
+  EXPECT_TRUE(missing.empty()) << "autograd/functions.h lacks, or kNeverRecorded names for nothing:\n"
+                               << listed(missing);
 }
 
 TEST(Inventory, EveryFileOfAnOpBelongsToOne) {
