@@ -1,4 +1,4 @@
-// A backbone: one of the five networks of Phase I (PAPER section 1). All of them end alike:
+// A backbone: one of the five networks of Phase I (docs/paper.md#what-it-does). All of them end alike:
 //
 //   body ─ global average pool ─ FC(1024) ─ ReLU ─ dropout ─ FC(classes)
 //            `pool` [n, features]  `fc1024` [n, 1024]        `logits` [n, classes]

@@ -1,5 +1,5 @@
-// The fusion network of Phase II (PAPER section 6): embeddings of frozen backbones in, class scores out. With x_i the
-// embedding of backbone i, [n, D], and `*` element-wise with a learned w_i of D values:
+// The fusion network of Phase II (docs/paper.md#fusions): embeddings of frozen backbones in, class scores out. With
+// x_i the embedding of backbone i, [n, D], and `*` element-wise with a learned w_i of D values:
 //
 //   f1, f4:  e = sum over all i of w_i * x_i + b                                                   [n, D]
 //   f2, f5:  A = sum over sound of w_i * x_i + bA,  V = sum over pictures of w_i * x_i + bV,

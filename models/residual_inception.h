@@ -1,4 +1,4 @@
-// The sound network (PAPER section 3, a reconstruction): five residual stages of inception convolutions.
+// The sound network (docs/paper.md#sound-branch: a reconstruction): five residual stages of inception convolutions.
 //
 //   input [n, 128, 704, 6] ─ BatchNorm ─ stage(64) ─ stage(128) ─ stage(256) ─ stage(512) ─ stage(1024) ─ global pool
 //
@@ -6,7 +6,7 @@
 //                 └─ 1x1 conv(C) ─ BN ───────────────────────────────┘
 //   inception(C): concat of 1x1, 3x3, 1x4, 4x1 convolutions, C/4 channels each, Keras' "same" padding
 //
-// 11,871,894 parameters with the head of ten classes at width 1, of which 10,811,980 stand before it. Dropout grows
+// 11,188,950 parameters with the head of ten classes at width 1, of which 10,129,100 stand before it. Dropout grows
 // from 0.1 after the first stage to 0.2 after the last. Any height and width from 32 on.
 #pragma once
 

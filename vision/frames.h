@@ -1,8 +1,8 @@
 // The pictures of a clip at regular times. Frame k is what is on screen at second (k + 1/2) / frames_per_second of the
 // file's presentation, so a 10-s clip at 2 frames a second gives 20 pictures, each from the middle of its half second
-// (PAPER section 4 fixes the rate; the phase is ours). Time counts from the file's start, which sound shares; before
-// the first picture the first one counts as shown, after the last picture's end there are no more frames, and a clip
-// shorter than half an interval still gives one. Variable frame rates need no special case.
+// (docs/paper.md#image-branch: the rate is the paper's, the phase ours). Time counts from the file's start, which sound
+// shares; before the first picture the first one counts as shown, after the last picture's end there are no more frames,
+// and a clip shorter than half an interval still gives one. Variable frame rates need no special case.
 //
 // Pictures nobody asked for are never scaled. Rotation metadata is applied in multiples of 90 degrees;
 // colours, pixel shapes and alpha: see vision/scale.h.

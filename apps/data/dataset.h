@@ -38,7 +38,7 @@ class Dataset {
   virtual PictureBox read_picture(int64_t index, Rng rng, std::span<uint8_t> out) const;  // UsageError: as above
 };
 
-// Spectrograms [128, 704, 6]: log spectrogram, delta, delta-delta of both channels (PAPER section 3).
+// Spectrograms [128, 704, 6]: log spectrogram, delta, delta-delta of both channels (docs/paper.md#sound-branch).
 class SpectrogramDataset final : public Dataset {
  public:
   // The cache must outlive the dataset. DataError: the cache was prepared without `kind`; UsageError: not a
@@ -66,8 +66,8 @@ struct FrameDatasetOptions {
   FrameAugmentation augmentation = {};
 };
 
-// Pictures [size, size, 3], RGB 0..255; a network does its own preprocessing (PAPER section 4: trained on single
-// frames, a clip's answer is the mean over its frames).
+// Pictures [size, size, 3], RGB 0..255; a network does its own preprocessing. Training takes single frames, and a clip's
+// answer is the mean over its frames (docs/paper.md#image-branch).
 class FrameDataset final : public Dataset {
  public:
   FrameDataset(const Cache& cache, Split split, FrameDatasetOptions options = {});  // UsageError: options out of range

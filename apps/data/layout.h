@@ -11,7 +11,8 @@
 // Where no validation split is given, about 15 % of each class's training clips become it. Both cuts are seeded, keep
 // every class on both sides where it has two clips, and never part a recording: where names say which recording or
 // location a clip is from (three or more parts joined by '-', the last one the take: scene-city-location-segment,
-// class-fold-source-take), all its clips stay together. PAPER section 2: train and test share no location.
+// class-fold-source-take), all its clips stay together.
+// Train and test share no location (docs/paper.md#data-set-and-metric).
 #pragma once
 
 #include <array>

@@ -17,7 +17,7 @@
 namespace avs {
 namespace {
 
-constexpr float kKlClip = 1e-7f;          // PAPER section 5
+constexpr float kKlClip = 1e-7f;          // docs/paper.md#training
 constexpr int64_t kInferenceRows = 1024;  // bounds the memory of a pass over a whole split
 
 // Rows of x mixed, with their gradient.

@@ -1,4 +1,4 @@
-// Phase II: training a FusionNet on embeddings that lie in memory (PAPER sections 1 and 6). Backbones are not touched;
+// Phase II: training a FusionNet on embeddings that lie in memory (docs/paper.md#fusions). Backbones are not touched;
 // whole epochs run over matrices, so 8,646 clips of five backbones take seconds. On a GPU the matrices lie there, and a
 // step is a captured graph that picks its rows from them (apps/train/step_graph.h).
 #pragma once

@@ -14,7 +14,7 @@
 
 namespace avs {
 
-// What both phases share. The defaults are those of Phase I: PAPER section 5.
+// What both phases share. The defaults are those of Phase I: docs/paper.md#training.
 struct LearningOptions {
   int64_t epochs = 30;
   int64_t batch = 32;

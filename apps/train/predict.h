@@ -1,5 +1,5 @@
 // A backbone over whole clips: what it says of each clip is the mean over the clip's samples (a sound is one sample, a
-// picture is one per frame; PAPER section 4).
+// picture is one per frame; docs/paper.md#image-branch).
 #pragma once
 
 #include <functional>

@@ -41,7 +41,7 @@ std::optional<StepResult> StepGraph::finish() {
 }
 
 void StepGraph::record() {
-  constexpr float kKlClip = 1e-7f;  // PAPER section 5
+  constexpr float kKlClip = 1e-7f;  // docs/paper.md#training
   const Scores scores = forward_();
   const Variable loss = softmax_kl(scores.logits, scores.targets, kKlClip);
   loss.backward(optimizer_.loss_scale());

@@ -10,7 +10,7 @@
 
 namespace avs {
 
-constexpr float kKlClip = 1e-7f;  // both arguments of the divergence, as Keras does (PAPER section 5)
+constexpr float kKlClip = 1e-7f;  // both arguments of the divergence, as Keras does (docs/paper.md#training)
 
 MixupOutput preparation_of(const Backbone& model, const StepInputs& inputs) {
   MixupOutput output = model.preparation();

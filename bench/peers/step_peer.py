@@ -15,7 +15,7 @@ from torch import nn
 
 
 class Inception(nn.Module):
-    """1x1, 3x3, 1x4 and 4x1 convolutions side by side: the block of PAPER section 3."""
+    """1x1, 3x3, 1x4 and 4x1 convolutions side by side: the block of models/residual_inception.h."""
 
     def __init__(self, c_in, c_out):
         super().__init__()

@@ -1,5 +1,5 @@
-// The sums of a fusion function in one pass (PAPER section 6). Inputs come in two groups, sound (k = 0) and pictures
-// (1):
+// The sums of a fusion function in one pass (docs/paper.md#fusions). Inputs come in two groups, sound (k = 0) and
+// pictures (k = 1):
 //   g_k[n,d] = a(sum over i in group k of w_i[d] * x_i[n,d] + b_k[d]),       a: the identity or ReLU
 // and the groups end
 //   side by side (f3, f6):   y[n, k*D + d] = g_k[n,d]                        y [n, 2 D]

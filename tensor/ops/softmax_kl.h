@@ -1,4 +1,5 @@
-// Softmax and the Kullback-Leibler divergence of soft labels, mean over the n rows (PAPER section 5; Keras' KLDivergence):
+// Softmax and the Kullback-Leibler divergence of soft labels, mean over the n rows, clipped as Keras' KLDivergence is
+// (docs/paper.md#training):
 //   p = softmax(logits),   t' = clip(t),   p' = clip(p),   loss = 1/n * sum t' * log(t' / p')
 // with clip to [clip, 1]. Where p is below clip the gradient is 0, as Keras' is. With q = t' * [p > clip]:
 //   dlogits = dloss / n * (p * sum(q) - q)

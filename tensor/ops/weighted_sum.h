@@ -1,4 +1,5 @@
-// The sum at the heart of the fusion functions (PAPER section 6):   y[n,d] = sum over i of  w_i[d] * x_i[n,d]  + bias[d]
+// The sum at the heart of the fusion functions (docs/paper.md#fusions):
+//   y[n,d] = sum over i of  w_i[d] * x_i[n,d]  + bias[d]
 // and, by option, ReLU of it.   dx_i = g * w_i,   dw_i = sum over n of g * x_i,   dbias = sum over n of g,
 // g = dy where the ReLU let through. x_i [n, d], w_i [d], bias [d].
 #pragma once

@@ -177,7 +177,7 @@ TEST(DcaseLayout, UsesARowListedTwiceOnceAndSaysSo) {
   expect_one_line_with(layout.notes[0], {"bus-paris-0-0", "twice", "fold1_train.csv:34"});
 }
 
-// PAPER section 2's table, from the challenge's own lists.
+// The table of docs/paper.md#data-set-and-metric, from the challenge's own lists.
 TEST(DcaseLayout, CountsTheClipsOfTauUrbanScenesAsThePaperDoes) {
   const auto lists = test::test_data("tau_wavs/train.csv");
   if (!lists) GTEST_SKIP() << "no tau_wavs/train.csv";

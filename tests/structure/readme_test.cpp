@@ -1,9 +1,12 @@
-// What a page says about the code rots. Every ```cpp block must stand, line for line, in a source file of the project, and
-// every `folder/file.h` must exist.
+// A page that speaks of code rots. Every ```cpp block must stand, line for line, in a source file of the project; every
+// `folder/file.h`, every `Symbol` and every heading after `page.md#`, in pages and in comments, must exist.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <regex>
+#include <set>
 
 #include "tests/structure/source_tree.h"
 
@@ -81,6 +84,137 @@ TEST(Readme, FilesThatPagesNameExist) {
   }
   EXPECT_GT(named, 100);
   EXPECT_TRUE(missing.empty()) << listed(missing);
+}
+
+// A heading's anchor as GitHub makes it: lower case, words joined by '-', everything else left out.
+std::string anchor_of(const std::string& heading) {
+  std::string anchor;
+  for (const char c : heading.substr(heading.find(' ') + 1))
+    if (std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-')
+      anchor += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    else if (c == ' ')
+      anchor += '-';
+  return anchor;
+}
+
+std::map<std::string, std::set<std::string>> anchors_by_page() {
+  std::map<std::string, std::set<std::string>> anchors;
+  for (const SourceFile& file : source_files())
+    if (file.extension() == ".md")
+      for (const std::string& line : file.lines)
+        if (line.starts_with("#")) anchors[file.path].insert(anchor_of(line));
+  return anchors;
+}
+
+TEST(Readme, HeadingsThatPagesAndCommentsPointToExist) {
+  const std::regex pointer("([\\w./-]+\\.md)#([\\w-]+)");
+  const auto anchors = anchors_by_page();
+  int pointers = 0;
+  std::vector<std::string> missing;
+  for (const SourceFile& file : source_files()) {
+    const std::filesystem::path folder = std::filesystem::path(file.path).parent_path();
+    for (size_t i = 0; i < file.lines.size(); ++i)
+      for (std::sregex_iterator it(file.lines[i].begin(), file.lines[i].end(), pointer), end; it != end; ++it) {
+        ++pointers;
+        const std::string page = (*it)[1], beside = (folder / page).lexically_normal().generic_string();
+        const auto found = anchors.find(anchors.contains(page) ? page : beside);
+        if (found == anchors.end() || !found->second.contains((*it)[2]))
+          missing.push_back(file.path + ":" + std::to_string(i + 1) + ": " + it->str());
+      }
+  }
+  EXPECT_GE(pointers, 20);
+  EXPECT_TRUE(missing.empty()) << listed(missing);
+}
+
+// The words of every file that is no page, and the names of the files themselves.
+const std::map<std::string, std::set<std::string>>& files_by_word() {
+  static const std::map<std::string, std::set<std::string>> files = [] {
+    std::map<std::string, std::set<std::string>> found;
+    for (const SourceFile& file : source_files()) {
+      if (file.extension() == ".md") continue;
+      found[std::filesystem::path(file.path).stem().string()].insert(file.path);
+      for (const std::string& line : file.lines)
+        for (size_t i = 0; i < line.size();) {
+          const auto is_word = [&](size_t at) {
+            return at < line.size() && (std::isalnum(static_cast<unsigned char>(line[at])) || line[at] == '_');
+          };
+          size_t end = i;
+          while (is_word(end)) ++end;
+          if (end > i) found[line.substr(i, end - i)].insert(file.path);
+          i = std::max(end, i + 1);
+        }
+    }
+    return found;
+  }();
+  return files;
+}
+
+// True if one file holds all the words.
+bool stand_together(const std::vector<std::string>& words) {
+  std::set<std::string> files;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const auto found = files_by_word().find(words[i]);
+    if (found == files_by_word().end()) return false;
+    std::set<std::string> both;
+    if (i > 0) std::ranges::set_intersection(files, found->second, std::inserter(both, both.end()));
+    files = i == 0 ? found->second : both;
+  }
+  return !files.empty();
+}
+
+// A code span that is one identifier, `Type::member` or `function(arguments)`; of the two parts of a qualified name one
+// file must hold both.
+TEST(Readme, SymbolsThatPagesNameExist) {
+  const std::regex span("`([^`]+)`"), symbol("([A-Za-z_]\\w*(?:::\\w+)*)(?:\\(.*\\))?");
+  const std::set<std::string> styles = {"UpperCamel", "lower_snake", "trailing_", "kCamel"};  // docs/contributing.md
+  int named = 0;
+  std::vector<std::string> missing;
+  for (const SourceFile& file : source_files()) {
+    if (file.extension() != ".md" || file.path == "THIRD_PARTY.md") continue;
+    for (size_t i = 0; i < file.lines.size(); ++i)
+      for (std::sregex_iterator it(file.lines[i].begin(), file.lines[i].end(), span), end; it != end; ++it) {
+        const std::string text = (*it)[1];
+        std::smatch match;
+        if (!std::regex_match(text, match, symbol) || styles.contains(text)) continue;
+        ++named;
+        std::string words = match[1];
+        std::vector<std::string> parts;
+        for (size_t colon; (colon = words.find("::")) != std::string::npos; words = words.substr(colon + 2))
+          parts.push_back(words.substr(0, colon));
+        parts.push_back(words);
+        if (!stand_together(parts)) missing.push_back(file.path + ":" + std::to_string(i + 1) + ": " + text);
+      }
+  }
+  EXPECT_GT(named, 200);
+  EXPECT_TRUE(missing.empty()) << listed(missing) << "no file that is no page holds these names";
+}
+
+int64_t number_before(const std::string& text, const std::string& words) {
+  std::smatch match;
+  if (!std::regex_search(text, match, std::regex("([\\d,]+) " + words))) return -1;
+  std::string digits = match[1];
+  std::erase(digits, ',');
+  return std::stoll(digits);
+}
+
+TEST(Readme, TheAfternoonRouteIsAsLongAsItSays) {
+  const auto readme = std::ranges::find(source_files(), std::string("README.md"), &SourceFile::path);
+  ASSERT_NE(readme, source_files().end());
+  const std::regex path("`([\\w/]+\\.(?:h|cpp))`"), stop("^\\d+\\. ");
+  int64_t stated = -1, lines = 0;
+  bool on_route = false;
+  for (const std::string& line : readme->lines) {
+    if (line.starts_with("## ")) on_route = line == "## The afternoon route";
+    if (!on_route) continue;
+    if (stated < 0) stated = number_before(line, "lines");
+    if (!std::regex_search(line, stop)) continue;
+    for (std::sregex_iterator it(line.begin(), line.end(), path), end; it != end; ++it) {
+      const auto file = std::ranges::find(source_files(), (*it)[1].str(), &SourceFile::path);
+      ASSERT_NE(file, source_files().end()) << (*it)[1];
+      lines += static_cast<int64_t>(file->lines.size());
+    }
+  }
+  EXPECT_NEAR(static_cast<double>(stated), static_cast<double>(lines), 100) << "README.md states another length";
 }
 
 }  // namespace

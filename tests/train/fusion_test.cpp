@@ -1,4 +1,4 @@
-// The six fusions against the formulas of PAPER section 6 in double precision: values, and the gradient of every
+// The six fusions against the formulas of models/fusion.h in double precision: values, and the gradient of every
 // parameter against central differences.
 #include "models/fusion.h"
 

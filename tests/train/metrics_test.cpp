@@ -79,7 +79,7 @@ TEST(Metrics, RefuseWhatCannotBeCounted) {
 }
 
 // Table I's percentages determine the counts, because a class has at most 421 clips and one clip is more than 0.2 %.
-// From the counts our metrics must find the totals and macro accuracies that PAPER section 2 states.
+// From the counts our metrics must find the totals and macro accuracies that docs/paper.md#data-set-and-metric names.
 TEST(Metrics, ReproduceThePapersTotalsFromItsTable) {
   const std::vector<std::string> classes = {"airport",        "bus",           "metro",         "metro_station",
                                             "park",           "public_square", "shopping_mall", "street_pedestrian",

@@ -61,7 +61,7 @@ def glorot_uniform(path, n_out, n_in, seed):
 
 
 class Fusion:
-    """PAPER section 6: sums weighted element by element, then one dense layer."""
+    """docs/paper.md#fusions: sums weighted element by element, then one dense layer."""
 
     def __init__(self, method, d, classes, seed):
         self.form = (int(method[1]) - 1) % 3  # one sum; sums of sums; sums side by side
