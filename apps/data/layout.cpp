@@ -5,7 +5,6 @@
 #include <optional>
 #include <set>
 
-#include "apps/data/split.h"
 #include "apps/data/table.h"
 #include "tensor/error.h"
 
@@ -229,20 +228,6 @@ void drop_missing(Layout& layout) {
   layout.clips = std::move(kept);
 }
 
-void cut_splits(Layout& layout, const LayoutOptions& options) {
-  const auto has = [&](Split split) {
-    return std::any_of(layout.clips.begin(), layout.clips.end(), [=](const Clip& clip) { return clip.split == split; });
-  };
-  const CutBy by = cut_for(layout.clips);
-  const auto classes = static_cast<int64_t>(layout.classes.size());
-  const Rng rng(options.seed);
-  if (!has(Split::Test)) cut_split(layout.clips, classes, Split::Train, Split::Test, options.test_share, by, rng);
-  layout.validation_cut = "as given";
-  if (has(Split::Validation)) return;
-  cut_split(layout.clips, classes, Split::Train, Split::Validation, options.validation_share, by, rng);
-  layout.validation_cut = by == CutBy::Recording ? "by recording" : "by clip";
-}
-
 }  // namespace
 
 std::string_view name_of(Split split) {
@@ -263,7 +248,7 @@ std::string recording_of(std::string_view file_name) {
   return stem.substr(0, stem.rfind('-'));
 }
 
-Layout read_layout(const fs::path& root, const LayoutOptions& options) {
+Layout read_layout(const fs::path& root) {
   if (!fs::is_directory(root)) throw UsageError(str(root.string(), ": no such folder"));
   Layout layout;
   layout.root = fs::canonical(root);
@@ -279,9 +264,9 @@ Layout read_layout(const fs::path& root, const LayoutOptions& options) {
     throw DataError(str(error.path1().string(), ": ", error.code().message()));
   }
   drop_repetitions(found, layout.notes);
+  for (const Unlabelled& item : found) layout.gives[static_cast<size_t>(item.clip.split)] = true;
   assign_labels(layout, found);
   if (layout.kind == "DCASE") drop_missing(layout);
-  cut_splits(layout, options);
   return layout;
 }
 

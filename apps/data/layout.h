@@ -6,13 +6,9 @@
 //              paths inside are relative to ROOT, and filename_audio may equal filename_video. Without a fold file for
 //              testing, meta.csv alone is split like the third layout.
 //   split      ROOT/train/CLASS/*, ROOT/test/CLASS/*, and ROOT/{val,validation}/CLASS/* where it exists
-//   classes    ROOT/CLASS/*; 30 % of each class become the test split
+//   classes    ROOT/CLASS/*
 //
-// Where no validation split is given, about 15 % of each class's training clips become it. Both cuts are seeded, keep
-// every class on both sides where it has two clips, and never part a recording: where names say which recording or
-// location a clip is from (three or more parts joined by '-', the last one the take: scene-city-location-segment,
-// class-fold-source-take), all its clips stay together.
-// Train and test share no location (docs/paper.md#data-set-and-metric).
+// Where the folder gives no test or validation split, split.h cuts it from the training clips once they are decoded.
 #pragma once
 
 #include <array>
@@ -43,22 +39,16 @@ struct Skipped {
 struct Layout {
   std::filesystem::path root;        // absolute
   std::string kind;                  // "DCASE", "split folders" or "class folders"
-  std::string validation_cut;        // how: "as given", "by recording" or "by clip"
+  std::array<bool, 3> gives = {};    // by Split: does the folder say which clips belong to it?
   std::vector<std::string> classes;  // sorted
   std::vector<Clip> clips;           // sorted by name
   std::vector<Skipped> skipped;      // listed in a CSV, but no file there
   std::vector<std::string> notes;    // worth telling: a clip whose sound or picture file is missing, a row listed twice
 };
 
-struct LayoutOptions {
-  uint64_t seed = 0;
-  double validation_share = 0.15;  // of each class's training clips
-  double test_share = 0.30;        // of each class, where there is no test split
-};
-
 // UsageError: no such folder. DataError, one line with file and reason: unknown layout, an unknown or missing label, a
 // clip listed with two labels or in two splits, two files of one name, an empty class, fewer than two classes.
-Layout read_layout(const std::filesystem::path& root, const LayoutOptions& options = {});
+Layout read_layout(const std::filesystem::path& root);
 
 // The recording a file name tells: "coast-1-28135" of "coast-1-28135-A.mp4"; empty where it tells none.
 std::string recording_of(std::string_view file_name);

@@ -130,24 +130,29 @@ std::string find_failure(const PrepareReport& report) {
 PrepareReport prepare(const PrepareOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   max_frame_count(options.arrays.frames);  // options out of range are a usage error before anything is touched
-  Layout layout = read_layout(options.data, options.layout);
+  Layout layout = read_layout(options.data);
   refuse_nested_cache(options, layout);
   std::error_code error;
   fs::create_directories(options.cache / "entries", error);
   if (error) throw Error(str(options.cache.string(), ": cannot be created: ", error.message()));
   const FolderLock lock(options.cache);
 
+  std::vector<Outcome> outcomes = prepare_clips(options, layout);
   PrepareReport report;
-  report.header = {layout.root,    layout.kind,  layout.validation_cut, layout.classes,
-                   options.arrays, layout.notes, layout.skipped};
-  for (Outcome& outcome : prepare_clips(options, layout)) {
+  report.header = {layout.root, layout.kind, {}, layout.classes, options.arrays, layout.notes, layout.skipped};
+  layout.clips.clear();
+  for (Outcome& outcome : outcomes) {
+    CachedClip& clip = outcome.clip;
     if (!outcome.skip_reason.empty()) {
-      report.header.skipped.push_back({outcome.clip.name, outcome.skip_reason});
+      report.header.skipped.push_back({clip.name, outcome.skip_reason});
       continue;
     }
     ++(outcome.was_made ? report.made : report.kept);
-    report.clips.push_back(std::move(outcome.clip));
+    layout.clips.push_back({clip.name, clip.audio, clip.video, clip.label, clip.split});
+    report.clips.push_back(std::move(clip));
   }
+  report.header.validation_cut = cut_splits(layout, options.split);
+  for (size_t i = 0; i < report.clips.size(); ++i) report.clips[i].split = layout.clips[i].split;
   report.failure = find_failure(report);
   if (report.failure.empty()) {
     write_index(options.cache, report.header, report.clips);

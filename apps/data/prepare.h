@@ -11,13 +11,14 @@
 
 #include "apps/cli/progress.h"
 #include "apps/data/cache.h"
+#include "apps/data/split.h"
 
 namespace avs::data {
 
 struct PrepareOptions {
   std::filesystem::path data, cache;
   CacheOptions arrays;
-  LayoutOptions layout;
+  SplitOptions split;
   int workers = 1;
 };
 

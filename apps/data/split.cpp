@@ -26,6 +26,17 @@ std::vector<Group> groups_of(const std::vector<Clip*>& clips, CutBy by) {
 
 }  // namespace
 
+std::string cut_splits(Layout& layout, const SplitOptions& options) {
+  const auto gives = [&](Split split) { return layout.gives[static_cast<size_t>(split)]; };
+  const CutBy by = cut_for(layout.clips);
+  const auto classes = static_cast<int64_t>(layout.classes.size());
+  const Rng rng(options.seed);
+  if (!gives(Split::Test)) cut_split(layout.clips, classes, Split::Train, Split::Test, options.test_share, by, rng);
+  if (gives(Split::Validation)) return "as given";
+  cut_split(layout.clips, classes, Split::Train, Split::Validation, options.validation_share, by, rng);
+  return by == CutBy::Recording ? "by recording" : "by clip";
+}
+
 CutBy cut_for(const std::vector<Clip>& clips) {
   std::set<std::string> recordings;
   for (const Clip& clip : clips) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "apps/data/split.h"
 #include "apps/data/table.h"
 #include "tests/data/small_data.h"
 
@@ -24,6 +25,17 @@ int64_t count(const Layout& layout, Split split, const std::string& name = "") {
   return std::count_if(layout.clips.begin(), layout.clips.end(), [&](const Clip& clip) {
     return clip.split == split && (name.empty() || layout.classes[static_cast<size_t>(clip.label)] == name);
   });
+}
+
+struct CutLayout : Layout {
+  std::string validation_cut;
+};
+
+// The layout as prepare has it when every clip decodes.
+CutLayout cut_layout(const fs::path& root, const SplitOptions& options = {}) {
+  CutLayout layout{read_layout(root), {}};
+  layout.validation_cut = cut_splits(layout, options);
+  return layout;
 }
 
 struct Tables {  // a DCASE data set of empty files, to be spoilt by tests
@@ -105,7 +117,7 @@ TEST(DcaseLayout, CutsTheValidationSplitByLocation) {
   Tables().write(folder.path());
   std::set<std::set<std::string>> cuts;
   for (uint64_t seed = 0; seed < 8; ++seed) {
-    const Layout layout = read_layout(folder.path(), {.seed = seed});
+    const CutLayout layout = cut_layout(folder.path(), {.seed = seed});
     EXPECT_EQ(layout.validation_cut, "by recording");
     std::set<std::string> train, validation;
     for (const Clip& clip : layout.clips) {
@@ -202,7 +214,7 @@ TEST(DcaseLayout, CountsTheClipsOfTauUrbanScenesAsThePaperDoes) {
   write_text(folder / "evaluation_setup/fold1_train.csv", train);
   write_text(folder / "evaluation_setup/fold1_evaluate.csv", test);
 
-  const Layout layout = read_layout(folder.path());
+  const CutLayout layout = cut_layout(folder.path());
   const std::vector<std::string> classes = {"airport",        "bus",           "metro",         "metro_station",
                                             "park",           "public_square", "shopping_mall", "street_pedestrian",
                                             "street_traffic", "tram"};
@@ -233,7 +245,7 @@ TEST(FolderLayout, OfClassesIsSplitWithEveryClassEverywhere) {
   const Folder folder;
   write_classes(folder.path(), {"tram", "bus", "train"}, 20);
   write_text(folder / "bus/.DS_Store", "x");
-  const Layout layout = read_layout(folder.path());
+  const CutLayout layout = cut_layout(folder.path());
   EXPECT_EQ(layout.kind, "class folders");
   EXPECT_EQ(layout.classes, (std::vector<std::string>{"bus", "train", "tram"}));
   for (const std::string& name : layout.classes) {
@@ -262,7 +274,7 @@ TEST(FolderLayout, KeepsEqualNamesOfDifferentFoldersApart) {
 TEST(FolderLayout, TakesAValidationFolderAsGiven) {
   const Folder folder;
   for (const std::string split : {"train", "val", "test"}) write_classes(folder / split, {"a", "b"}, 2);
-  const Layout layout = read_layout(folder.path());
+  const CutLayout layout = cut_layout(folder.path());
   EXPECT_EQ(layout.validation_cut, "as given");
   EXPECT_EQ(count(layout, Split::Validation), 4);
 }
@@ -271,7 +283,7 @@ TEST(FolderLayout, LeavesATrainingClipInAClassOfTwo) {
   const Folder folder;
   write_classes(folder.path(), {"a", "b"}, 2);
   for (uint64_t seed = 0; seed < 5; ++seed)
-    EXPECT_EQ(count(read_layout(folder.path(), {.seed = seed}), Split::Train), 2);
+    EXPECT_EQ(count(cut_layout(folder.path(), {.seed = seed}), Split::Train), 2);
 }
 
 TEST(FolderLayout, HasOneClearLineForEachProblem) {
@@ -306,7 +318,7 @@ TEST(Recording, IsTheNameWithoutItsTake) {
 TEST(DcaseLayout, KeepsTakesOfOneEscRecordingTogether) {
   const auto root = test::test_data("esc10_scene15");
   if (!root) GTEST_SKIP() << "no esc10_scene15";
-  const Layout layout = read_layout(*root);
+  const CutLayout layout = cut_layout(*root);
   EXPECT_EQ(count(layout, Split::Train) + count(layout, Split::Validation), 320);
   EXPECT_EQ(count(layout, Split::Test), 80);
   std::map<std::string, std::set<Split>> splits;

@@ -212,7 +212,7 @@ TEST(Prepare, MakesAnEntryAgainWhenItsSourceOrTheOptionsChanged) {
   EXPECT_EQ(prepare(options).made, 8);
   options.arrays.spectrograms.kinds.clear();
   EXPECT_EQ(prepare(options).made, 8);
-  options.layout.seed = 9;  // moves clips between splits, changes no array
+  options.split.seed = 9;  // moves clips between splits, changes no array
   EXPECT_EQ(prepare(options).made, 0);
 }
 

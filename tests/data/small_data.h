@@ -44,6 +44,14 @@ inline void write_text(const fs::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
+// A grey picture of 2 x 2 pixels: the cheapest clip there is.
+inline void write_picture(const fs::path& path, char level = 100) {
+  std::string bmp("BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\2\0\0\0\2\0\0\0\1\0\x18\0", 30);
+  bmp.resize(54);
+  for (int row = 0; row < 2; ++row) bmp += std::string(6, level) + std::string(2, '\0');
+  write_text(path, bmp);
+}
+
 enum class Holds { Both, SoundOnly, PictureOnly };
 
 // `which` colours the picture and tunes the sound.
