@@ -61,7 +61,22 @@ std::vector<int64_t> devices() { return cuda::available() ? std::vector<int64_t>
 void rows_of_channels(benchmark::internal::Benchmark* bench, std::initializer_list<std::pair<int64_t, int64_t>> sizes) {
   bench->ArgNames({"device", "rows", "channels"});
   for (const int64_t device : devices())
-    for (const auto& [rows, channels] : sizes) bench->Args({device, rows, channels});
+    for (const auto& [rows, channels] : sizes) add_sizes(bench, device, {rows, channels});
+}
+
+int64_t extent(int64_t full) {
+  static const bool small = std::getenv("AVS_BENCH_SMALL") != nullptr;
+  return small ? std::min<int64_t>(full, 8) : full;
+}
+Shape extents(const Shape& full) {
+  Shape shape = full;
+  for (int axis = 0; axis < full.rank(); ++axis) shape = shape.with(axis, extent(full[axis]));
+  return shape;
+}
+void add_sizes(benchmark::internal::Benchmark* bench, int64_t device, std::vector<int64_t> extents) {
+  for (int64_t& each : extents) each = extent(each);
+  extents.insert(extents.begin(), device);
+  bench->Args(extents);
 }
 
 Tensor random_tensor(const Shape& shape, Device device) {
@@ -82,7 +97,7 @@ DeviceTimer::DeviceTimer(Device device) : device_(device) {}
 void DeviceTimer::flush_cache() {
   static std::vector<Tensor> filler(2);
   Tensor& t = filler[device_.is_cuda() ? 1 : 0];
-  if (!t.defined()) t = Tensor::zeros({96 << 20}, DType::U8, device_);  // larger than any last-level cache we met
+  if (!t.defined()) t = Tensor::zeros({extent(96 << 20)}, DType::U8, device_);  // larger than any last-level cache we met
   t.zero();
   context(device_).synchronize();
 }
@@ -96,7 +111,7 @@ double DeviceTimer::stop_seconds() {
 
 double copy_gb_per_second(Device device) {
   const auto measured = [](Device on) {
-    const Tensor from = Tensor::zeros({128 << 20}, DType::U8, on);
+    const Tensor from = Tensor::zeros({extent(128 << 20)}, DType::U8, on);
     Tensor to = Tensor::zeros(from.shape(), DType::U8, on);
     context(on).synchronize();
     return 2e-9 * static_cast<double>(from.bytes()) /
@@ -112,7 +127,7 @@ double gflop_per_second(Device device, DType dtype) {
   static std::map<std::pair<bool, DType>, double> measured;
   const auto [at, is_new] = measured.try_emplace({device.is_cuda(), dtype}, 0.0);
   if (is_new) {
-    const int64_t n = device.is_cuda() ? 4096 : 1536;
+    const int64_t n = extent(device.is_cuda() ? 4096 : 1536);
     const Tensor a = ops::cast(random_tensor({n, n}, device), dtype), b = random_tensor({n, n}, device);
     ops::linear(a, b, {});
     const double seconds = best_seconds(7, device, [&] { ops::linear(a, b, {}); });

@@ -20,15 +20,24 @@ void check_alike(const char* op, const char* a_name, const Tensor& a, const char
             b.shape());
   AVS_CHECK(ShapeError, a.dtype() == b.dtype(), op, ": ", a_name, " holds ", a.dtype(), " but ", b_name, " holds ",
             b.dtype());
-  AVS_CHECK(ShapeError, a.device() == b.device(), op, ": ", a_name, " is on ", a.device(), " but ", b_name, " is on ",
-            b.device());
+  check_same_device(op, {{a_name, a}, {b_name, b}});
+}
+
+void check_same_device(const char* op, std::initializer_list<NamedTensor> tensors) {
+  const NamedTensor* first = nullptr;
+  for (const NamedTensor& t : tensors) {
+    if (!t.tensor.defined()) continue;
+    if (first == nullptr) first = &t;
+    AVS_CHECK(ShapeError, t.tensor.device() == first->tensor.device(), op, ": ", first->name, " is on ",
+              first->tensor.device(), " but ", t.name, " is on ", t.tensor.device());
+  }
 }
 
 void check_per_channel(const char* op, const Tensor& x, const char* name, const Tensor& t) {
   check_f32(op, name, t);
   AVS_CHECK(ShapeError, t.shape() == Shape({x.shape()[-1]}), op, ": x ", x.shape(), " has ", x.shape()[-1],
             " channels, so ", name, " must be [", x.shape()[-1], "], got ", t.shape());
-  AVS_CHECK(ShapeError, t.device() == x.device(), op, ": x is on ", x.device(), " but ", name, " is on ", t.device());
+  check_same_device(op, {{"x", x}, {name, t}});
 }
 
 RowsShape check_rows(const char* op, const char* name, const Tensor& x) {

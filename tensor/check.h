@@ -1,6 +1,8 @@
-// Argument checks that many ops share, so that they all complain in the same words. Each names the op, the argument, what
-// it is and what it should be; ops call them before anything is allocated.
+// Argument checks that many ops share, so that they all complain in the same words. Each names the op, the argument,
+// what it is and what it should be; ops call them before anything is allocated.
 #pragma once
+
+#include <initializer_list>
 
 #include "tensor/tensor.h"
 
@@ -12,6 +14,12 @@ void check_f32(const char* op, const char* name, const Tensor& t);
 void check_activation(const char* op, const char* name, const Tensor& t);
 // ShapeError unless both are defined, of one shape, type and device: "relu_backward: y is [2, 3] but dy is [3, 2]".
 void check_alike(const char* op, const char* a_name, const Tensor& a, const char* b_name, const Tensor& b);
+// ShapeError unless all of them that are defined lie on one device: "conv2d: x is on cuda:0 but w is on cpu".
+struct NamedTensor {
+  const char* name;
+  const Tensor& tensor;
+};
+void check_same_device(const char* op, std::initializer_list<NamedTensor> tensors);
 // ShapeError unless t is f32 [c] on x's device, c = the last axis of x.
 void check_per_channel(const char* op, const Tensor& x, const char* name, const Tensor& t);
 // x as [rows, c]: ShapeError unless it is an activation with at least one axis and one channel.

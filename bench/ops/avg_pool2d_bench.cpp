@@ -8,11 +8,11 @@ namespace {
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "n", "h", "w", "channels", "window"});
   for (const int64_t device : bench::devices()) {
-    bench->Args({device, 16, 25, 25, 288, 3});
-    bench->Args({device, 16, 12, 12, 768, 3});
-    bench->Args({device, 16, 5, 5, 2048, 3});
-    bench->Args({device, 8, 128, 704, 64, 2});
-    bench->Args({device, 8, 32, 176, 256, 2});
+    bench::add_sizes(bench, device, {16, 25, 25, 288, 3});
+    bench::add_sizes(bench, device, {16, 12, 12, 768, 3});
+    bench::add_sizes(bench, device, {16, 5, 5, 2048, 3});
+    bench::add_sizes(bench, device, {8, 128, 704, 64, 2});
+    bench::add_sizes(bench, device, {8, 32, 176, 256, 2});
   }
 }
 

@@ -9,13 +9,13 @@ namespace {
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "rows", "parts", "channels"});
   for (const int64_t device : bench::devices()) {
-    bench->Args({device, 8 * 128 * 704, 4, 16});
-    bench->Args({device, 8 * 128 * 704, 4, 2});  // at width 0.125
-    bench->Args({device, 8 * 64 * 352, 4, 32});
-    bench->Args({device, 8 * 16 * 88, 4, 128});
-    bench->Args({device, 16 * 25 * 25, 4, 64});
-    bench->Args({device, 16 * 12 * 12, 4, 192});
-    bench->Args({device, 16 * 5 * 5, 6, 384});
+    bench::add_sizes(bench, device, {8 * 128 * 704, 4, 16});
+    bench::add_sizes(bench, device, {8 * 128 * 704, 4, 2});  // at width 0.125
+    bench::add_sizes(bench, device, {8 * 64 * 352, 4, 32});
+    bench::add_sizes(bench, device, {8 * 16 * 88, 4, 128});
+    bench::add_sizes(bench, device, {16 * 25 * 25, 4, 64});
+    bench::add_sizes(bench, device, {16 * 12 * 12, 4, 192});
+    bench::add_sizes(bench, device, {16 * 5 * 5, 6, 384});
   }
 }
 

@@ -54,6 +54,10 @@ std::vector<Layer> layers() {
     h /= 2;
     w /= 2;
   }
+  for (Layer& layer : all) {
+    layer.x = bench::extents(layer.x);
+    layer.w = bench::extents(layer.w);
+  }
   return all;
 }
 

@@ -10,7 +10,7 @@ namespace {
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "side", "channels"});
   for (const int64_t device : bench::devices())
-    for (const auto& [side, c] : {std::pair{56, 96}, {28, 192}, {14, 384}, {7, 768}}) bench->Args({device, side, c});
+    for (const auto& [side, c] : {std::pair{56, 96}, {28, 192}, {14, 384}, {7, 768}}) bench::add_sizes(bench, device, {side, c});
 }
 
 struct Block {
@@ -39,7 +39,8 @@ void depthwise_then_layer_norm_forward(benchmark::State& state) {
   });
 }
 void depthwise_layer_norm_backward(benchmark::State& state) {
-  const auto inverse_std = bench::random_tensor({16 * state.range(1) * state.range(1)});
+  const Device device = bench::device_of(state.range(0));
+  const Tensor inverse_std = bench::random_tensor({16 * state.range(1) * state.range(1)}, device);
   bench_block(state, 4, [&](const Block& b) {
     return ops::depthwise_layer_norm_backward(b.x, b.w, b.gain, b.x, inverse_std, b.x, Padding::all(3));
   });

@@ -8,9 +8,9 @@ namespace {
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "n", "h", "w", "channels"});
   for (const int64_t device : bench::devices()) {
-    bench->Args({device, 16, 5, 5, 2048});
-    bench->Args({device, 16, 7, 7, 768});
-    bench->Args({device, 8, 4, 22, 1024});
+    bench::add_sizes(bench, device, {16, 5, 5, 2048});
+    bench::add_sizes(bench, device, {16, 7, 7, 768});
+    bench::add_sizes(bench, device, {8, 4, 22, 1024});
   }
 }
 

@@ -63,23 +63,25 @@ void devices_alone(benchmark::internal::Benchmark* bench) {
 }
 void mixup_boxes(benchmark::State& state) {
   const Device device = bench::device_of(state.range(0));
-  constexpr int64_t kFrames = 16;
-  std::vector<int32_t> first(kFrames), second(kFrames);
+  const int64_t frames = bench::extent(16), side = bench::extent(256), shown = bench::extent(224);
+  std::vector<int32_t> first(static_cast<size_t>(frames)), second;
   std::iota(first.begin(), first.end(), 0);
   second.assign(first.rbegin(), first.rend());
-  Tensor boxes = Tensor::empty({kFrames, 5});
-  for (int64_t i = 0; i < kFrames; ++i) {
-    const float box[] = {static_cast<float>(2 * i), 40.5f, 181, 181, static_cast<float>(i % 2)};
+  Tensor boxes = Tensor::empty({frames, 5});
+  const float half = 0.7071f * static_cast<float>(side);  // a side of half the picture's area
+  for (int64_t i = 0; i < frames; ++i) {
+    const float left = (static_cast<float>(side) - half) * static_cast<float>(i) / static_cast<float>(frames);
+    const float box[] = {left, 0.25f * half, half, half, static_cast<float>(i % 2)};
     std::ranges::copy(box, boxes.data<float>() + 5 * i);
   }
-  const Tensor pixels = Tensor::zeros({kFrames, 256, 256, kChannels}, DType::U8, device);
-  const Tensor a = Tensor::from({kFrames}, std::span<const int32_t>(first), device),
-               b = Tensor::from({kFrames}, std::span<const int32_t>(second), device),
-               lambda = Tensor::full({kFrames}, 0.3f, device), of_channels = Tensor::full({kChannels}, 0.5f, device);
+  const Tensor pixels = Tensor::zeros({frames, side, side, kChannels}, DType::U8, device);
+  const Tensor a = Tensor::from({frames}, std::span<const int32_t>(first), device),
+               b = Tensor::from({frames}, std::span<const int32_t>(second), device),
+               lambda = Tensor::full({frames}, 0.3f, device), of_channels = Tensor::full({kChannels}, 0.5f, device);
   const MixupOutput output{.scale = of_channels,
                            .shift = of_channels,
                            .dtype = device.is_cuda() ? DType::BF16 : DType::F32,
-                           .resized = {boxes.to(device), 224, 224}};
+                           .resized = {boxes.to(device), shown, shown}};
   Tensor y;
   bench::run(state, device, [&] { return y = ops::mixup(pixels, a, b, lambda, output); });
   bench::report_bandwidth(state, static_cast<double>(y.bytes()), device);

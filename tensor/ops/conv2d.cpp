@@ -1,5 +1,7 @@
 #include "tensor/ops/conv2d.h"
 
+#include "tensor/check.h"
+
 namespace avs {
 
 std::ostream& operator<<(std::ostream& out, const Padding& padding) {
@@ -25,6 +27,7 @@ Tensor checked_output(const Tensor& x, const Tensor& w, const Tensor& bias, Conv
   AVS_CHECK(ShapeError, !bias.defined() || bias.shape() == Shape{shape[-1]}, "conv2d: filter ", w.shape(),
             " needs a bias [", shape[-1], "], got ", bias.shape());
   AVS_CHECK(ShapeError, activation != Activation::Gelu, "conv2d: the activation must be None or Relu");
+  check_same_device("conv2d", {{"x", x}, {"w", w}, {"bias", bias}});
   return Tensor::empty(shape, x.dtype(), x.device());
 }
 
@@ -63,6 +66,7 @@ Tensor conv2d(const Tensor& x, const FixedFilter& filter, Conv2dSpec spec, Activ
 
 Tensor conv2d_backward_input(const Shape& x, const Tensor& w, const Tensor& dy, Conv2dSpec spec) {
   check_gradient("conv2d_backward_input", x, w.shape(), dy, spec);
+  check_same_device("conv2d_backward_input", {{"dy", dy}, {"w", w}});
   Tensor dx = Tensor::empty(x, dy.dtype(), dy.device());
   dy.device().is_cuda() ? cuda::conv2d_backward_input(w, dy, spec, dx) : cpu::conv2d_backward_input(w, dy, spec, dx);
   return dx;
@@ -70,6 +74,7 @@ Tensor conv2d_backward_input(const Shape& x, const Tensor& w, const Tensor& dy, 
 
 Tensor conv2d_backward_filter(const Tensor& x, const Shape& w, const Tensor& dy, Conv2dSpec spec) {
   check_gradient("conv2d_backward_filter", x.shape(), w, dy, spec);
+  check_same_device("conv2d_backward_filter", {{"x", x}, {"dy", dy}});
   Tensor dw = Tensor::empty(w, DType::F32, dy.device());
   dy.device().is_cuda() ? cuda::conv2d_backward_filter(x, dy, spec, dw) : cpu::conv2d_backward_filter(x, dy, spec, dw);
   return dw;

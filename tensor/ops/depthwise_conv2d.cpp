@@ -1,5 +1,7 @@
 #include "tensor/ops/depthwise_conv2d.h"
 
+#include "tensor/check.h"
+
 namespace avs::ops {
 namespace {
 
@@ -28,6 +30,7 @@ Tensor depthwise_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Pa
   const Shape shape = depthwise_conv2d_shape(x.shape(), w.shape(), padding);
   AVS_CHECK(ShapeError, !bias.defined() || bias.shape() == Shape{shape[-1]}, "depthwise_conv2d: filter ", w.shape(),
             " needs a bias [", shape[-1], "], got ", bias.shape());
+  check_same_device("depthwise_conv2d", {{"x", x}, {"w", w}, {"bias", bias}});
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   x.device().is_cuda() ? cuda::depthwise_conv2d(x, w, bias, padding, y) : cpu::depthwise_conv2d(x, w, bias, padding, y);
   return y;
@@ -35,6 +38,7 @@ Tensor depthwise_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Pa
 
 Tensor depthwise_conv2d_backward_input(const Shape& x, const Tensor& w, const Tensor& dy, Padding padding) {
   check_gradient("depthwise_conv2d_backward_input", x, w.shape(), dy, padding);
+  check_same_device("depthwise_conv2d_backward_input", {{"dy", dy}, {"w", w}});
   Tensor dx = Tensor::empty(x, dy.dtype(), dy.device());
   dy.device().is_cuda() ? cuda::depthwise_conv2d_backward_input(w, dy, padding, dx)
                         : cpu::depthwise_conv2d_backward_input(w, dy, padding, dx);
@@ -43,6 +47,7 @@ Tensor depthwise_conv2d_backward_input(const Shape& x, const Tensor& w, const Te
 
 Tensor depthwise_conv2d_backward_filter(const Tensor& x, const Shape& w, const Tensor& dy, Padding padding) {
   check_gradient("depthwise_conv2d_backward_filter", x.shape(), w, dy, padding);
+  check_same_device("depthwise_conv2d_backward_filter", {{"x", x}, {"dy", dy}});
   Tensor dw = Tensor::empty(w, DType::F32, dy.device());
   dy.device().is_cuda() ? cuda::depthwise_conv2d_backward_filter(x, dy, padding, dw)
                         : cpu::depthwise_conv2d_backward_filter(x, dy, padding, dw);

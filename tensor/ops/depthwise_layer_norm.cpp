@@ -1,5 +1,6 @@
 #include "tensor/ops/depthwise_layer_norm.h"
 
+#include "tensor/check.h"
 #include "tensor/ops/depthwise_conv2d.h"
 
 namespace avs::ops {
@@ -18,6 +19,8 @@ DepthwiseLayerNormResult depthwise_layer_norm(const Tensor& x, const Tensor& w, 
   check_vector("the convolution's bias", conv_bias, shape[-1]);
   check_vector("gain", gain, shape[-1]);
   check_vector("bias", bias, shape[-1]);
+  check_same_device("depthwise_layer_norm",
+                    {{"x", x}, {"w", w}, {"the convolution's bias", conv_bias}, {"gain", gain}, {"bias", bias}});
   DepthwiseLayerNormResult result{Tensor::empty(shape, x.dtype(), x.device()),
                                   Tensor::empty(shape, x.dtype(), x.device()),
                                   Tensor::empty({shape.size() / shape[-1]}, DType::F32, x.device())};
@@ -36,6 +39,8 @@ DepthwiseLayerNormGradients depthwise_layer_norm_backward(const Tensor& x, const
             "depthwise_layer_norm_backward: inverse_std must have ", shape.size() / shape[-1], " elements, got ",
             inverse_std.shape());
   check_vector("gain", gain, shape[-1]);
+  check_same_device("depthwise_layer_norm_backward",
+                    {{"x", x}, {"w", w}, {"gain", gain}, {"x_hat", x_hat}, {"inverse_std", inverse_std}, {"dy", dy}});
   DepthwiseLayerNormGradients gradients{
       Tensor::empty(x.shape(), x.dtype(), x.device()), Tensor::empty(w.shape(), DType::F32, x.device()),
       Tensor::empty(gain.shape(), DType::F32, x.device()), Tensor::empty(gain.shape(), DType::F32, x.device()),

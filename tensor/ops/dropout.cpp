@@ -10,8 +10,7 @@ Tensor dropout(const Tensor& x, float rate, const Tensor& state, uint32_t stream
   AVS_CHECK(ShapeError, state.defined() && state.dtype() == DType::I32 && state.shape() == Shape({4}),
             "dropout: state must be i32 [4] (seed and step, low words first), got ",
             state.defined() ? str(state.dtype(), " ", state.shape()) : "an undefined tensor");
-  AVS_CHECK(ShapeError, state.device() == x.device(), "dropout: x is on ", x.device(), " but state is on ",
-            state.device());
+  check_same_device("dropout", {{"x", x}, {"state", state}});
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   x.device().is_cuda() ? cuda::dropout(x, rate, state, stream, y) : cpu::dropout(x, rate, state, stream, y);
   return y;

@@ -25,6 +25,7 @@ LayerNormGradients layer_norm_backward(const Tensor& x, const Tensor& gain, cons
   check_alike("layer_norm_backward", "mean", mean, "inverse_std", inverse_std);
   AVS_CHECK(ShapeError, mean.shape() == Shape({shape.rows}), "layer_norm_backward: x ", x.shape(), " has ", shape.rows,
             " rows, but mean is ", mean.shape());
+  check_same_device("layer_norm_backward", {{"x", x}, {"mean", mean}});
   LayerNormGradients gradients{Tensor::empty(x.shape(), x.dtype(), x.device()),
                                Tensor::empty({shape.c}, DType::F32, x.device()),
                                Tensor::empty({shape.c}, DType::F32, x.device())};

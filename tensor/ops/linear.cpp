@@ -1,5 +1,7 @@
 #include "tensor/ops/linear.h"
 
+#include "tensor/check.h"
+
 namespace avs::ops {
 namespace {
 
@@ -14,6 +16,7 @@ Shape checked(const char* op, const Tensor& x, const Tensor& w, const Tensor& bi
   const Shape y = linear_shape(op, x.shape(), w.shape());
   AVS_CHECK(ShapeError, !bias.defined() || bias.shape() == Shape{y[-1]}, op, ": weight ", w.shape(), " needs a bias [",
             y[-1], "], got ", bias.shape());
+  check_same_device(op, {{"x", x}, {"w", w}, {"bias", bias}});
   return y;
 }
 
@@ -35,6 +38,7 @@ LinearGeluResult linear_gelu(const Tensor& x, const Tensor& w, const Tensor& bia
 Tensor linear_backward_input(const Shape& x, const Tensor& w, const Tensor& dy) {
   const Shape y = linear_shape("linear_backward_input", x, w.shape());
   AVS_CHECK(ShapeError, dy.shape() == y, "linear_backward_input: the output is ", y, " but dy is ", dy.shape());
+  check_same_device("linear_backward_input", {{"dy", dy}, {"w", w}});
   Tensor dx = Tensor::empty(x, dy.dtype(), dy.device());
   dy.device().is_cuda() ? cuda::linear_backward_input(w, dy, dx) : cpu::linear_backward_input(w, dy, dx);
   return dx;
@@ -44,6 +48,7 @@ Tensor linear_backward_gelu(const Tensor& pre, const Tensor& w, const Tensor& dy
   const Shape y = linear_shape("linear_backward_gelu", pre.shape(), w.shape());
   AVS_CHECK(ShapeError, dy.shape() == y && dy.dtype() == pre.dtype(), "linear_backward_gelu: the output is ",
             pre.dtype(), " ", y, " but dy is ", dy.dtype(), " ", dy.shape());
+  check_same_device("linear_backward_gelu", {{"pre", pre}, {"w", w}, {"dy", dy}});
   Tensor dpre = Tensor::empty(pre.shape(), dy.dtype(), dy.device());
   dy.device().is_cuda() ? cuda::linear_backward_gelu(pre, w, dy, dpre) : cpu::linear_backward_gelu(pre, w, dy, dpre);
   return dpre;
@@ -52,6 +57,7 @@ Tensor linear_backward_gelu(const Tensor& pre, const Tensor& w, const Tensor& dy
 Tensor linear_backward_weight(const Tensor& x, const Shape& w, const Tensor& dy) {
   const Shape y = linear_shape("linear_backward_weight", x.shape(), w);
   AVS_CHECK(ShapeError, dy.shape() == y, "linear_backward_weight: the output is ", y, " but dy is ", dy.shape());
+  check_same_device("linear_backward_weight", {{"x", x}, {"dy", dy}});
   Tensor dw = Tensor::empty(w, DType::F32, dy.device());
   dy.device().is_cuda() ? cuda::linear_backward_weight(x, dy, dw) : cpu::linear_backward_weight(x, dy, dw);
   return dw;

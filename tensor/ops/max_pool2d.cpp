@@ -1,5 +1,7 @@
 #include "tensor/ops/max_pool2d.h"
 
+#include "tensor/check.h"
+
 namespace avs::ops {
 
 Shape pool2d_shape(const Shape& x, Pool2dSpec spec) {
@@ -21,6 +23,7 @@ Shape pool2d_shape(const Shape& x, Pool2dSpec spec) {
 }
 
 Tensor max_pool2d(const Tensor& x, Pool2dSpec spec) {
+  check_activation("max_pool2d", "x", x);
   Tensor y = Tensor::empty(pool2d_shape(x.shape(), spec), x.dtype(), x.device());
   x.device().is_cuda() ? cuda::max_pool2d(x, spec, y) : cpu::max_pool2d(x, spec, y);
   return y;
@@ -30,6 +33,8 @@ Tensor max_pool2d_backward(const Tensor& x, const Tensor& dy, Pool2dSpec spec) {
   const Shape y = pool2d_shape(x.shape(), spec);
   AVS_CHECK(ShapeError, dy.shape() == y, "max_pool2d_backward: input ", x.shape(), " gives an output ", y,
             " but dy is ", dy.shape());
+  check_activation("max_pool2d_backward", "x", x);
+  check_same_device("max_pool2d_backward", {{"x", x}, {"dy", dy}});
   Tensor dx = Tensor::empty(x.shape(), x.dtype(), x.device());
   x.device().is_cuda() ? cuda::max_pool2d_backward(x, dy, spec, dx) : cpu::max_pool2d_backward(x, dy, spec, dx);
   return dx;

@@ -9,8 +9,7 @@ namespace {
 void check_index(const Tensor& x, int64_t n, const char* name, const Tensor& index) {
   AVS_CHECK(ShapeError, index.defined() && index.dtype() == DType::I32 && index.shape().rank() == 1, "mixup: ", name,
             " must be i32 [m], got ", index.defined() ? str(index.dtype(), " ", index.shape()) : "an undefined tensor");
-  AVS_CHECK(ShapeError, index.device() == x.device(), "mixup: x is on ", x.device(), " but ", name, " is on ",
-            index.device());
+  check_same_device("mixup", {{"x", x}, {name, index}});
   if (index.device().is_cuda()) return;  // looking would make every step wait for the device
   for (int64_t i = 0; i < index.size(); ++i) {
     const int32_t row = index.data<int32_t>()[i];
@@ -23,6 +22,7 @@ void check_pairs(const Tensor& x, int64_t n, const Tensor& first, const Tensor& 
   check_index(x, n, "first", first);
   check_index(x, n, "second", second);
   check_f32("mixup", "lambda", lambda);
+  check_same_device("mixup", {{"x", x}, {"lambda", lambda}});
   AVS_CHECK(ShapeError, first.shape() == second.shape() && first.shape() == lambda.shape(), "mixup: first is ",
             first.shape(), ", second is ", second.shape(), ", lambda is ", lambda.shape(), "; they must agree");
 }

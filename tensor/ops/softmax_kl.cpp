@@ -29,6 +29,7 @@ Tensor softmax_kl_backward(const Tensor& probabilities, const Tensor& targets, f
   check("softmax_kl_backward", "probabilities", probabilities, targets, clip);
   check_f32("softmax_kl_backward", "dloss", dloss);
   AVS_CHECK(ShapeError, dloss.size() == 1, "softmax_kl_backward: dloss must have one element, got ", dloss.shape());
+  check_same_device("softmax_kl_backward", {{"probabilities", probabilities}, {"dloss", dloss}});
   Tensor dlogits = Tensor::empty(probabilities.shape(), probabilities.dtype(), probabilities.device());
   probabilities.device().is_cuda() ? cuda::softmax_kl_backward(probabilities, targets, clip, dloss, dlogits)
                                    : cpu::softmax_kl_backward(probabilities, targets, clip, dloss, dlogits);
