@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "apps/cli/printable.h"
 #include "apps/data/table.h"
 #include "tensor/error.h"
 
@@ -14,38 +15,84 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kExpected =
-    "expected meta.csv or evaluation_setup/ (DCASE layout), train/CLASS/* and test/CLASS/*, or CLASS/*";
+    "expected meta.csv or evaluation_setup/ (DCASE layout), or train/CLASS/*, test/CLASS/* and, where there is one, "
+    "validation/CLASS/*, or CLASS/*";
+
+std::string shown(const std::string& name) { return shortened(printable(name), 120); }
 
 // ---- folders ----------------------------------------------------------------
 
-bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+// Words that name a split. Which one an evaluation folder holds depends on those beside it.
+enum class SplitWord : uint8_t { Train, Validation, Test, Evaluation };
 
-std::vector<fs::path> folders_in(const fs::path& root) {
-  std::vector<fs::path> folders;
-  for (const fs::directory_entry& entry : fs::directory_iterator(root))
-    if (entry.is_directory() && !is_hidden(entry.path())) folders.push_back(entry.path());
-  std::sort(folders.begin(), folders.end());
-  return folders;
-}
-
-std::vector<fs::path> files_in(const fs::path& folder) {
-  std::vector<fs::path> files;
-  const auto options = fs::directory_options::follow_directory_symlink;
-  for (auto it = fs::recursive_directory_iterator(folder, options); it != fs::end(it); ++it) {
-    if (is_hidden(it->path())) {
-      if (it->is_directory()) it.disable_recursion_pending();
-    } else if (!it->is_directory()) {
-      files.push_back(it->path());
+std::optional<SplitWord> split_word(const fs::path& folder) {
+  static const std::map<std::string, SplitWord> words = {
+      {"train", SplitWord::Train},     {"training", SplitWord::Train},        {"test", SplitWord::Test},
+      {"testing", SplitWord::Test},    {"val", SplitWord::Validation},        {"valid", SplitWord::Validation},
+      {"dev", SplitWord::Validation},  {"validation", SplitWord::Validation}, {"development", SplitWord::Validation},
+      {"eval", SplitWord::Evaluation}, {"evaluation", SplitWord::Evaluation}};
+  std::string name = folder.filename().string();
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  for (const std::string_view end : {"set", "split", "data"})  // "train_set", "testset", "Validation Data"
+    if (name.ends_with(end) && name.size() > end.size()) {
+      name.resize(name.size() - end.size());
+      if (name.find_last_of("_- ") == name.size() - 1) name.pop_back();
+      break;
     }
-  }
-  return files;
+  const auto it = words.find(name);
+  if (it == words.end()) return std::nullopt;
+  return it->second;
 }
 
-std::optional<Split> split_of_folder(const std::string& name) {
-  if (name == "train") return Split::Train;
-  if (name == "test") return Split::Test;
-  if (name == "val" || name == "validation") return Split::Validation;
-  return std::nullopt;
+struct SplitFolders {
+  std::map<SplitWord, fs::path> named;
+  std::vector<fs::path> others;
+};
+
+std::string listed(const std::vector<fs::path>& folders) {
+  std::string text;
+  for (size_t i = 0; i < folders.size() && i < 5; ++i)
+    text += str(i == 0 ? "" : ", ", shown(folders[i].filename().string()), "/");
+  return folders.size() > 5 ? str(text, " and ", folders.size() - 5, " more") : text;
+}
+
+SplitFolders split_folders_among(const std::vector<fs::path>& folders) {
+  SplitFolders split;
+  std::vector<fs::path> all;
+  for (const fs::path& folder : folders) {
+    const auto word = split_word(folder);
+    if (!word) {
+      split.others.push_back(folder);
+      continue;
+    }
+    all.push_back(folder);
+    const auto [it, is_new] = split.named.emplace(*word, folder);
+    if (!is_new)
+      throw DataError(str(folder.parent_path().string(), ": holds both ", listed({it->second, folder}),
+                          ", two names of one split; ", kExpected));
+  }
+  // A class may be called "train": one such name among others is a class, two are splits.
+  if (split.named.size() > 1 && !split.others.empty())
+    throw DataError(str(folders.front().parent_path().string(), ": holds ", listed(all), " as for splits beside ",
+                        listed(split.others), "; ", kExpected));
+  return split;
+}
+
+// The split of each named folder, given the others.
+std::vector<std::pair<Split, fs::path>> assigned(const SplitFolders& folders, const fs::path& root) {
+  const bool has_test = folders.named.contains(SplitWord::Test);
+  if (has_test && folders.named.contains(SplitWord::Validation) && folders.named.contains(SplitWord::Evaluation))
+    throw DataError(str(root.string(), ": holds ", listed({folders.named.at(SplitWord::Evaluation)}),
+                        " beside a test and a validation split; ", kExpected));
+  std::vector<std::pair<Split, fs::path>> splits;
+  for (const auto& [word, folder] : folders.named) {
+    const bool is_test = word == SplitWord::Test || (word == SplitWord::Evaluation && !has_test);
+    splits.emplace_back(word == SplitWord::Train ? Split::Train : is_test ? Split::Test : Split::Validation, folder);
+  }
+  for (const Split needed : {Split::Train, Split::Test})
+    if (std::none_of(splits.begin(), splits.end(), [=](const auto& split) { return split.first == needed; }))
+      throw DataError(str(root.string(), ": has no folder ", name_of(needed), "/; ", kExpected));
+  return splits;
 }
 
 struct Unlabelled {  // a clip whose label is still a word
@@ -54,41 +101,39 @@ struct Unlabelled {  // a clip whose label is still a word
   std::string place;  // where it was read, for messages
 };
 
-void add_class_folders(const fs::path& root, const fs::path& parent, Split split, std::vector<Unlabelled>& found) {
-  const std::vector<fs::path> classes = folders_in(parent);
-  if (classes.empty()) throw DataError(str(parent.string(), ": no class folders in it; ", kExpected));
-  for (const fs::path& folder : classes) {
-    const std::vector<fs::path> files = files_in(folder);
-    if (files.empty()) throw DataError(str(folder.string(), ": the class '", folder.filename().string(), "' is empty"));
+void add_classes(FolderWalk& walk, const fs::path& root, const std::vector<fs::path>& folders, Split split,
+                 std::vector<Unlabelled>& found) {
+  for (const fs::path& folder : folders) {
+    const std::string label = folder.filename().string();
+    if (!is_utf8(label)) throw DataError(str(shown(folder.string()), ": the class's name is not UTF-8; rename it"));
+    if (split_folders_among(FolderWalk(root).folders_in(folder)).named.size() > 1)
+      throw DataError(str(shown(folder.string()), ": holds the splits of one class; ", kExpected));
+    const std::vector<fs::path> files = walk.files_below(folder);
+    if (files.empty()) throw DataError(str(shown(folder.string()), ": the class '", shown(label), "' is empty"));
     for (const fs::path& file : files) {
       const std::string name = file.lexically_relative(root).generic_string();
-      found.push_back({{name, name, name, 0, split}, folder.filename().string(), file.string()});
+      found.push_back({{name, name, name, 0, split}, label, printable(file.string())});
     }
   }
 }
 
 std::vector<Unlabelled> read_folders(Layout& layout) {
   std::vector<Unlabelled> found;
-  std::set<Split> splits;
-  const std::vector<fs::path> folders = folders_in(layout.root);
-  // A class may be called "train", so the names decide only when there are no others.
-  const bool by_split = std::all_of(folders.begin(), folders.end(), [](const fs::path& f) {
-    return split_of_folder(f.filename().string()).has_value();
-  });
+  FolderWalk walk(layout.root);
+  const std::vector<fs::path> folders = walk.folders_in(layout.root);
   if (folders.empty()) throw DataError(str(layout.root.string(), ": no data set in it: ", kExpected));
-  layout.kind = by_split ? "split folders" : "class folders";
-  if (!by_split) {
-    add_class_folders(layout.root, layout.root, Split::Train, found);
-    return found;
+  const SplitFolders split = split_folders_among(folders);
+  layout.kind = split.others.empty() ? "split folders" : "class folders";
+  if (!split.others.empty()) {
+    add_classes(walk, layout.root, folders, Split::Train, found);
+  } else {
+    for (const auto& [which, folder] : assigned(split, layout.root)) {
+      const std::vector<fs::path> classes = walk.folders_in(folder);
+      if (classes.empty()) throw DataError(str(folder.string(), ": no class folders in it; ", kExpected));
+      add_classes(walk, layout.root, classes, which, found);
+    }
   }
-  for (const fs::path& folder : folders) {
-    const Split split = *split_of_folder(folder.filename().string());
-    if (!splits.insert(split).second) throw DataError(str(layout.root.string(), ": holds both val/ and validation/"));
-    add_class_folders(layout.root, folder, split, found);
-  }
-  for (const Split needed : {Split::Train, Split::Test})
-    if (!splits.contains(needed))
-      throw DataError(str(layout.root.string(), ": has no folder ", name_of(needed), "/; ", kExpected));
+  layout.skipped = walk.skipped();
   return found;
 }
 
@@ -101,7 +146,7 @@ bool holds_tables(const fs::path& folder) {
 // Some unpackers put the tables beside the media, some into a folder of their own.
 std::optional<fs::path> find_tables(const fs::path& root) {
   if (holds_tables(root)) return root;
-  for (const fs::path& folder : folders_in(root))
+  for (const fs::path& folder : FolderWalk(root).folders_in(root))
     if (folder.extension() == ".meta" && holds_tables(folder)) return folder;
   return std::nullopt;
 }
@@ -109,8 +154,9 @@ std::optional<fs::path> find_tables(const fs::path& root) {
 using Labels = std::map<std::string, std::string>;  // clip name -> label
 
 void add_rows(const Table& table, Split split, const Labels& labels, std::vector<Unlabelled>& found) {
-  const std::optional<size_t> audio = table.find_column("filename_audio"), video = table.find_column("filename_video");
-  if (!audio && !video) table.column("filename_video");  // says which columns there are
+  std::optional<size_t> audio = table.find_column("filename_audio"), video = table.find_column("filename_video");
+  if (!audio && !video) audio = table.find_column("filename");  // sets of sound alone
+  if (!audio && !video) table.column("filename_video");         // says which columns there are
   const std::optional<size_t> label = table.find_column("scene_label");
   if (!label && labels.empty()) table.column("scene_label");
   for (const Table::Row& row : table.rows()) {
@@ -125,10 +171,12 @@ void add_rows(const Table& table, Split split, const Labels& labels, std::vector
       item.label = row.fields[*label];
     else if (known != labels.end())
       item.label = known->second;
-    if (item.label.empty()) throw DataError(str(item.place, ": clip '", item.clip.name, "' has no label"));
+    if (!is_utf8(item.label))
+      throw DataError(str(item.place, ": the label '", shown(item.label), "' is not UTF-8; save the table as UTF-8"));
+    if (item.label.empty()) throw DataError(str(item.place, ": clip '", shown(item.clip.name), "' has no label"));
     if (label && known != labels.end() && known->second != item.label)
-      throw DataError(str(item.place, ": clip '", item.clip.name, "' is '", item.label, "' here but '", known->second,
-                          "' in meta.csv"));
+      throw DataError(str(item.place, ": clip '", shown(item.clip.name), "' is '", shown(item.label), "' here but '",
+                          shown(known->second), "' in meta.csv"));
     found.push_back(std::move(item));
   }
 }
@@ -170,12 +218,12 @@ void drop_repetitions(std::vector<Unlabelled>& found, std::vector<std::string>& 
       continue;
     }
     const Unlabelled& first = *it->second;
-    const std::string both = str(item.place, ": clip '", item.clip.name, "' ");
+    const std::string both = str(item.place, ": clip '", shown(item.clip.name), "' ");
     if (first.clip.audio != item.clip.audio || first.clip.video != item.clip.video)
-      throw DataError(str(both, "has the name of another file: ", item.clip.video, " here, ", first.clip.video, " at ",
-                          first.place, "; file names must be unique"));
+      throw DataError(str(both, "has the name of another file: ", shown(item.clip.video), " here, ",
+                          shown(first.clip.video), " at ", first.place, "; file names must be unique"));
     if (first.label != item.label)
-      throw DataError(str(both, "is '", item.label, "' here but '", first.label, "' at ", first.place));
+      throw DataError(str(both, "is '", shown(item.label), "' here but '", shown(first.label), "' at ", first.place));
     if (first.clip.split != item.clip.split)
       throw DataError(str(both, "is in the ", name_of(item.clip.split), " split here but in ",
                           name_of(first.clip.split), " at ", first.place));
@@ -196,7 +244,7 @@ void assign_labels(Layout& layout, std::vector<Unlabelled>& found) {
   for (Unlabelled& item : found) {
     const auto it = std::lower_bound(layout.classes.begin(), layout.classes.end(), item.label);
     if (it == layout.classes.end() || *it != item.label)
-      throw DataError(str(item.place, ": unknown label '", item.label, "' of clip '", item.clip.name,
+      throw DataError(str(item.place, ": unknown label '", shown(item.label), "' of clip '", shown(item.clip.name),
                           "': no training clip has it"));
     item.clip.label = it - layout.classes.begin();
     layout.clips.push_back(std::move(item.clip));
@@ -204,27 +252,48 @@ void assign_labels(Layout& layout, std::vector<Unlabelled>& found) {
   std::sort(layout.clips.begin(), layout.clips.end(), [](const Clip& a, const Clip& b) { return a.name < b.name; });
 }
 
-void drop_missing(Layout& layout) {
+// A table's file as a path relative to the data set; nullopt: it lies outside.
+std::optional<std::string> inside(const fs::path& root, const std::string& file) {
+  const fs::path path(file);
+  const fs::path relative = path.is_absolute() ? path.lexically_relative(root) : path;
+  const fs::path normal = relative.lexically_normal();
+  if (!normal.empty() && *normal.begin() == "..") return std::nullopt;
+  return relative.string();
+}
+
+void drop_unusable(Layout& layout) {
   std::vector<Clip> kept;
+  const auto place_of = [&](const std::string& file) {
+    return shortened(printable((layout.root / file).string()), 400);
+  };
+  const auto skip = [&](const Clip& clip, const std::string& file, const std::string& problem) {
+    layout.skipped.push_back({shown(clip.name), str(place_of(file), ": ", problem)});
+  };
   for (Clip& clip : layout.clips) {
-    const auto is_missing = [&](const std::string& file) { return !fs::is_regular_file(layout.root / file); };
-    const bool no_audio = is_missing(clip.audio),
-               no_video = clip.audio == clip.video ? no_audio : is_missing(clip.video);
-    if (no_audio && no_video) {
-      layout.skipped.push_back({clip.name, str((layout.root / clip.video).string(), ": no such file")});
+    const auto audio = inside(layout.root, clip.audio), video = inside(layout.root, clip.video);
+    if (!audio || !video) {
+      skip(clip, audio ? clip.video : clip.audio, "lies outside the data set");
       continue;
     }
-    if (no_audio || no_video)
-      layout.notes.push_back(str((layout.root / (no_audio ? clip.audio : clip.video)).string(),
-                                 ": no such file; clip '", clip.name, "' is kept without ",
-                                 no_audio ? "sound" : "picture"));
-    if (no_audio) clip.audio.clear();
-    if (no_video) clip.video.clear();
+    if (!is_utf8(*audio) || !is_utf8(*video)) {
+      skip(clip, clip.video, "its name is not UTF-8; rename it, or save the table as UTF-8");
+      continue;
+    }
+    const std::string no_audio = why_no_file(layout.root / *audio), no_video = why_no_file(layout.root / *video);
+    if (!no_audio.empty() && !no_video.empty()) {
+      skip(clip, *video, no_video);
+      continue;
+    }
+    if (!no_audio.empty() || !no_video.empty())
+      layout.notes.push_back(str(place_of(no_video.empty() ? *audio : *video), ": ", no_audio, no_video, "; clip '",
+                                 shown(clip.name), "' is kept without ", no_video.empty() ? "sound" : "picture"));
+    clip.audio = no_audio.empty() ? *audio : "";
+    clip.video = no_video.empty() ? *video : "";
     kept.push_back(std::move(clip));
   }
   if (kept.empty())
     throw DataError(
-        str(layout.skipped.front().reason, "; none of the ", layout.skipped.size(), " listed clips is there"));
+        str(layout.skipped.front().reason, "; none of the ", layout.skipped.size(), " listed clips can be used"));
   layout.clips = std::move(kept);
 }
 
@@ -261,12 +330,12 @@ Layout read_layout(const fs::path& root) {
       found = read_folders(layout);
     }
   } catch (const fs::filesystem_error& error) {
-    throw DataError(str(error.path1().string(), ": ", error.code().message()));
+    throw DataError(str(printable(error.path1().string()), ": ", error.code().message()));
   }
   drop_repetitions(found, layout.notes);
   for (const Unlabelled& item : found) layout.gives[static_cast<size_t>(item.clip.split)] = true;
   assign_labels(layout, found);
-  if (layout.kind == "DCASE") drop_missing(layout);
+  if (layout.kind == "DCASE") drop_unusable(layout);
   return layout;
 }
 

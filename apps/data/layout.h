@@ -5,8 +5,14 @@
 //   ROOT>.meta/;
 //              paths inside are relative to ROOT, and filename_audio may equal filename_video. Without a fold file for
 //              testing, meta.csv alone is split like the third layout.
-//   split      ROOT/train/CLASS/*, ROOT/test/CLASS/*, and ROOT/{val,validation}/CLASS/* where it exists
+//              A table of sound alone calls its column filename.
+//   split      ROOT/{train,training}/CLASS/*, ROOT/{test,testing,eval,evaluation}/CLASS/*, and, where it exists,
+//              ROOT/{val,valid,validation,dev,development}/CLASS/*; capitals and an ending like "_set" do not matter,
+//              and eval beside test is the validation split
 //   classes    ROOT/CLASS/*
+//
+// Two folders named like splits beside others that are not, and splits inside the classes, are errors: neither reading
+// is safe. What is in a class folder but no clip is told in `skipped` (folder_walk.h).
 //
 // Where the folder gives no test or validation split, split.h cuts it from the training clips once they are decoded.
 #pragma once
@@ -17,6 +23,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "apps/data/folder_walk.h"
 
 namespace avs::data {
 
@@ -32,17 +40,13 @@ struct Clip {
   Split split = Split::Train;
 };
 
-struct Skipped {
-  std::string name, reason;  // the reason names the file
-};
-
 struct Layout {
   std::filesystem::path root;        // absolute
   std::string kind;                  // "DCASE", "split folders" or "class folders"
   std::array<bool, 3> gives = {};    // by Split: does the folder say which clips belong to it?
   std::vector<std::string> classes;  // sorted
   std::vector<Clip> clips;           // sorted by name
-  std::vector<Skipped> skipped;      // listed in a CSV, but no file there
+  std::vector<Skipped> skipped;      // listed in a CSV or found in a folder, but no file to read
   std::vector<std::string> notes;    // worth telling: a clip whose sound or picture file is missing, a row listed twice
 };
 

@@ -1,5 +1,6 @@
 // Tables of text with a header line, as data sets ship them: separated by tabs if the header holds one, else by commas.
-// A byte order mark, carriage returns, blank lines and double quotes around comma-separated fields are understood.
+// UTF-8, or UTF-16 with a byte order mark; lines that end in \n, \r\n or \r; blank lines and double quotes around
+// comma-separated fields are understood.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ class Table {
     std::vector<std::string> fields;
   };
 
-  // DataError names file and line: unreadable, no header, or a row whose number of fields differs from the header's.
+  // DataError names file and line: no regular file, above 256 MiB, no text, no header, or a row whose number of fields
+  // differs from the header's. Error: the machine fails while it is read.
   static Table read(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }

@@ -1,11 +1,11 @@
 #include "apps/data/layout.h"
 
-#include <algorithm>
+#include <sys/stat.h>
+
 #include <set>
 
-#include "apps/data/split.h"
 #include "apps/data/table.h"
-#include "tests/data/small_data.h"
+#include "tests/data/layouts.h"
 
 namespace avs::data {
 namespace {
@@ -14,29 +14,6 @@ using test::error_of;
 using test::Folder;
 using test::write_text;
 namespace fs = std::filesystem;
-
-void expect_one_line_with(const std::string& message, const std::vector<std::string>& words) {
-  EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-  for (const std::string& word : words)
-    EXPECT_NE(message.find(word), std::string::npos) << "'" << word << "' in: " << message;
-}
-
-int64_t count(const Layout& layout, Split split, const std::string& name = "") {
-  return std::count_if(layout.clips.begin(), layout.clips.end(), [&](const Clip& clip) {
-    return clip.split == split && (name.empty() || layout.classes[static_cast<size_t>(clip.label)] == name);
-  });
-}
-
-struct CutLayout : Layout {
-  std::string validation_cut;
-};
-
-// The layout as prepare has it when every clip decodes.
-CutLayout cut_layout(const fs::path& root, const SplitOptions& options = {}) {
-  CutLayout layout{read_layout(root), {}};
-  layout.validation_cut = cut_splits(layout, options);
-  return layout;
-}
 
 struct Tables {  // a DCASE data set of empty files, to be spoilt by tests
   std::string train = "filename_audio\tfilename_video\tscene_label\n", evaluate = train;
@@ -59,8 +36,6 @@ struct Tables {  // a DCASE data set of empty files, to be spoilt by tests
     write_text(root / tables / "evaluation_setup/fold1_evaluate.csv", evaluate);
   }
 };
-
-// ---- DCASE ------------------------------------------------------------------
 
 TEST(DcaseLayout, IsReadFromTheRootOrFromTheMetaFolder) {
   for (const std::string place : {".", "set.meta"}) {
@@ -91,6 +66,142 @@ TEST(DcaseLayout, TakesCommasCarriageReturnsQuotesAndAByteOrderMark) {
   const Layout layout = read_layout(folder.path());
   EXPECT_EQ(layout.clips.size(), 41u);
   EXPECT_EQ(layout.classes, (std::vector<std::string>{"bus", "park"}));
+}
+
+std::string utf16_of(const std::string& ascii, bool big_endian) {
+  std::string text = big_endian ? "\xfe\xff" : "\xff\xfe";
+  for (const char c : ascii) text += big_endian ? std::string{'\0', c} : std::string{c, '\0'};
+  return text;
+}
+
+TEST(DcaseLayout, TakesUtf16AndTheLineEndsOfOldMacs) {
+  const auto classes_of = [](auto rewrite) {
+    const Folder folder;
+    Tables tables;
+    tables.train = rewrite(tables.train);
+    tables.evaluate = rewrite(tables.evaluate);
+    tables.write(folder.path());
+    const Layout layout = read_layout(folder.path());
+    EXPECT_EQ(layout.clips.size(), 40u);
+    return layout.classes;
+  };
+  const std::vector<std::string> expected = {"bus", "park"};
+  EXPECT_EQ(classes_of([](const std::string& text) { return utf16_of(text, false); }), expected);
+  EXPECT_EQ(classes_of([](const std::string& text) { return utf16_of(text, true); }), expected);
+  EXPECT_EQ(classes_of([](std::string text) {
+              std::replace(text.begin(), text.end(), '\n', '\r');
+              return text;
+            }),
+            expected);
+}
+
+TEST(DcaseLayout, OfSoundAloneCallsItsColumnFilename) {
+  const Folder folder;
+  std::string train = "filename\tscene_label\n", meta = "filename\tscene_label\tidentifier\n", test = "filename\n";
+  for (const std::string label : {"bus", "park"})
+    for (int i = 0; i < 4; ++i) {
+      const std::string file = str("audio/", label, "-paris-", i, "-0-a.wav");
+      write_text(folder / file, "x");
+      meta += str(file, "\t", label, "\tparis-", i, "\n");
+      (i == 3 ? test : train) += i == 3 ? file + "\n" : str(file, "\t", label, "\n");
+    }
+  write_text(folder / "meta.csv", meta);
+  write_text(folder / "evaluation_setup/fold1_train.csv", train);
+  write_text(folder / "evaluation_setup/fold1_test.csv", test);
+  const Layout layout = read_layout(folder.path());
+  EXPECT_EQ(layout.clips.size(), 8u);
+  EXPECT_EQ(count(layout, Split::Test, "bus"), 1);
+  EXPECT_EQ(layout.clips[0].name, "bus-paris-0-0-a");
+  EXPECT_EQ(layout.clips[0].audio, "audio/bus-paris-0-0-a.wav");
+}
+
+TEST(DcaseLayout, SkipsRowsThatLeaveTheDataSetOrNameNoFile) {
+  const Folder folder;
+  write_text(folder / "outside/1.mp4", "x");
+  write_text(folder / "outside/2.mp4", "x");
+  const auto skipped_for = [&](const std::string& file) {
+    const Folder data;
+    Tables tables;
+    tables.train += str(file, "\t", file, "\tbus\n");
+    tables.write(data / "set");
+    EXPECT_EQ(::mkfifo((data / "set/pipe.mp4").c_str(), 0600), 0);
+    fs::copy_file(folder / "outside/1.mp4", data / "1.mp4");
+    const Layout layout = read_layout(data / "set");
+    EXPECT_EQ(layout.clips.size(), 40u) << file;
+    EXPECT_EQ(layout.skipped.size(), 1u) << file;
+    const Skipped skipped = layout.skipped.empty() ? Skipped{} : layout.skipped[0];
+    EXPECT_LT(skipped.name.size() + skipped.reason.size(), 1000u);
+    return skipped.reason;
+  };
+  expect_one_line_with(skipped_for("../1.mp4"), {"/../1.mp4: lies outside the data set"});
+  expect_one_line_with(skipped_for("video/../../1.mp4"), {"lies outside the data set"});
+  expect_one_line_with(skipped_for((folder / "outside/2.mp4").string()), {"outside/2.mp4: lies outside the data set"});
+  expect_one_line_with(skipped_for("pipe.mp4"), {"/pipe.mp4: is a named pipe, not a file"});
+  expect_one_line_with(skipped_for("video"), {"/video: is a folder, not a file"});
+  expect_one_line_with(skipped_for("video/caf\xe9.mp4"), {"/video/caf\\xe9.mp4: its name is not UTF-8"});
+  expect_one_line_with(skipped_for("video/" + std::string(100000, 'x')), {"xxx … xxx", "File name too long"});
+}
+
+TEST(DcaseLayout, TakesAbsolutePathsIntoTheDataSet) {
+  const Folder folder;
+  Tables tables;
+  const std::string file = (fs::canonical(folder.path()) / "video/own.mp4").string();
+  tables.train += str(file, "\t", file, "\tbus\n");
+  tables.files.push_back("video/own.mp4");
+  tables.write(folder.path());
+  const Layout layout = read_layout(folder.path());
+  EXPECT_EQ(layout.skipped.size(), 0u);
+  EXPECT_EQ(std::count_if(layout.clips.begin(), layout.clips.end(),
+                          [](const Clip& clip) { return clip.video == "video/own.mp4"; }),
+            1);
+}
+
+TEST(DcaseLayout, RefusesATableThatIsNoneInOneShortLine) {
+  const auto error_with = [](auto put) {
+    const Folder folder;
+    Tables().write(folder.path());
+    put(folder / "meta.csv");
+    const std::string message = error_of([&] { read_layout(folder.path()); });
+    EXPECT_LT(message.size(), 600u);
+    return message;
+  };
+  expect_one_line_with(error_with([](const fs::path& meta) { ASSERT_EQ(::mkfifo(meta.c_str(), 0600), 0); }),
+                       {"meta.csv: is a named pipe, not a file"});
+  expect_one_line_with(error_with([](const fs::path& meta) { fs::create_symlink("/dev/zero", meta); }),
+                       {"meta.csv: is a device, not a file"});
+  expect_one_line_with(error_with([](const fs::path& meta) { fs::create_directory(meta); }),
+                       {"meta.csv: is a folder, not a file"});
+  expect_one_line_with(error_with([](const fs::path& meta) {
+                         write_text(meta, "x");
+                         fs::resize_file(meta, uint64_t{1} << 40);
+                       }),
+                       {"meta.csv: has 1099511627776 bytes"});
+  expect_one_line_with(error_with([](const fs::path& meta) { write_text(meta, std::string("a\0b", 3)); }),
+                       {"meta.csv: holds bytes of value 0"});
+  for (const std::string secret : {"root:$6$salt$hash:19000:0:99999:7:::", "user=me,password=hunter2", "hunter2"}) {
+    const std::string message = error_with([&](const fs::path& meta) { write_text(meta, secret + "\n"); });
+    expect_one_line_with(message, {"meta.csv: no column 'filename_video'", "no header"});
+    EXPECT_EQ(message.find(secret.substr(secret.size() - 7)), std::string::npos) << message;
+  }
+  expect_one_line_with(
+      error_with([](const fs::path& meta) { write_text(meta, "filename_video\tscene_label\nvideo/1.mp4\tcaf\xe9\n"); }),
+      {"meta.csv:2: the label 'caf\\xe9' is not UTF-8"});
+}
+
+TEST(DcaseLayout, TakesAReadErrorInATableNotForItsEnd) {
+  const fs::path unreadable = "/sys/class/net/lo/speed";  // a regular file of 4096 bytes whose reading fails
+  if (!fs::exists(unreadable)) GTEST_SKIP() << "no " << unreadable;
+  const Folder folder;
+  Tables().write(folder.path());
+  fs::create_symlink(unreadable, folder / "meta.csv");
+  try {
+    read_layout(folder.path());
+    FAIL();
+  } catch (const DataError& error) {
+    FAIL() << "the file's fault: " << error.what();
+  } catch (const Error& error) {
+    expect_one_line_with(error.what(), {"meta.csv: cannot be read"});
+  }
 }
 
 TEST(DcaseLayout, FindsLabelsOfTheTestListInMeta) {
@@ -232,81 +343,6 @@ TEST(DcaseLayout, CountsTheClipsOfTauUrbanScenesAsThePaperDoes) {
   EXPECT_EQ(count(layout, Split::Train) + count(layout, Split::Validation), 8646);
   EXPECT_EQ(count(layout, Split::Test), 3645);
   EXPECT_EQ(layout.validation_cut, "by recording");
-}
-
-// ---- folders ----------------------------------------------------------------
-
-void write_classes(const fs::path& parent, const std::vector<std::string>& classes, int files) {
-  for (const std::string& name : classes)
-    for (int i = 0; i < files; ++i) write_text(parent / name / str("clip", i, ".mp4"), "x");
-}
-
-TEST(FolderLayout, OfClassesIsSplitWithEveryClassEverywhere) {
-  const Folder folder;
-  write_classes(folder.path(), {"tram", "bus", "train"}, 20);
-  write_text(folder / "bus/.DS_Store", "x");
-  const CutLayout layout = cut_layout(folder.path());
-  EXPECT_EQ(layout.kind, "class folders");
-  EXPECT_EQ(layout.classes, (std::vector<std::string>{"bus", "train", "tram"}));
-  for (const std::string& name : layout.classes) {
-    EXPECT_EQ(count(layout, Split::Test, name), 6) << name;
-    EXPECT_EQ(count(layout, Split::Validation, name), 2) << name;
-    EXPECT_EQ(count(layout, Split::Train, name), 12) << name;
-  }
-  EXPECT_EQ(layout.validation_cut, "by clip");
-  EXPECT_EQ(layout.clips[0].name, "bus/clip0.mp4");
-  EXPECT_EQ(layout.clips[0].audio, layout.clips[0].video);
-}
-
-TEST(FolderLayout, KeepsEqualNamesOfDifferentFoldersApart) {
-  const Folder folder;
-  write_classes(folder / "train", {"a", "b"}, 3);
-  write_classes(folder / "test", {"a", "b"}, 3);
-  const Layout layout = read_layout(folder.path());
-  EXPECT_EQ(layout.kind, "split folders");
-  std::set<std::string> names;
-  for (const Clip& clip : layout.clips) names.insert(clip.name);
-  EXPECT_EQ(names.size(), 12u);
-  EXPECT_TRUE(names.contains("train/a/clip0.mp4") && names.contains("test/a/clip0.mp4"));
-  EXPECT_EQ(count(layout, Split::Test), 6);
-}
-
-TEST(FolderLayout, TakesAValidationFolderAsGiven) {
-  const Folder folder;
-  for (const std::string split : {"train", "val", "test"}) write_classes(folder / split, {"a", "b"}, 2);
-  const CutLayout layout = cut_layout(folder.path());
-  EXPECT_EQ(layout.validation_cut, "as given");
-  EXPECT_EQ(count(layout, Split::Validation), 4);
-}
-
-TEST(FolderLayout, LeavesATrainingClipInAClassOfTwo) {
-  const Folder folder;
-  write_classes(folder.path(), {"a", "b"}, 2);
-  for (uint64_t seed = 0; seed < 5; ++seed)
-    EXPECT_EQ(count(cut_layout(folder.path(), {.seed = seed}), Split::Train), 2);
-}
-
-TEST(FolderLayout, HasOneClearLineForEachProblem) {
-  const auto error_with = [](auto fill) {
-    const Folder folder;
-    fill(folder.path());
-    return error_of([&] { read_layout(folder.path()); });
-  };
-  expect_one_line_with(error_with([](const fs::path&) {}), {"no data set", "meta.csv"});
-  expect_one_line_with(error_with([](const fs::path& p) { write_classes(p, {"a"}, 3); }), {"one class only ('a')"});
-  expect_one_line_with(error_with([](const fs::path& p) {
-                         write_classes(p, {"a", "b"}, 3), fs::create_directory(p / "c");
-                       }),
-                       {"/c: ", "'c' is empty"});
-  expect_one_line_with(error_with([](const fs::path& p) {
-                         write_classes(p / "train", {"a", "b"}, 3);
-                       }),
-                       {"no folder test/"});
-  expect_one_line_with(error_with([](const fs::path& p) {
-                         write_classes(p / "train", {"a", "b"}, 3), write_classes(p / "test", {"a", "x"}, 1);
-                       }),
-                       {"test/x/clip0.mp4", "unknown label 'x'"});
-  EXPECT_THROW(read_layout("/no/such/folder"), UsageError);
 }
 
 TEST(Recording, IsTheNameWithoutItsTake) {

@@ -1,0 +1,164 @@
+#include "apps/data/folder_walk.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+#include <system_error>
+
+#include "apps/cli/printable.h"
+#include "tensor/error.h"
+
+namespace avs::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 8> kLeftBehind = {"__macosx",   "@eadir",       "#recycle",
+                                                         "lost+found", "$recycle.bin", "system volume information",
+                                                         "thumbs.db",  "desktop.ini"};
+constexpr std::array<std::string_view, 6> kPictures = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"};
+constexpr std::array<std::string_view, 15> kVideos = {".mp4", ".m4v", ".mov",  ".mkv", ".webm", ".avi", ".mpg", ".mpeg",
+                                                      ".ts",  ".mts", ".m2ts", ".flv", ".wmv",  ".3gp", ".ogv"};
+
+std::string_view kind_of(fs::file_type type) {
+  switch (type) {
+    case fs::file_type::directory:
+      return "a folder";
+    case fs::file_type::fifo:
+      return "a named pipe";
+    case fs::file_type::socket:
+      return "a socket";
+    case fs::file_type::block:
+    case fs::file_type::character:
+      return "a device";
+    default:
+      return "something unknown";
+  }
+}
+
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+template <size_t N>
+bool is_one_of(const std::array<std::string_view, N>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), lower_case(word)) != words.end();
+}
+
+bool is_ignored(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with('.') || is_one_of(kLeftBehind, name);
+}
+
+// The entries of a folder that are not ignored, sorted by name.
+std::vector<fs::directory_entry> entries_of(const fs::path& folder, std::error_code& error) {
+  std::vector<fs::directory_entry> entries;
+  fs::directory_iterator it(folder, error);
+  for (; !error && it != fs::end(it); it.increment(error))
+    if (!is_ignored(it->path())) entries.push_back(*it);
+  if (error && error != std::errc::permission_denied)
+    throw Error(str(printable(folder.string()), ": cannot be read: ", error.message()));
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+bool contains(const fs::path& folder, const fs::path& path) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+}
+
+// Does a link to `folder` lead back to where it was met, or around it?
+bool leads_back(const fs::path& folder, const std::vector<fs::path>& chain) {
+  return std::any_of(chain.begin(), chain.end(), [&](const fs::path& walked) { return contains(folder, walked); });
+}
+
+}  // namespace
+
+std::string why_no_file(const fs::path& path) {
+  std::error_code error, ignored;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::regular) return {};
+  if (status.type() == fs::file_type::not_found)
+    return fs::is_symlink(path, ignored) ? "is a link to nothing" : "no such file";
+  if (!error) return str("is ", kind_of(status.type()), ", not a file");
+  const bool is_of_path = error == std::errc::permission_denied || error == std::errc::filename_too_long ||
+                          error == std::errc::too_many_symbolic_link_levels;
+  if (!is_of_path) throw Error(str(printable(path.string()), ": cannot be read: ", error.message()));
+  return str("cannot be read: ", error.message());
+}
+
+bool is_utf8(const std::string& name) {
+  try {
+    nlohmann::json(name).dump();
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
+FolderWalk::FolderWalk(const fs::path& root) : root_(fs::canonical(root)) {}
+
+void FolderWalk::skip(const fs::path& path, const std::string& reason) {
+  skipped_.push_back(
+      {printable(path.lexically_relative(root_).generic_string()), str(printable(path.string()), ": ", reason)});
+}
+
+std::vector<fs::path> FolderWalk::folders_in(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> folders;
+  for (const fs::directory_entry& entry : entries_of(folder, error)) {
+    std::error_code unknown;  // a link to nothing is no folder
+    if (!entry.is_directory(unknown)) continue;
+    if (entry.is_symlink(unknown) && leads_back(fs::canonical(entry.path()), {fs::canonical(folder)})) {
+      skip(entry.path(), "is a link to a folder around it");
+      continue;
+    }
+    folders.push_back(entry.path());
+  }
+  if (error) throw DataError(str(printable(folder.string()), ": cannot be read: ", error.message()));
+  return folders;
+}
+
+std::vector<fs::path> FolderWalk::files_below(const fs::path& folder) {
+  std::vector<fs::path> files;
+  Chain chain = {fs::canonical(folder)};
+  add_files(chain, folder, files);
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+void FolderWalk::add_files(Chain& chain, const fs::path& folder, std::vector<fs::path>& files) {
+  std::error_code error;
+  const std::vector<fs::directory_entry> entries = entries_of(folder, error);
+  if (error) return skip(folder, str("cannot be read: ", error.message()));
+  std::set<fs::path> videos;  // their names without the ending
+  for (const fs::directory_entry& entry : entries)
+    if (is_one_of(kVideos, entry.path().extension().string())) videos.insert(entry.path().stem());
+  for (const fs::directory_entry& entry : entries) {
+    if (is_one_of(kPictures, entry.path().extension().string()) && videos.contains(entry.path().stem()))
+      skip(entry.path(), "is the thumbnail of the video beside it");
+    else
+      add_entry(chain, entry, files);
+  }
+}
+
+void FolderWalk::add_entry(Chain& chain, const fs::directory_entry& entry, std::vector<fs::path>& files) {
+  const fs::path& path = entry.path();
+  std::error_code unknown;
+  if (entry.is_directory(unknown)) {
+    fs::path place = fs::canonical(path);
+    if (leads_back(place, chain)) return skip(path, "is a link to a folder around it");
+    chain.push_back(std::move(place));
+    add_files(chain, path, files);
+    chain.pop_back();
+    return;
+  }
+  if (const std::string reason = why_no_file(path); !reason.empty()) return skip(path, reason);
+  if (!is_utf8(path.lexically_relative(root_).string())) return skip(path, "its name is not UTF-8; rename it");
+  files.push_back(path);
+}
+
+}  // namespace avs::data
