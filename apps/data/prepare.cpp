@@ -6,11 +6,13 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <new>
 #include <set>
 #include <thread>
 
+#include "apps/cli/printable.h"
 #include "tensor/error.h"
 
 namespace avs::data {
@@ -166,13 +168,75 @@ PrepareReport prepare(const PrepareOptions& options) {
 
 namespace {
 
-constexpr size_t kMostLines = 20;
+constexpr size_t kMostLines = 20, kMostAlike = 3;
 
-void add_lines(std::string& out, const std::string& title, const std::vector<std::string>& lines) {
+void add_lines(std::string& out, const std::string& title, int64_t count, const std::vector<std::string>& lines) {
   if (lines.empty()) return;
-  out += fmt::format("{}: {}\n", title, lines.size());
-  for (size_t i = 0; i < std::min(lines.size(), kMostLines); ++i) out += "  " + lines[i] + "\n";
+  out += fmt::format("{}: {}\n", title, count);
+  for (size_t i = 0; i < std::min(lines.size(), kMostLines); ++i)
+    out += "  " + shortened(printable(lines[i]), kLongestLine) + "\n";
   if (lines.size() > kMostLines) out += fmt::format("  … and {} more, see index.json\n", lines.size() - kMostLines);
+}
+
+// Files of an ending that no clip has, as subtitles beside the videos, are one line together: the video that is broken
+// must not be lost among them.
+std::vector<std::string> skipped_lines(const PrepareReport& report) {
+  const auto ending = [](const std::string& name) { return fs::path(name).extension().string(); };
+  std::set<std::string> of_clips;
+  for (const CachedClip& clip : report.clips)
+    for (const std::string& file : {clip.audio, clip.video}) of_clips.insert(ending(file));
+  std::map<std::string, std::vector<const Skipped*>> alike;
+  std::vector<std::string> lines, together;
+  for (const Skipped& skipped : report.header.skipped)
+    if (of_clips.contains(ending(skipped.name)))
+      lines.push_back(skipped.reason);
+    else
+      alike[ending(skipped.name)].push_back(&skipped);
+  for (const auto& [end, files] : alike) {
+    if (files.size() > kMostAlike && !of_clips.empty())
+      together.push_back(fmt::format("{} {}, no clip among them; the first: {}", files.size(),
+                                     end.empty() ? "files without an ending" : "*" + end + " files",
+                                     files.front()->reason));
+    else
+      for (const Skipped* skipped : files) lines.push_back(skipped->reason);
+  }
+  lines.insert(lines.end(), together.begin(), together.end());
+  return lines;
+}
+
+// Notes that many clips share, as "no picture" in a set of sounds, are one line together.
+std::vector<std::string> unusual_lines(const PrepareReport& report) {
+  std::map<std::string, std::vector<const CachedClip*>> alike;
+  for (const CachedClip& clip : report.clips)
+    if (!clip.note.empty()) alike[clip.note].push_back(&clip);
+  std::vector<std::string> lines = report.header.notes;
+  for (const auto& [note, clips] : alike) {
+    if (clips.size() > kMostAlike)
+      lines.push_back(fmt::format("{}: {} clips, the first: {}", note, clips.size(), clips.front()->name));
+    else
+      for (const CachedClip* clip : clips) lines.push_back(clip->name + ": " + note);
+  }
+  return lines;
+}
+
+// "no test clip of 2 of 10 classes: bus, tram" for each split that lacks some; figures of these classes will be
+// missing.
+std::string absent_classes(const PrepareReport& report) {
+  std::string out;
+  for (const Split split : {Split::Validation, Split::Test}) {
+    std::set<int64_t> there;
+    for (const CachedClip& clip : report.clips)
+      if (clip.split == split) there.insert(clip.label);
+    std::string absent;
+    for (size_t label = 0; label < report.header.classes.size(); ++label)
+      if (!there.contains(static_cast<int64_t>(label)))
+        absent += (absent.empty() ? "" : ", ") + shortened(printable(report.header.classes[label]), 60);
+    const size_t classes = report.header.classes.size();
+    if (there.size() < classes)
+      out += fmt::format("no {} clip of {} of {} classes: {}\n", name_of(split), classes - there.size(), classes,
+                         shortened(absent, kLongestLine));
+  }
+  return out;
 }
 
 std::string class_table(const PrepareReport& report) {
@@ -182,12 +246,12 @@ std::string class_table(const PrepareReport& report) {
     ++counts[static_cast<size_t>(clip.label)][static_cast<size_t>(clip.split)];
     ++counts.back()[static_cast<size_t>(clip.split)];
   }
-  size_t width = 5;
-  for (const std::string& name : classes) width = std::max(width, name.size());
+  const auto name = [&](size_t i) { return i < classes.size() ? shortened(printable(classes[i]), 80) : "total"; };
+  int64_t width = 5;
+  for (size_t i = 0; i < classes.size(); ++i) width = std::max(width, columns_of(name(i)));
   std::string out = fmt::format("{:<{}}  {:>7}  {:>10}  {:>7}\n", "class", width, "train", "validation", "test");
   for (size_t i = 0; i <= classes.size(); ++i)
-    out += fmt::format("{:<{}}  {:>7}  {:>10}  {:>7}\n", i < classes.size() ? classes[i] : "total", width, counts[i][0],
-                       counts[i][1], counts[i][2]);
+    out += fmt::format("{:<{}}  {:>7}  {:>10}  {:>7}\n", name(i), width, counts[i][0], counts[i][1], counts[i][2]);
   return out;
 }
 
@@ -196,18 +260,15 @@ std::string class_table(const PrepareReport& report) {
 std::string describe(const PrepareReport& report) {
   const IndexHeader& header = report.header;
   std::string out =
-      fmt::format("{}: {} clips, {} classes ({} layout; validation split {})\n", header.data_root.string(),
+      fmt::format("{}: {} clips, {} classes ({} layout; validation split {})\n", printable(header.data_root.string()),
                   report.clips.size(), header.classes.size(), header.layout_kind,
                   header.validation_cut == "as given" ? "as given" : "cut " + header.validation_cut);
-  out += class_table(report);
-  std::vector<std::string> unusual = header.notes, skipped;
-  for (const CachedClip& clip : report.clips)
-    if (!clip.note.empty()) unusual.push_back(clip.name + ": " + clip.note);
-  for (const Skipped& skip : header.skipped) skipped.push_back(skip.reason);
-  add_lines(out, "kept, but worth knowing", unusual);
-  add_lines(out, "skipped", skipped);
-  out += fmt::format("{} decoded, {} already there, {} skipped; {:.1f} s", report.made, report.kept, skipped.size(),
-                     report.seconds);
+  out += class_table(report) + absent_classes(report);
+  const std::vector<std::string> unusual = unusual_lines(report);
+  add_lines(out, "kept, but worth knowing", static_cast<int64_t>(unusual.size()), unusual);
+  add_lines(out, "skipped", static_cast<int64_t>(header.skipped.size()), skipped_lines(report));
+  out += fmt::format("{} decoded, {} already there, {} skipped; {:.1f} s", report.made, report.kept,
+                     header.skipped.size(), report.seconds);
   if (report.made > 0) out += fmt::format(", {:.1f} clips/s", static_cast<double>(report.made) / report.seconds);
   return out + "\n";
 }
