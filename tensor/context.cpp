@@ -8,6 +8,7 @@
 #include <iomanip>
 #include <map>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "cuda/api.h"
@@ -61,9 +62,13 @@ class CpuContext final : public Context {
     const size_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
     live_ -= size;
-    if (in_region(size)) return region_.deallocate(data, size);
-    small_bytes_ += size;
-    small_[size].push_back(data);
+    try {  // a list of free blocks may have to grow when no memory is left for it
+      if (in_region(size)) return region_.deallocate(data, size);
+      small_[size].push_back(data);
+      small_bytes_ += size;
+    } catch (const std::bad_alloc&) {
+      if (!in_region(size)) std::free(data);  // a region's block stays out of use
+    }
   }
 
   void copy_to_host(void* host, const void* data, size_t bytes) override { std::memcpy(host, data, bytes); }

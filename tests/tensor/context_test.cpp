@@ -1,5 +1,8 @@
 #include "tensor/context.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <cstring>
 
 #include "tensor/parallel.h"
@@ -82,6 +85,20 @@ TEST_F(Arena, FreesWhatItCachedBeforeItGivesUp) {
   const MemoryStats memory = cpu().memory();
   EXPECT_LE(memory.live_bytes + memory.cached_bytes, memory.limit_bytes);
 }
+
+#ifndef AVS_SANITIZED  // its allocator ends the process itself
+TEST_F(Arena, FreesATensorWhereNoMemoryIsLeftToRememberIt) {
+  std::vector<Tensor> tensors;
+  for (int i = 0; i < 100'000; ++i) tensors.push_back(Tensor::empty({1}));
+  const auto clear_without_memory = [&] {
+    const rlimit none{1, 1};
+    setrlimit(RLIMIT_AS, &none);
+    tensors.clear();
+    _exit(0);
+  };
+  EXPECT_EXIT(clear_without_memory(), testing::ExitedWithCode(0), "");
+}
+#endif
 
 TEST_F(Arena, MayBeUsedFromSeveralThreads) {
   parallel_for(64, 1, [](int64_t first, int64_t last) {
