@@ -98,7 +98,8 @@ Header read_header(const File& file, const fs::path& path) {
 
 template <typename From>
 Tensor read_wide(const File& file, const HeaderEntry& entry, const std::string& where) {
-  std::vector<From> values(static_cast<size_t>(entry.shape.size()));
+  const Shape shape{std::span<const int64_t>(entry.shape)};
+  std::vector<From> values(static_cast<size_t>(shape.size()));
   file.read(values.data(), values.size() * sizeof(From), entry.first_byte);
   using To = std::conditional_t<std::is_same_v<From, double>, float, int32_t>;
   std::vector<To> narrow(values.size());
@@ -114,13 +115,13 @@ Tensor read_wide(const File& file, const HeaderEntry& entry, const std::string& 
       narrow[i] = static_cast<int32_t>(values[i]);
     }
   }
-  return Tensor::from(entry.shape, std::span<const To>(narrow));
+  return Tensor::from(shape, std::span<const To>(narrow));
 }
 
 Tensor read_tensor(const File& file, const HeaderEntry& entry, const std::string& where) {
   if (entry.dtype == "F64") return read_wide<double>(file, entry, where);
   if (entry.dtype == "I64") return read_wide<int64_t>(file, entry, where);
-  Tensor tensor = Tensor::empty(entry.shape, dtype_of_header(entry.dtype));
+  Tensor tensor = Tensor::empty(Shape(std::span<const int64_t>(entry.shape)), dtype_of_header(entry.dtype));
   file.read(tensor.raw(), tensor.bytes(), entry.first_byte);
   return tensor;
 }

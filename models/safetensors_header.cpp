@@ -6,19 +6,22 @@
 #include <vector>
 
 #include "tensor/error.h"
+#include "tensor/shape.h"
 
 namespace avs {
 namespace {
 
 using Json = nlohmann::json;
 
-uint64_t element_bytes(std::string_view dtype) {
-  if (dtype == "F32" || dtype == "I32") return 4;
-  if (dtype == "F16" || dtype == "BF16") return 2;
-  if (dtype == "U8") return 1;
-  if (dtype == "F64" || dtype == "I64") return 8;
-  return 0;
-}
+struct Type {
+  std::string_view name;
+  uint64_t bytes;
+  bool is_read;
+};
+constexpr Type kTypes[] = {{"F32", 4, true},  {"F16", 2, true},      {"BF16", 2, true},     {"I32", 4, true},
+                           {"U8", 1, true},   {"I64", 8, true},      {"F64", 8, true},      {"BOOL", 1, false},
+                           {"I8", 1, false},  {"I16", 2, false},     {"U16", 2, false},     {"U32", 4, false},
+                           {"U64", 8, false}, {"F8_E4M3", 1, false}, {"F8_E5M2", 1, false}, {"C64", 8, false}};
 
 // The JSON parser's view of the header, counting how far it has read, so that errors can name the byte.
 class CountingIterator {
@@ -51,18 +54,22 @@ class CountingIterator {
 // Walks the header's events; the grammar is so small that the depth and the last key tell where it stands.
 class HeaderReader final : public nlohmann::json_sax<Json> {
  public:
-  HeaderReader(std::string_view text, std::string file, uint64_t file_bytes)
+  HeaderReader(std::string_view text, std::string file, uint64_t file_bytes, OtherTensors others)
       : begin_(text.data()),
         furthest_(text.data()),
         data_begin_(8 + text.size()),
         file_(std::move(file)),
-        file_bytes_(file_bytes) {
+        file_bytes_(file_bytes),
+        others_(others) {
     Json::sax_parse(CountingIterator(begin_, &furthest_), CountingIterator(begin_ + text.size(), &furthest_), this);
     check_coverage();
   }
   Header take() { return std::move(header_); }
 
-  bool null() override { refuse("null"); }
+  bool null() override {
+    if (depth_ != 1 || !in_metadata()) refuse("null");  // some writers' word for no metadata
+    return true;
+  }
   bool boolean(bool) override { refuse("a truth value"); }
   bool number_integer(number_integer_t value) override {
     if (value < 0) fail("the number ", value, " is negative");
@@ -100,6 +107,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
       key_ = name;
     } else {
       if (!fields_.emplace(name, true).second) fail("'", name, "' occurs twice in '", key_, "'");
+      if (fields_.size() > kMaxHeaderTensors) fail("'", key_, "' has more than ", kMaxHeaderTensors, " entries");
       field_ = name;
     }
     return true;
@@ -137,12 +145,15 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   void finish_tensor() {
     if (!dtype_ || !shape_ || !offsets_)
       fail("tensor '", key_, "' lacks ", !dtype_ ? "dtype" : !shape_ ? "shape" : "data_offsets");
-    const uint64_t element = element_bytes(*dtype_);
-    if (element == 0)
+    const Type* const type = std::ranges::find(kTypes, *dtype_, &Type::name);
+    const bool known = type != std::end(kTypes);
+    if (others_ == OtherTensors::Refused && (!known || !type->is_read))
       fail("tensor '", key_, "' has the type ", *dtype_, "; F32, F16, BF16, I32, U8, I64 and F64 are read");
-    if (shape_->size() > static_cast<size_t>(Shape::kMaxRank))
+    if (others_ == OtherTensors::Refused && shape_->size() > static_cast<size_t>(Shape::kMaxRank))
       fail("tensor '", key_, "' has ", shape_->size(), " axes, at most ", Shape::kMaxRank, " are read");
-    const std::optional<uint64_t> bytes = bytes_of(element);
+    if (header_.tensors.size() == kMaxHeaderTensors)
+      fail("there are more than ", kMaxHeaderTensors, " tensors, which no network has");
+    const std::optional<uint64_t> bytes = bytes_of(known ? type->bytes : 1);
     if (!bytes) fail("the shape of tensor '", key_, "' overflows");
     if (offsets_->size() != 2) fail("tensor '", key_, "' has ", offsets_->size(), " data_offsets, not 2");
     const uint64_t first = offsets_->at(0), last = offsets_->at(1);
@@ -150,11 +161,9 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     if (last > file_bytes_ - data_begin_)
       fail("tensor '", key_, "' ends at byte ", last, " of the data, which has ", file_bytes_ - data_begin_,
            " bytes: the file is cut short or damaged");
-    if (last - first != *bytes)
+    if (known && last - first != *bytes)
       fail("tensor '", key_, "' has ", last - first, " bytes, its type and shape make ", *bytes);
-    const std::vector<int64_t> extents(shape_->begin(), shape_->end());
-    header_.tensors[key_] = {*dtype_, Shape(std::span<const int64_t>(extents)), data_begin_ + first,
-                             data_begin_ + last};
+    header_.tensors[key_] = {*dtype_, {shape_->begin(), shape_->end()}, data_begin_ + first, data_begin_ + last};
   }
 
   std::optional<uint64_t> bytes_of(uint64_t element) const {
@@ -186,6 +195,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   uint64_t data_begin_;
   std::string file_;
   uint64_t file_bytes_;
+  OtherTensors others_;
   Header header_;
 
   int depth_ = 0;
@@ -198,8 +208,8 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-Header parse_header(std::string_view text, const std::string& file, uint64_t file_bytes) {
-  return HeaderReader(text, file, file_bytes).take();
+Header parse_header(std::string_view text, const std::string& file, uint64_t file_bytes, OtherTensors others) {
+  return HeaderReader(text, file, file_bytes, others).take();
 }
 
 std::string_view header_name_of(DType dtype) {

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cctype>
 
-#include "models/checkpoint.h"
 #include "models/weights/hdf5.h"
 #include "models/weights/source.h"
 #include "models/weights/zip.h"
@@ -87,17 +86,9 @@ WeightSource read_archive(const Bytes& file) {
 
 }  // namespace
 
-WeightSource read_safetensors(const std::filesystem::path& file) {
-  Checkpoint checkpoint = Checkpoint::load(file);
-  WeightSource source{Container::Safetensors, "safetensors", {}, std::move(checkpoint.metadata)};
-  for (auto& [name, tensor] : checkpoint.tensors)
-    source.tensors.push_back({name, name, tensor.shape().extents(), [tensor] { return tensor.to_vector(); }});
-  return source;
-}
-
 WeightSource open_weight_file(const std::filesystem::path& file) {
   const std::string start = read_start(file, kStartBytes);
-  if (is_safetensors(start)) return read_safetensors(file);
+  if (is_safetensors(start)) return read_safetensors(read_file(file));
   if (start.starts_with(hdf5::kSignature)) return read_keras(read_file(file));
   if (start.starts_with("PK\3\4")) return read_archive(read_file(file));
   if (is_pickle(start)) return read_torch_stream(read_file(file));

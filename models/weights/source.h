@@ -46,6 +46,6 @@ WeightSource open_weight_file(const std::filesystem::path& file);
 WeightSource read_keras(const Bytes& hdf5);  // both HDF5 layouts
 WeightSource read_torch_zip(const Bytes& archive);
 WeightSource read_torch_stream(const Bytes& file);
-WeightSource read_safetensors(const std::filesystem::path& file);
+WeightSource read_safetensors(const Bytes& file);
 
 }  // namespace avs::weights

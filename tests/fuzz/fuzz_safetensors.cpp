@@ -1,11 +1,11 @@
-#include <string_view>
-
 #include "models/safetensors_header.h"
 #include "tests/fuzz/fuzz_target.h"
 
-// The header of a safetensors file: eight bytes of length, then JSON.
+// Eight bytes of length, JSON, and the tensors: with every kind of tensor, and with those of a checkpoint alone.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  return avs::fuzz::one_input(data, size, [&](const avs::weights::Bytes& file) {
+  avs::fuzz::one_input(
+      data, size, [](const avs::weights::Bytes& file) { avs::fuzz::read_all(avs::weights::read_safetensors(file)); });
+  return avs::fuzz::one_input(data, size, [](const avs::weights::Bytes& file) {
     avs::weights::Cursor cursor(file.at(0, file.size(), "the file"), file, "the file");
     const uint64_t length = cursor.u64();
     if (length > cursor.left()) return;

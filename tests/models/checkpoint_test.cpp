@@ -157,6 +157,19 @@ TEST_F(CheckpointFile, NestingDeeperThanTheFormatIsRefusedAtOnce) {
   EXPECT_THAT(message_of(R"({"a":{"shape":[[1]]}})"), HasSubstr("a list does not belong in 'a'"));
   EXPECT_THAT(message_of(R"({"__metadata__":{"k":["v"]}})"), HasSubstr("a list does not belong in '__metadata__'"));
   EXPECT_THAT(message_of(R"({"__metadata__":{"k":1}})"), HasSubstr("a number does not belong"));
+  EXPECT_THAT(message_of(R"({"w":null})"), HasSubstr("null does not belong in 'w'"));
+}
+
+TEST_F(CheckpointFile, MetadataOfNullAreNone) {
+  write(R"({"__metadata__":null,"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "a");
+  EXPECT_TRUE(Checkpoint::load(file_).metadata.empty());
+}
+
+TEST_F(CheckpointFile, MoreTensorsThanANetworkHasAreRefused) {
+  std::string header = "{";
+  for (int i = 0; i <= 100'000; ++i)
+    header += str(i == 0 ? "" : ",", '"', i, R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})");
+  EXPECT_THAT(message_of(header + "}"), HasSubstr("more than 100000 tensors"));
 }
 
 TEST_F(CheckpointFile, RepeatedKeysAreRefused) {

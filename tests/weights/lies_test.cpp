@@ -10,7 +10,7 @@
 
 #include "models/weights/source.h"
 #include "tests/apps/run_program.h"
-#include "tests/weights/golden.h"
+#include "tests/weights/torch_writer.h"
 
 namespace avs {
 namespace {
@@ -61,39 +61,33 @@ TEST(Lies, OfASafetensorsHeader) {
   expect_header(R"({"a":)" + entry("[3]", "[0,12]") + R"(,"a":)" + entry("[3]", "[12,24]") + "}", "occurs twice");
   expect_header(R"({"a":)" + std::string(100'000, '['), "does not belong");
   expect_header(R"({"a":)" + entry("[6]", "[24,0]") + "}", "begins at offset 24");
+  expect_header(R"({"__metadata__":null,"a":null})", "null does not belong");
   expect_lie("cut.safetensors", number(16'000, 8) + "{\"a\":", "truncated");
   expect_lie("short.safetensors", golden::bytes_of(golden::file("convnext_timm.safetensors")).substr(0, 500),
              "truncated");
 }
 
+// More tensors than any network has: one line before they are all listed.
+TEST(Lies, OfASafetensorsFileWithHundredsOfThousandsOfTensors) {
+  std::string header = "{";
+  for (int i = 0; i < 400'000; ++i)
+    header += str(i == 0 ? "" : ",", "\"t", i, R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})");
+  const int64_t before = most_memory_of_programs();
+  const auto bytes = static_cast<int64_t>(header.size());
+  expect_lie("many.safetensors", number(header.size() + 1, 8) + header + "}", "more than 100000 tensors");
+  EXPECT_LT(most_memory_of_programs() - before, bytes + (64 << 20));
+}
+
 // ---- pickles and their storages ----
 
-std::string text(const std::string& s) { return "X" + number(s.size(), 4) + s; }
-std::string integer(int64_t value) { return "\x8a\x08"s + number(static_cast<uint64_t>(value), 8); }
-std::string tuple(const std::vector<int64_t>& values) {
-  std::string all = "(";
-  for (const int64_t value : values) all += integer(value);
-  return all + "t";
-}
-struct Described {
-  int64_t first = 0;
-  std::vector<int64_t> shape = {2, 3}, strides = {3, 1};
-  int64_t count = 6;
-};
-std::string tensor(const Described& d) {
-  return "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nFloatStorage\n" + text("0") +
-         text("cpu") + integer(d.count) + "tQ" + integer(d.first) + tuple(d.shape) + tuple(d.strides) +
-         "\x89"
-         "ccollections\nOrderedDict\n)RtR";
-}
-std::string dictionary(const std::string& items) { return "ccollections\nOrderedDict\n)R(" + items + "u"; }
+using golden::torch::Described;
+using golden::torch::dictionary;
+using golden::torch::tensor;
+using golden::torch::text;
 
-// What torch.save wrote before its zip archives, with one storage of six numbers.
+// With one storage of six numbers.
 std::string stream(const std::string& state_dict, uint64_t count = 6) {
-  const std::string magic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.",
-                    protocol = "\x80\x02M\xe9\x03.";
-  return magic + protocol + "\x80\x02}." + "\x80\x02" + state_dict + "." + "\x80\x02](" + text("0") + "e." +
-         number(count, 8) + std::string(24, '\0');
+  return golden::torch::stream(state_dict, {"0"}, number(count, 8) + std::string(24, '\0'));
 }
 void expect_tensor(const Described& d, const std::string& words) {
   expect_lie("lie.pth", stream(dictionary(text("w") + tensor(d))), words);
