@@ -147,6 +147,12 @@ Datatype read_datatype(Cursor& cursor) {
       type.kind = Datatype::Kind::FixedText;
       type.description = "text";
       break;
+    case 5:  // opaque: two bytes are how h5py, and so Keras, stores bfloat16, which HDF5 has no name for
+      type.kind = type.size == 2 ? Datatype::Kind::Number : Datatype::Kind::Other;
+      type.number = NumberType::BF16;
+      type.big_endian = false;
+      type.description = str("opaque elements of ", type.size, " bytes");
+      break;
     case 9:
       type.kind = (bits & 15) == 1 ? Datatype::Kind::VariableText : Datatype::Kind::Other;
       type.description = "variable-length elements";

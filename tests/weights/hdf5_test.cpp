@@ -43,6 +43,20 @@ TEST(Hdf5, ArraysOfEveryStorageAndTypeReadAsWritten) {
   }
 }
 
+// bfloat16 as h5py stores NumPy's: two opaque bytes.
+TEST(Hdf5, OpaqueElementsOfTwoBytesAreBfloat16) {
+  Writer file("bfloat16.h5");
+  const hid_t opaque = H5Tcreate(H5T_OPAQUE, 2);
+  const hsize_t count = 3;
+  const hid_t space = H5Screate_simple(1, &count, nullptr);
+  const hid_t set = H5Dcreate2(file.file(), "x", opaque, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  const uint16_t bits[] = {0x3f80, 0xc040, 0x3e00};
+  H5Dwrite(set, opaque, H5S_ALL, H5S_ALL, H5P_DEFAULT, bits);
+  H5Dclose(set);
+  H5Sclose(space);
+  EXPECT_THAT(file.tree().child("x")->dataset->read(), ElementsAre(1.0f, -3.0f, 0.125f));
+}
+
 TEST(Hdf5, ManyChunksNeedADeepIndexAndReadAsWritten) {
   Writer file("many_chunks.h5");
   file.array("x", {1000, 3}, ramp(3000), H5T_IEEE_F32LE, chunked({1, 2}));
