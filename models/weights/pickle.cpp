@@ -4,6 +4,7 @@
 #include <bit>
 #include <limits>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 namespace avs::weights::pickle {
@@ -12,27 +13,91 @@ namespace {
 constexpr size_t kMaxStack = 1'000'000, kMaxRank = 32;
 constexpr uint64_t kValueBytes = 128, kEntryBytes = 64;  // about what a value takes, and an entry of a table
 
-const std::map<std::string, NumberType, std::less<>>& storage_types() {
-  static const std::map<std::string, NumberType, std::less<>> types = {
-      {"torch.FloatStorage", NumberType::F32},     {"torch.HalfStorage", NumberType::F16},
-      {"torch.BFloat16Storage", NumberType::BF16}, {"torch.DoubleStorage", NumberType::F64},
-      {"torch.LongStorage", NumberType::I64},      {"torch.IntStorage", NumberType::I32},
-      {"torch.ShortStorage", NumberType::I16},     {"torch.CharStorage", NumberType::I8},
-      {"torch.ByteStorage", NumberType::U8},       {"torch.BoolStorage", NumberType::Bool},
-  };
-  return types;
+struct StorageType {
+  const char* name;
+  std::optional<NumberType> type;
+  uint64_t width;
+};
+constexpr StorageType kStorageTypes[] = {
+    {"torch.FloatStorage", NumberType::F32, 4},
+    {"torch.HalfStorage", NumberType::F16, 2},
+    {"torch.BFloat16Storage", NumberType::BF16, 2},
+    {"torch.DoubleStorage", NumberType::F64, 8},
+    {"torch.LongStorage", NumberType::I64, 8},
+    {"torch.IntStorage", NumberType::I32, 4},
+    {"torch.ShortStorage", NumberType::I16, 2},
+    {"torch.CharStorage", NumberType::I8, 1},
+    {"torch.ByteStorage", NumberType::U8, 1},
+    {"torch.BoolStorage", NumberType::Bool, 1},
+    {"torch.ComplexFloatStorage", {}, 8},
+    {"torch.ComplexDoubleStorage", {}, 16},
+    {"torch.QInt8Storage", {}, 1},
+    {"torch.QUInt8Storage", {}, 1},
+    {"torch.QInt32Storage", {}, 4},
+    {"torch.storage.UntypedStorage", {}, 1},
+};
+const StorageType* storage_type(const std::string& name) {
+  const StorageType* const found = std::ranges::find(kStorageTypes, name, &StorageType::name);
+  return found == std::end(kStorageTypes) ? nullptr : found;
 }
 
-bool is_known(const std::string& global) {
-  static const std::vector<std::string> others = {
-      "collections.OrderedDict",
-      "torch._utils._rebuild_tensor_v2",
-      "torch._utils._rebuild_tensor",
-      "torch._utils._rebuild_parameter",
-      "torch.Size",
+bool stands_for_tensors(const std::string& global) {
+  static const std::set<std::string> names = {
+      "collections.OrderedDict",      "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
+      "torch._utils._rebuild_tensor", "torch._utils._rebuild_parameter", "torch.Size",
       "torch.nn.parameter.Parameter",
   };
-  return storage_types().contains(global) || std::find(others.begin(), others.end(), global) != others.end();
+  return storage_type(global) != nullptr || names.contains(global);
+}
+
+// Python 2's and NumPy's older names, which protocol 2 keeps to, are today's.
+std::string todays_name(std::string global) {
+  static constexpr std::pair<std::string_view, std::string_view> kModules[] = {
+      {"__builtin__.", "builtins."}, {"copy_reg.", "copyreg."}, {"numpy.core.", "numpy._core."}};
+  for (const auto& [old, now] : kModules)
+    if (global.starts_with(old)) global.replace(0, old.size(), now);
+  return global;
+}
+
+// What training scripts keep beside the weights: values that do nothing when they are made. They become Objects.
+bool is_plain_class(const std::string& global) {
+  static const std::set<std::string> names = {
+      "argparse.Namespace",
+      "builtins.bool",
+      "builtins.dict",
+      "builtins.float",
+      "builtins.frozenset",
+      "builtins.int",
+      "builtins.list",
+      "builtins.object",
+      "builtins.set",
+      "builtins.str",
+      "builtins.tuple",
+      "_codecs.encode",
+      "collections.Counter",
+      "collections.defaultdict",
+      "copyreg._reconstructor",
+      "datetime.datetime",
+      "datetime.timedelta",
+      "lightning.fabric.utilities.data.AttributeDict",
+      "lightning_fabric.utilities.data.AttributeDict",
+      "numpy._core.multiarray._reconstruct",
+      "numpy._core.multiarray.scalar",
+      "numpy.dtype",
+      "numpy.ndarray",
+      "pathlib.Path",
+      "pathlib.PosixPath",
+      "pathlib.PurePosixPath",
+      "pathlib.PureWindowsPath",
+      "pathlib.WindowsPath",
+      "pytorch_lightning.utilities.parsing.AttributeDict",
+      "torch.device",
+      "yacs.config.CfgNode",
+  };
+  static const std::set<std::string> types = {
+      "bfloat16", "bool", "complex128", "complex64", "float16", "float32", "float64",       "int16",      "int32",
+      "int64",    "int8", "uint16",     "uint32",    "uint64",  "uint8",   "float8_e4m3fn", "float8_e5m2"};
+  return names.contains(todays_name(global)) || (global.starts_with("torch.") && types.contains(global.substr(6)));
 }
 
 // The instructions of protocols 0 to 5 that are refused, by their names in Python's pickletools.
@@ -43,15 +108,9 @@ std::string instruction_name(char code) {
                                                     {'S', "STRING"},
                                                     {'V', "UNICODE"},
                                                     {'F', "FLOAT"},
-                                                    {'B', "BINBYTES"},
-                                                    {'C', "SHORT_BINBYTES"},
-                                                    {'\x8e', "BINBYTES8"},
                                                     {'\x96', "BYTEARRAY8"},
                                                     {'\x97', "NEXT_BUFFER"},
                                                     {'\x98', "READONLY_BUFFER"},
-                                                    {'\x8f', "EMPTY_SET"},
-                                                    {'\x90', "ADDITEMS"},
-                                                    {'\x91', "FROZENSET"},
                                                     {'1', "POP_MARK"},
                                                     {'2', "DUP"},
                                                     {'g', "GET"},
@@ -59,7 +118,6 @@ std::string instruction_name(char code) {
                                                     {'P', "PERSID"},
                                                     {'i', "INST"},
                                                     {'o', "OBJ"},
-                                                    {'\x81', "NEWOBJ"},
                                                     {'\x92', "NEWOBJ_EX"},
                                                     {'\x82', "EXT1"},
                                                     {'\x83', "EXT2"},
@@ -158,6 +216,12 @@ class Machine {
         return push(make(cursor_.text(cursor_.u32()))), true;  // BINSTRING, of Python 2
       case 'U':
         return push(make(cursor_.text(cursor_.u8()))), true;
+      case 'C':
+        return cursor_.skip(cursor_.u8()), push(make(Object{})), true;  // SHORT_BINBYTES: a NumPy number's
+      case 'B':
+        return cursor_.skip(cursor_.u32()), push(make(Object{})), true;  // BINBYTES
+      case '\x8e':
+        return cursor_.skip(cursor_.u64()), push(make(Object{})), true;  // BINBYTES8
       default:
         return false;
     }
@@ -208,6 +272,12 @@ class Machine {
       }
       case 'u':
         return set_items(pop_to_mark()), true;
+      case '\x8f':  // EMPTY_SET
+        return push(make(Object{})), true;
+      case '\x90':  // ADDITEMS
+        return append(pop_to_mark()), true;
+      case '\x91':  // FROZENSET
+        return pop_to_mark(), push(make(Object{})), true;
       case '0':
         if (stack_.empty()) cursor_.fail("takes a value that is not there");
         return stack_.pop_back(), true;
@@ -221,11 +291,17 @@ class Machine {
     std::reverse(tuple.items.begin(), tuple.items.end());
     push(make(std::move(tuple)));
   }
+  // An Object takes in what is put into it, and shows nothing of it.
+  bool top_is_object() const {
+    return !stack_.empty() && stack_.back() != nullptr && std::holds_alternative<Object>(stack_.back()->data);
+  }
   void append(std::vector<ValuePtr> items) {
+    if (top_is_object()) return;
     auto& list = top_as<List>("a list").items;
     list.insert(list.end(), items.begin(), items.end());
   }
   void set_items(std::vector<ValuePtr> items) {
+    if (top_is_object()) return;
     auto& dict = top_as<Dict>("a dictionary").items;
     if (items.size() % 2 != 0) cursor_.fail("has a key without a value");
     for (size_t i = 0; i < items.size(); i += 2) dict.emplace_back(items[i], items[i + 1]);
@@ -276,9 +352,16 @@ class Machine {
         const ValuePtr arguments = pop(), function = pop();
         return push(call(as<Global>(function, "a function").name, as<Tuple>(arguments, "arguments").items)), true;
       }
+      case '\x81': {  // NEWOBJ
+        const ValuePtr arguments = pop(), made = pop();
+        as<Tuple>(arguments, "arguments");
+        const std::string& name = as<Global>(made, "a class").name;
+        if (!is_plain_class(name)) refuse_call(name);
+        return push(make(Object{})), true;
+      }
       case 'Q':
         return push(storage(pop())), true;
-      case 'b': {  // BUILD: a state dict's _metadata and a tensor's attributes; neither is a number of the network
+      case 'b': {  // BUILD: a state dict's _metadata, a tensor's attributes, options: no number of the network
         pop();
         if (stack_.empty() || stack_.back() == nullptr) cursor_.fail("takes a value that is not there");
         return true;
@@ -288,16 +371,21 @@ class Machine {
     }
   }
   void global(const std::string& name) {
-    if (!is_known(name))
-      cursor_.fail("asks for '" + name.substr(0, 200) + "', which no state dict needs; it was not executed" +
-                   (name.starts_with("torch")
-                        ? " (of a whole module, save the state dict: torch.save(m.state_dict(), …))"
-                        : ""));
+    if (!stands_for_tensors(name) && !is_plain_class(name))
+      cursor_.fail(
+          "asks for '" + name.substr(0, 200) +
+          "', which no state dict needs; it was not executed. If you trust the file, save its tensors alone in "
+          "Python: m = torch.load(FILE, weights_only=False); torch.save(m.state_dict() if hasattr(m, "
+          "'state_dict') else m['state_dict'], 'weights.pth')");
     push(make(Global{name}));
+  }
+  [[noreturn]] void refuse_call(const std::string& function) const {
+    cursor_.fail("calls '" + function + "' in a way no state dict does; it was not executed");
   }
   ValuePtr call(const std::string& function, const std::vector<ValuePtr>& arguments) {
     if (function == "collections.OrderedDict") return ordered_dict(arguments);
     if (function == "torch._utils._rebuild_tensor_v2") return tensor(arguments, 6);
+    if (function == "torch._utils._rebuild_tensor_v3") return tensor(arguments, 7);
     if (function == "torch._utils._rebuild_tensor") return tensor(arguments, 4);
     if ((function == "torch._utils._rebuild_parameter" || function == "torch.nn.parameter.Parameter") &&
         !arguments.empty()) {
@@ -305,7 +393,8 @@ class Machine {
       return arguments[0];
     }
     if (function == "torch.Size" && arguments.size() == 1) return arguments[0];
-    cursor_.fail("calls '" + function + "' in a way no state dict does; it was not executed");
+    if (is_plain_class(function)) return make(Object{});
+    refuse_call(function);
   }
   ValuePtr ordered_dict(const std::vector<ValuePtr>& arguments) {  // of nothing, or of a list of pairs
     Dict dict;
@@ -343,12 +432,12 @@ class Machine {
     if (items.size() < 5 || as<std::string>(items[0], "the word 'storage'") != "storage")
       cursor_.fail("refers to something outside of it that is no storage");
     const std::string& name = as<Global>(items[1], "a storage's class").name;
-    const auto type = storage_types().find(name);
-    if (type == storage_types().end()) cursor_.fail("has a storage of class '" + name + "'");
+    const StorageType* const type = storage_type(name);
+    if (type == nullptr) cursor_.fail("has a storage of class '" + name + "'");
     if (items.size() > 5 && !std::holds_alternative<None>(items[5]->data))
       cursor_.fail("has a storage inside another, as torch before 0.4 wrote; save it again with a newer one");
-    return make(
-        Storage{type->second, as<std::string>(items[2], "a storage's key"), as<int64_t>(items[4], "a storage's size")});
+    return make(Storage{type->name, type->type, type->width, as<std::string>(items[2], "a storage's key"),
+                        as<int64_t>(items[4], "a storage's size")});
   }
 
   Cursor& cursor_;

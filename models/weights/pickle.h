@@ -1,10 +1,12 @@
 // The data of a Python pickle, without Python: a reader for what torch.save writes for a state dict. A pickle is a
 // program for a small stack machine, and Python's executes whatever functions it names; this one executes nothing. It
-// knows the instructions that build plain values, and a closed list of names that stand for tensors and ordered
-// dictionaries. Every other instruction or name ends in a DataError that says which.
+// knows the instructions that build plain values, and a closed list of names: those that stand for tensors and ordered
+// dictionaries, and those of values that training scripts keep beside them (argparse's options, NumPy's numbers), which
+// become Objects without contents. Every other instruction or name ends in a DataError that says which.
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,11 +35,14 @@ struct Global {
 };  // "torch._utils._rebuild_tensor_v2"
 struct BigInteger {
   std::vector<uint8_t> bytes;
-};  // little endian, two's complement: torch's magic number
+};                 // little endian, two's complement: torch's magic number
+struct Object {};  // a value of a class that no tensor is in
 struct Storage {
-  NumberType type = NumberType::F32;
-  std::string key;    // its member of the archive, or its name in the stream
-  int64_t count = 0;  // elements
+  std::string_view name;           // "torch.FloatStorage"
+  std::optional<NumberType> type;  // none: complex, quantized or untyped
+  uint64_t width = 4;              // bytes of an element
+  std::string key;                 // its member of the archive, or its name in the stream
+  int64_t count = 0;               // elements
 };
 struct Tensor {
   const Storage* storage = nullptr;
@@ -46,7 +51,8 @@ struct Tensor {
 };
 
 struct Value {
-  std::variant<None, bool, int64_t, double, std::string, BigInteger, Tuple, List, Dict, Global, Storage, Tensor> data;
+  std::variant<None, bool, int64_t, double, std::string, BigInteger, Tuple, List, Dict, Global, Object, Storage, Tensor>
+      data;
 };
 
 struct Document {

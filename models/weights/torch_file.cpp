@@ -35,9 +35,11 @@ void check_description(const pickle::Tensor& tensor, const std::string& what) {
 // A tensor's elements in row-major order, wherever its strides put them in the storage.
 std::vector<float> read_tensor(const pickle::Tensor& tensor, const Storage& storage, const Bytes& bytes,
                                const std::string& what) {
+  if (!storage.type) throw DataError(str(what, " is of a ", storage.name, ", which no weight is"));
+  const NumberType type = *storage.type;
   const uint64_t count = element_count(tensor.shape, what);
   if (count == 0) return {};
-  const uint64_t available = bytes.size() / size_of(storage.type);
+  const uint64_t available = bytes.size() / size_of(type);
   uint64_t last = static_cast<uint64_t>(tensor.first), packed = 1;
   bool contiguous = true;
   for (size_t axis = tensor.shape.size(); axis-- > 0;) {
@@ -50,9 +52,9 @@ std::vector<float> read_tensor(const pickle::Tensor& tensor, const Storage& stor
   }
   if (last >= available)
     throw DataError(str(what, " reaches beyond the ", available, " elements of storage '", storage.key, "'"));
-  const uint64_t width = size_of(storage.type);
+  const uint64_t width = size_of(type);
   const uint8_t* const start = bytes.data() + static_cast<uint64_t>(tensor.first) * width;
-  if (contiguous) return to_floats(start, count, storage.type);
+  if (contiguous) return to_floats(start, count, type);
 
   std::vector<uint8_t> packed_bytes(count * width);
   std::vector<int64_t> at(tensor.shape.size(), 0);
@@ -65,7 +67,7 @@ std::vector<float> read_tensor(const pickle::Tensor& tensor, const Storage& stor
       at[axis] = 0;
     }
   }
-  return to_floats(packed_bytes.data(), count, storage.type);
+  return to_floats(packed_bytes.data(), count, type);
 }
 
 const std::string* text_of(ValuePtr value) { return std::get_if<std::string>(&value->data); }
@@ -175,14 +177,14 @@ WeightSource read_torch_stream(const Bytes& file) {
   const auto* const list = std::get_if<pickle::List>(&keys.root->data);
   if (list == nullptr) throw DataError(file.name() + ": the list of storages is missing");
 
-  std::map<std::string, NumberType> types;
+  std::map<std::string, uint64_t> widths;
   for (const pickle::Value& value : document->values)
-    if (const auto* storage = std::get_if<Storage>(&value.data)) types[storage->key] = storage->type;
+    if (const auto* storage = std::get_if<Storage>(&value.data)) widths[storage->key] = storage->width;
   const auto found = std::make_shared<std::map<std::string, Bytes>>();
   for (const ValuePtr key_value : list->items) {
     const std::string* const key = text_of(key_value);
-    if (key == nullptr || !types.contains(*key)) throw DataError(file.name() + ": lists a storage no tensor uses");
-    const uint64_t count = cursor.u64(), width = size_of(types.at(*key));
+    if (key == nullptr || !widths.contains(*key)) throw DataError(file.name() + ": lists a storage no tensor uses");
+    const uint64_t count = cursor.u64(), width = widths.at(*key);
     if (count > cursor.left() / width)
       throw DataError(str(file.name(), ": truncated: a storage of ", count, " numbers should begin at byte ",
                           cursor.position(), " of ", file.size()));

@@ -54,13 +54,34 @@ TEST(Pickle, FunctionsAreRefusedByNameAndNotExecuted) {
   // A name that is allowed, called as nothing allows.
   EXPECT_THAT(error("\x80\x02"s + "ctorch\nSize\n)R."), HasSubstr("not executed"));
   EXPECT_THAT(error("\x80\x02"s + "ctorch\nFloatStorage\n)R."), HasSubstr("not executed"));
+  EXPECT_THAT(error("\x80\x02"s + "ctorch\nFloatStorage\n)\x81."), HasSubstr("not executed"));
+  EXPECT_THAT(error("\x80\x02"s + "ctimm.models.convnext\nConvNeXt\n)\x81."),
+              AllOf(HasSubstr("'timm.models.convnext.ConvNeXt'"), HasSubstr("m.state_dict()")));
   const auto file = golden::written("evil.pth", "\x80\x02"s + "cos\nsystem\n" + text + "\x85R.");
   EXPECT_THAT(error_of<DataError>([&] { options_for_weights({.model = "vis-inc"}, file); }), HasSubstr("os.system"));
   EXPECT_FALSE(std::filesystem::exists(witness));
 }
 
+// argparse's options, NumPy's numbers and sets, in the bytes of Python 3.11 and NumPy 2.4: nothing of them is kept.
+TEST(Pickle, ValuesThatScriptsKeepBesideTheWeightsBecomeObjects) {
+  const std::string namespace2 = "cargparse\nNamespace\nq\x00)\x81q\x01}q\x02X\x02\x00\x00\x00lrq\x03K\x01sb"s,
+                    scalar2 = "cnumpy._core.multiarray\nscalar\nq\x00"s + "cnumpy\ndtype\nq\x01X\x02\x00\x00\x00"s +
+                              "f8q\x02\x89\x88\x87q\x03Rq\x04(K\x03X\x01\x00\x00\x00<q\x05NNNJ\xff\xff\xff\xff"s +
+                              "J\xff\xff\xff\xffK\x00tq\x06"s + "bc_codecs\nencode\nq\x07X\x01\x00\x00\x00xq\x08"s +
+                              "X\x06\x00\x00\x00latin1q\t\x86q\nRq\x0b\x86q\x0cR"s,
+                    set4 = "\x8f\x94(K\x01K\x02\x90"s, frozen4 = "(K\x01\x91"s, bytes3 = "C\x02\x7f\x7f"s,
+                    counter = "ccollections\nCounter\n}X\x01\x00\x00\x00"s + "aK\x02s\x85R"s,
+                    path2 = "cpathlib\nPosixPath\nX\x01\x00\x00\x00/X\x03\x00\x00\x00tmp\x86R"s,
+                    list2 = "ccollections\ndefaultdict\nc__builtin__\nlist\n\x85R"s,
+                    config2 = "cyacs.config\nCfgNode\n)\x81}b(X\x02\x00\x00\x00lrK\x01u"s;
+  for (const std::string& value : {namespace2, scalar2, set4, frozen4, bytes3, counter, path2, list2, config2}) {
+    const auto document = read("\x80\x04"s + value + "."s);
+    EXPECT_TRUE(std::holds_alternative<weights::pickle::Object>(document.root->data)) << testing::PrintToString(value);
+  }
+}
+
 TEST(Pickle, InstructionsBeyondAStateDictAreRefused) {
-  for (const char* code : {"i", "o", "\x81", "\x82", "\x92", "P", "S'x'\n", "I1\n"})
+  for (const char* code : {"i", "o", "\x82", "\x92", "P", "S'x'\n", "I1\n"})
     EXPECT_THAT(error("\x80\x02"s + code + "."), HasSubstr("instruction")) << code;
 }
 
