@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 #include "models/weights/recognise.h"
 
@@ -56,6 +57,7 @@ class Importer {
     report_.file_classes = file_.classes();
     report_.pool_padding = network_.options().pool_padding;
     report_.input_scale = options_.input_scale.value_or(file_.layout.input_scale);
+    if (!file_.note.empty()) report_.notes.push_back(file_.note);
     find_slots();
     choose_head();
     match();
@@ -106,25 +108,21 @@ class Importer {
         file_.source.metadata.contains(kUntrainedHeadKey)
             ? ": was never trained"
             : str(": the classifier of ", file_.classes(), " classes; the network's head is ", own_head);
-    const auto is_head = [&](const std::string& key) {
-      if (file_.layout.own && key.starts_with("head.")) return true;
-      return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) { return rule.key == key; });
-    };
-    for (const SourceTensor& tensor : file_.source.tensors)
-      if (is_head(tensor.key)) {
-        head_keys_.push_back(tensor.key);
+    for (const SourceTensor& tensor : file_.source.tensors) {
+      const auto is_it = [&](const Rule& rule) { return file_.find(rule) == &tensor; };
+      if (std::ranges::any_of(rules, is_it) || (file_.layout.own && tensor.key.starts_with(file_.prefix + "head."))) {
+        taken_care_of_.insert(&tensor);
         report_.skipped.push_back(tensor.name + why);
       }
+    }
   }
 
   // ---- which tensor goes where ----
 
   void match() {
     std::vector<std::string> missing, unexpected, misshapen;
-    std::map<std::string, bool> used;
-    for (const std::string& key : head_keys_) used[key] = true;
     const auto take = [&](Slot& slot) {
-      used[slot.source->key] = true;
+      taken_care_of_.insert(slot.source);
       if (!weights::fits(slot.rule->axes, slot.value.shape(), slot.source->shape))
         misshapen.push_back(str(slot.source->name, "  file ", text_of(slot.source->shape), ", needed ",
                                 weights::expected_shape(slot.rule->axes, slot.value.shape()), "  (", slot.path, ")"));
@@ -142,10 +140,10 @@ class Importer {
       } else if (slot.rule != nullptr && slot.rule->optional) {
         fill_default(slot);
       } else {
-        missing.push_back(slot.rule == nullptr
-                              ? slot.path
-                              : str(slot.rule->key, "  ", weights::expected_shape(slot.rule->axes, slot.value.shape()),
-                                    "  (", slot.path, ")"));
+        missing.push_back(slot.rule == nullptr ? slot.path
+                                               : str(file_.prefix, slot.rule->key, "  ",
+                                                     weights::expected_shape(slot.rule->axes, slot.value.shape()),
+                                                     "  (", slot.path, ")"));
       }
     }
     for (Slot& gamma : folded_gammas_) {
@@ -154,8 +152,8 @@ class Importer {
       take(gamma);
     }
     for (const SourceTensor& tensor : file_.source.tensors) {
-      if (used[tensor.key]) continue;
-      if (const auto reason = file_.layout.reason_to_skip(tensor.key))
+      if (taken_care_of_.contains(&tensor)) continue;
+      if (const auto reason = file_.reason_to_leave_out(tensor))
         report_.skipped.push_back(tensor.name + ": " + *reason);
       else
         unexpected.push_back(tensor.name + "  " + text_of(tensor.shape));
@@ -274,7 +272,7 @@ class Importer {
   const ImportOptions& options_;
   ImportReport report_;
   std::vector<Slot> slots_, folded_gammas_;
-  std::vector<std::string> head_keys_;
+  std::set<const SourceTensor*> taken_care_of_;  // used, or skipped with a reason
   int64_t default_gammas_ = 0;
 };
 

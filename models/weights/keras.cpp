@@ -5,6 +5,9 @@
 //             where long; each layer is a group whose weight_names are paths from there: conv2d_1/kernel:0
 //   Keras 3   layers/conv2d_1/vars/0, nested for layers in layers; `vars` says the layer's name from Keras 3.9 or so on
 //
+// A network inside another (a backbone in a Sequential) is a container: its layers are counted on their own, and
+// "inception_v3/" or "functional/" stands before their keys.
+//
 // Keys: numbers behind a layer's name count instances in a Python session, so they are replaced by their rank among
 // their kind: "conv2d#17/kernel" is the layer constructed 18th. Without names, a Keras 3 file counts in the order of
 // the graph's depth instead, "conv2d@17/kernel". ConvNeXt's layers are named by place:
@@ -13,6 +16,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <span>
 
 #include "models/weights/hdf5.h"
 
@@ -24,6 +28,7 @@ struct Weight {
   std::string tail;   // "kernel"
   std::string name;   // in the file
   const hdf5::Dataset* dataset;
+  std::string container = {};  // "inception_v3/"
 };
 
 enum class Naming : uint8_t { Names, Counters };
@@ -38,6 +43,25 @@ std::optional<int64_t> number_of(std::string_view owner, std::string_view kind) 
   const auto [end, error] = std::from_chars(owner.data() + 1, owner.data() + owner.size(), number);
   if (error != std::errc() || end != owner.data() + owner.size() || number < 0) return std::nullopt;
   return number;
+}
+
+// The part of a ConvNeXt layer's name that says its place, without the model's name in front.
+std::optional<std::string> convnext_place(const std::string& owner) {
+  static constexpr std::string_view kPlaces[] = {
+      "stem_conv",  "stem_layernorm", "downsampling_layernorm_", "downsampling_conv_", "head_layernorm",
+      "head_dense", "stage_"};
+  for (const std::string_view place : kPlaces) {
+    const size_t at = owner.rfind(place);
+    const bool fits = at != std::string::npos && (at == 0 || owner[at - 1] == '_');
+    if (fits && (place.ends_with('_') || at + place.size() == owner.size())) return owner.substr(at);
+  }
+  return std::nullopt;
+}
+
+// ConvNeXt's stem and downsamplings are small Sequentials, and no networks of their own.
+bool is_in_small_sequential(const std::string& owner) {
+  const auto place = convnext_place(owner);
+  return place && (place->starts_with("stem_") || place->starts_with("downsampling_"));
 }
 
 // ---- legacy ----
@@ -85,6 +109,7 @@ std::vector<Weight> legacy_weights(const hdf5::Node& root, const std::string& fi
   for (const std::string& layer : split_texts(root, "layer_names")) {
     const hdf5::Node* const group = root.child(layer);
     if (group == nullptr) throw DataError(file + ": layer '" + layer + "' is listed and not there");
+    const size_t first = weights.size();
     for (const std::string& name : split_texts(*group, "weight_names")) {
       const hdf5::Dataset* const dataset = dataset_at(*group, name);
       if (dataset == nullptr) throw DataError(file + ": array '" + layer + "/" + name + "' is listed and not there");
@@ -93,6 +118,12 @@ std::vector<Weight> legacy_weights(const hdf5::Node& root, const std::string& fi
       const std::string owner = slash == std::string::npos ? layer : name.substr(before + 1, slash - before - 1);
       weights.push_back({owner, tail_of(name.substr(slash + 1)), layer + "/" + name, dataset});
     }
+    const std::span<Weight> own = std::span(weights).subspan(first);
+    const bool is_network =
+        std::ranges::any_of(own, [&](const Weight& weight) { return weight.owner != own.front().owner; }) &&
+        !std::ranges::all_of(own, is_in_small_sequential, &Weight::owner);
+    for (Weight& weight : own)
+      if (is_network) weight.container = layer + "/";
   }
   return weights;
 }
@@ -112,6 +143,20 @@ std::string tail_of_variable(size_t index, size_t count, bool first_is_matrix) {
   return found == kVectors.end() ? str(index) : found->second[index];
 }
 
+// Of a layer's structure, "functional/sequential_1/conv2d", how long the container, "functional/", is: what stands in
+// front of the layer and of the small Sequential around it. `name` is the layer's, if the file says it.
+size_t container_bytes(const std::string& structure, const std::string* name) {
+  const size_t slash = structure.rfind('/');
+  if (slash == std::string::npos) return 0;
+  const size_t before = structure.substr(0, slash).rfind('/') + 1;  // npos + 1 is 0
+  const std::string layer = structure.substr(slash + 1);
+  const bool in_small_sequential = name != nullptr
+                                       ? is_in_small_sequential(*name)
+                                       : number_of(structure.substr(before, slash - before), "sequential") &&
+                                             (layer == "conv2d" || layer == "layer_normalization");
+  return in_small_sequential ? before : slash + 1;
+}
+
 void collect_keras3(const hdf5::Node& node, const std::string& path, const std::string& structure, Naming& naming,
                     std::vector<Weight>& weights) {
   for (const hdf5::Node& child : node.children) {
@@ -123,11 +168,10 @@ void collect_keras3(const hdf5::Node& node, const std::string& path, const std::
       continue;
     }
     const auto named = child.texts.find("name");
-    std::string owner = structure;
-    if (named != child.texts.end() && !child.children.empty() && !structure.starts_with("optimizer")) {
-      naming = Naming::Names;
-      owner = named->second.front();
-    }
+    const bool has_name = named != child.texts.end() && !child.children.empty() && !structure.starts_with("optimizer");
+    if (has_name) naming = Naming::Names;
+    const size_t inner = container_bytes(structure, has_name ? &named->second.front() : nullptr);
+    const std::string owner = has_name ? named->second.front() : structure.substr(inner);
     const hdf5::Node* const first = child.child("0");
     const bool matrix = first != nullptr && first->dataset && first->dataset->shape.size() > 1;
     for (const hdf5::Node& variable : child.children) {
@@ -136,34 +180,23 @@ void collect_keras3(const hdf5::Node& node, const std::string& path, const std::
       weights.push_back(
           {owner,
            index < child.children.size() ? tail_of_variable(index, child.children.size(), matrix) : variable.name,
-           child_path + "/" + variable.name, &*variable.dataset});
+           child_path + "/" + variable.name, &*variable.dataset, structure.substr(0, inner)});
     }
   }
 }
 
 // ---- canonical keys ----
 
-// The part of a ConvNeXt layer's name that says its place, without the model's name in front.
-std::optional<std::string> convnext_place(const std::string& owner) {
-  static constexpr std::string_view kPlaces[] = {
-      "stem_conv",  "stem_layernorm", "downsampling_layernorm_", "downsampling_conv_", "head_layernorm",
-      "head_dense", "stage_"};
-  for (const std::string_view place : kPlaces) {
-    const size_t at = owner.rfind(place);
-    const bool fits = at != std::string::npos && (at == 0 || owner[at - 1] == '_');
-    if (fits && (place.ends_with('_') || at + place.size() == owner.size())) return owner.substr(at);
-  }
-  return std::nullopt;
-}
-
 // ConvNeXt without names: layers of one class stand one behind the other, so a counter is a place.
 class ConvNextCounters {
  public:
   explicit ConvNextCounters(const std::vector<Weight>& weights) {
     std::map<int64_t, int64_t> channels;  // of each block's depthwise convolution
-    for (const Weight& weight : weights)
+    for (const Weight& weight : weights) {
       if (const auto block = number_of(weight.owner, "conv2d"); block && weight.tail == "kernel")
-        channels[*block] = weight.dataset->shape.back();
+        channels[*block] = weight.dataset->shape.empty() ? 0 : weight.dataset->shape.back();
+      if (const auto dense = number_of(weight.owner, "dense")) last_dense_ = std::max(last_dense_, *dense);
+    }
     // A stage begins where the width changes; where that does not make four, the blocks are Tiny's.
     std::vector<int64_t> starts;
     int64_t before = 0, index = 0;
@@ -196,12 +229,15 @@ class ConvNextCounters {
     if (const auto i = number_of(owner, "layer_normalization"))
       return *i == count ? "layer_normalization" : block(*i, "layernorm");
     if (const auto i = number_of(owner, "dense"))
-      return *i == 2 * count ? "head_dense" : block(*i / 2, *i % 2 == 0 ? "pointwise_conv_1" : "pointwise_conv_2");
+      return *i == 2 * count && *i == last_dense_
+                 ? "head_dense"
+                 : block(*i / 2, *i % 2 == 0 ? "pointwise_conv_1" : "pointwise_conv_2");
     return owner;
   }
 
  private:
   std::vector<std::string> blocks_;
+  int64_t last_dense_ = 0;
 };
 
 // The rank of each numbered layer among its kind.
@@ -214,6 +250,7 @@ std::map<int64_t, size_t> ranks_of(const std::vector<Weight>& weights, std::stri
   return ranks;
 }
 
+// The keys of one container's weights.
 std::vector<std::string> canonical_keys(const std::vector<Weight>& weights, Naming naming) {
   struct Kind {
     std::string_view spelling, canonical;
@@ -227,6 +264,7 @@ std::vector<std::string> canonical_keys(const std::vector<Weight>& weights, Nami
   const bool is_convnext = std::any_of(weights.begin(), weights.end(), [](const Weight& weight) {
     return number_of(weight.owner, "layer_scale") || convnext_place(weight.owner);
   });
+  const std::map<int64_t, size_t> norms = ranks_of(weights, "layer_normalization"), dense = ranks_of(weights, "dense");
   const ConvNextCounters counters(naming == Naming::Counters && is_convnext ? weights : std::vector<Weight>{});
 
   std::vector<std::string> keys;
@@ -234,12 +272,16 @@ std::vector<std::string> canonical_keys(const std::vector<Weight>& weights, Nami
     std::string owner = weight.owner;
     if (is_convnext) {
       owner = naming == Naming::Counters ? counters.place(owner) : convnext_place(owner).value_or(owner);
-      if (number_of(owner, "layer_normalization")) owner = "layer_normalization";
+      // The body's last norm was constructed before any of a head's.
+      if (const auto norm = number_of(owner, "layer_normalization"); norm && *norm == norms.begin()->first)
+        owner = "layer_normalization";
+      else if (norm)
+        owner = str("layer_normalization#", *norm);
     } else {
       for (const Kind& kind : kinds)
         if (const auto number = number_of(weight.owner, kind.spelling))
           owner = str(kind.canonical, naming == Naming::Names ? "#" : "@", kind.ranks.at(*number));
-      if (number_of(owner, "dense")) owner = "predictions";
+      if (number_of(owner, "dense") && dense.size() == 1) owner = "predictions";
     }
     const bool is_layer_scale = owner.ends_with("layer_scale");
     keys.push_back(owner + "/" + (is_layer_scale ? "scale" : weight.tail));
@@ -260,17 +302,22 @@ WeightSource read_keras(const Bytes& file) {
     source.container = Container::KerasLegacy;
     source.description = "Keras legacy HDF5";
     weights = legacy_weights(legacy_root, file.name());
-  } else if (tree->child("layers") != nullptr || tree->child("_layer_checkpoint_dependencies") != nullptr) {
+  } else {
     source.container = Container::Keras3;
     source.description = "Keras 3 HDF5";
     naming = Naming::Counters;
     collect_keras3(*tree, "", "", naming, weights);
-  } else {
-    throw DataError(file.name() + ": is an HDF5 file, but not Keras': neither layer_names nor layers");
+    if (weights.empty())
+      throw DataError(file.name() + ": is an HDF5 file, but not Keras': neither layer_names nor layers with vars");
   }
-  const std::vector<std::string> keys = canonical_keys(weights, naming);
-  for (size_t i = 0; i < weights.size(); ++i)
-    source.tensors.push_back({weights[i].name, keys[i], weights[i].dataset->shape, weights[i].dataset->read});
+  std::map<std::string, std::vector<Weight>> containers;
+  for (const Weight& weight : weights) containers[weight.container].push_back(weight);
+  for (const auto& [container, layers] : containers) {
+    const std::vector<std::string> keys = canonical_keys(layers, naming);
+    for (size_t i = 0; i < layers.size(); ++i)
+      source.tensors.push_back(
+          {layers[i].name, container + keys[i], layers[i].dataset->shape, layers[i].dataset->read});
+  }
   return source;
 }
 

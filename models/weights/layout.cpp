@@ -123,6 +123,13 @@ std::optional<std::string> Layout::reason_to_skip(const std::string& key) const 
   return std::nullopt;
 }
 
+bool Layout::is_of_body(const std::string& key) const {
+  if (keras) return key.starts_with("stage_");  // Keras names each layer on its own; these by their place
+  const auto first_word = [](const std::string& text) { return text.substr(0, text.find('.')); };
+  const auto begins_alike = [&](const Rule& rule) { return first_word(rule.key) == first_word(key); };
+  return std::any_of(rules.begin(), rules.end(), begins_alike) && std::none_of(head.begin(), head.end(), begins_alike);
+}
+
 Layout own_layout(const Backbone& network, const std::string& model) {
   Layout layout{.name = "our own names", .model = model, .title = model, .own = true};
   Backbone& tree = const_cast<Backbone&>(network);  // parameters() hands out what may be changed; nothing is here

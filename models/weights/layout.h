@@ -44,8 +44,10 @@ struct Layout {
   // ConvNeXt: the key of the depthwise filter of a block, by which depths are counted. Empty: no such blocks.
   std::string (*block_key)(int stage, int block) = nullptr;
 
-  // Why a tensor of the file is left out, or nothing: then it is unexpected.
+  // Why a tensor of the file is no weight of a body, whichever the network: a counter, an optimizer's state.
   std::optional<std::string> reason_to_skip(const std::string& key) const;
+  // Does a key stand among those of the body's layers, so that a network with it computes something else?
+  bool is_of_body(const std::string& key) const;
 };
 
 const std::vector<Layout>& known_layouts();  // of other libraries

@@ -2,34 +2,100 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <string_view>
+#include <unordered_map>
 
 namespace avs::weights {
 namespace {
 
 constexpr size_t kNamesShown = 5;
 
-// Wrappers of training scripts (DataParallel, torch.compile, Lightning, …) put a word before every name. A word that
-// more than half of the names begin with is taken off them.
-void strip_wrappers(WeightSource& source) {
-  static constexpr std::array<std::string_view, 7> kWords = {"module.",  "_orig_mod.", "model.", "backbone.",
-                                                             "encoder.", "network.",   "net."};
-  for (int round = 0; round < 4; ++round)
-    for (const std::string_view word : kWords) {
-      const auto begins = [&](const SourceTensor& tensor) { return tensor.key.starts_with(word); };
-      const auto count = std::count_if(source.tensors.begin(), source.tensors.end(), begins);
-      if (2 * static_cast<size_t>(count) <= source.tensors.size()) continue;
-      for (SourceTensor& tensor : source.tensors)
-        if (begins(tensor)) tensor.key.erase(0, word.size());
+bool is_head(const Rule& rule) { return rule.path.starts_with("head."); }
+
+// ---- bodies ----
+
+// The rules of all layouts by their keys.
+struct RuleIndex {
+  struct Place {
+    size_t layout, rule;
+  };
+  std::unordered_map<std::string_view, std::vector<Place>> places;
+  size_t longest = 0;  // key
+
+  RuleIndex() {
+    const std::vector<Layout>& layouts = known_layouts();
+    for (size_t l = 0; l < layouts.size(); ++l)
+      for (size_t r = 0; r < layouts[l].rules.size(); ++r)
+        for (const std::string* key : {&layouts[l].rules[r].key, &layouts[l].rules[r].other_key}) {
+          if (key->empty()) continue;
+          places[*key].push_back({l, r});
+          longest = std::max(longest, key->size());
+        }
+  }
+};
+
+// Every layout and prefix that some tensor's name fits, the one with most tensors first; of equal ones, the earlier
+// layout and the shorter prefix.
+std::vector<Body> bodies_of(const WeightSource& source) {
+  static const RuleIndex index;
+  std::map<std::pair<size_t, std::string>, std::set<size_t>> found;
+  for (const SourceTensor& tensor : source.tensors) {
+    const std::string_view key = tensor.key;
+    for (size_t at = 0; at < key.size(); ++at) {
+      const bool begins_word = at == 0 || key[at - 1] == '.' || key[at - 1] == '/';
+      if (!begins_word || key.size() - at > index.longest) continue;
+      const auto places = index.places.find(key.substr(at));
+      if (places == index.places.end()) continue;
+      for (const auto& [layout, rule] : places->second) found[{layout, std::string(key.substr(0, at))}].insert(rule);
     }
+  }
+  std::vector<Body> bodies;
+  for (const auto& [place, rules] : found)
+    bodies.push_back({&known_layouts()[place.first], place.second, rules.size()});
+  std::ranges::stable_sort(bodies, std::greater{}, &Body::found);
+  return bodies;
 }
 
-bool has(const std::map<std::string, const SourceTensor*>& by_key, const Rule& rule) {
-  return by_key.contains(rule.key) || (!rule.other_key.empty() && by_key.contains(rule.other_key));
+bool is_whole(const Body& body, const std::map<std::string, const SourceTensor*>& by_key) {
+  return std::ranges::all_of(body.layout->rules, [&](const Rule& rule) {
+    return rule.optional || by_key.contains(body.prefix + rule.key) ||
+           (!rule.other_key.empty() && by_key.contains(body.prefix + rule.other_key));
+  });
 }
 
-size_t hits(const Layout& layout, const std::map<std::string, const SourceTensor*>& by_key) {
-  return static_cast<size_t>(
-      std::count_if(layout.rules.begin(), layout.rules.end(), [&](const Rule& rule) { return has(by_key, rule); }));
+// "state_dict.model." has the words "state_dict" and "model".
+bool has_word(const std::string& prefix, const std::string& word) {
+  return ("." + prefix).find("." + word + ".") != std::string::npos;
+}
+
+std::string shown(const std::string& prefix) {
+  return prefix.empty() ? "names without a prefix" : "'" + prefix.substr(0, 100) + "'";
+}
+std::string shown(const std::vector<Body>& bodies) {
+  std::string text = shown(bodies.front().prefix);
+  for (size_t i = 1; i < std::min(bodies.size(), kNamesShown); ++i)
+    text += (i + 1 == bodies.size() ? " and " : ", ") + shown(bodies[i].prefix);
+  return text + (bodies.size() > kNamesShown ? ", …" : "");
+}
+
+// Of several whole bodies, the one that is meant, moved to the front; false: nothing tells.
+bool order_bodies(std::vector<Body>& bodies, std::string& note) {
+  // Averages first, as timm does; then what training scripts call the network itself.
+  static const char* const kAveraged[] = {"state_dict_ema", "model_ema", "ema_model", "ema"};
+  static const char* const kNetwork[] = {"state_dict", "model_state_dict", "model", "net", "network"};
+  const auto take = [&](const auto& is_meant, const char* why) {
+    if (std::ranges::count_if(bodies, is_meant) != 1) return false;
+    const auto meant = std::ranges::find_if(bodies, is_meant);
+    std::rotate(bodies.begin(), meant, meant + 1);
+    note = str("the file holds ", shown(bodies), ": ", why, " ", shown(bodies.front().prefix), " was taken");
+    return true;
+  };
+  for (const char* word : kAveraged)
+    if (take([&](const Body& body) { return has_word(body.prefix, word); }, "the averaged")) return true;
+  for (const char* word : kNetwork)
+    if (take([&](const Body& body) { return body.prefix.starts_with(str(word, ".")); }, "the network")) return true;
+  return false;
 }
 
 std::string names_of(const WeightSource& source) {
@@ -57,12 +123,15 @@ std::string text_of(const std::array<int, 4>& depths) {
 // DataError when the file holds a ConvNeXt of other depths.
 void check_depths(const Recognised& recognised, const std::string& file) {
   if (recognised.layout.block_key == nullptr) return;
+  const auto filter_of = [&](int stage, int block) {
+    const auto found = recognised.by_key.find(recognised.prefix + recognised.layout.block_key(stage, block));
+    return found == recognised.by_key.end() ? nullptr : found->second;
+  };
   std::array<int, 4> depths = {};
   for (int stage = 0; stage < 4; ++stage)
-    while (recognised.by_key.contains(recognised.layout.block_key(stage, depths[static_cast<size_t>(stage)])))
-      ++depths[static_cast<size_t>(stage)];
+    while (filter_of(stage, depths[static_cast<size_t>(stage)]) != nullptr) ++depths[static_cast<size_t>(stage)];
   if (depths == kTinyDepths || std::find(depths.begin(), depths.end(), 0) != depths.end()) return;
-  const std::vector<int64_t>& shape = recognised.by_key.at(recognised.layout.block_key(0, 0))->shape;
+  const std::vector<int64_t>& shape = filter_of(0, 0)->shape;
   // [c, 1, 7, 7] in PyTorch, [7, 7, 1, c] in Keras
   const int64_t width = shape.size() < 4 ? 0 : recognised.layout.keras ? std::max(shape[2], shape[3]) : shape[0];
   std::string name = "a ConvNeXt";
@@ -72,10 +141,11 @@ void check_depths(const Recognised& recognised, const std::string& file) {
                       " channels); vis-conv is ConvNeXt-Tiny (", text_of(kTinyDepths), " blocks, 96 channels)"));
 }
 
-[[noreturn]] void refuse_unknown(const Recognised& file, const Layout& nearest, size_t found, const std::string& name) {
+[[noreturn]] void refuse_unknown(const Recognised& file, const Body& nearest, const std::string& name) {
   throw DataError(str(name, ": ", file.source.description, " with ", file.source.tensors.size(),
-                      " tensors of no network known here (", names_of(file.source), "); nearest is ", nearest.title,
-                      " with ", nearest.name, ": ", found, " of its ", nearest.rules.size(), " tensors are there"));
+                      " tensors of no network known here (", names_of(file.source), "); nearest is ",
+                      nearest.layout->title, " with ", nearest.layout->name, ": ", nearest.found, " of its ",
+                      nearest.layout->rules.size(), " tensors are there"));
 }
 
 }  // namespace
@@ -87,9 +157,12 @@ std::string Recognised::describe() const {
 }
 
 const SourceTensor* Recognised::find(const Rule& rule) const {
-  const auto found = by_key.find(rule.key);
+  const bool in_head = is_head(rule);
+  if (in_head && !head_prefix) return nullptr;
+  const std::string& before = in_head ? *head_prefix : prefix;
+  const auto found = by_key.find(before + rule.key);
   if (found != by_key.end()) return found->second;
-  const auto other = rule.other_key.empty() ? by_key.end() : by_key.find(rule.other_key);
+  const auto other = rule.other_key.empty() ? by_key.end() : by_key.find(before + rule.other_key);
   return other == by_key.end() ? nullptr : other->second;
 }
 
@@ -100,14 +173,74 @@ int64_t Recognised::classes() const {
   return 0;
 }
 
+std::optional<std::string> Recognised::reason_to_leave_out(const SourceTensor& tensor) const {
+  const bool inside = tensor.key.starts_with(prefix);
+  const std::string key = inside ? tensor.key.substr(prefix.size()) : tensor.key;
+  if (const auto reason = layout.reason_to_skip(key)) return reason;
+  if (inside && (layout.own || layout.is_of_body(key))) return std::nullopt;
+  if (inside) return str("no layer of ", layout.title, "'s body (a head of the file's own, say)");
+  for (const std::string& other : other_prefixes)
+    if (tensor.key.starts_with(other)) return str("of ", shown(other), ", which was not taken");
+  return str("not of the network, whose names begin with ", shown(prefix));
+}
+
+namespace {
+
+// The classifier stands beside the body's layers, or beside a wrapper around them. With other layers there, it does not
+// read the pooled features alone, and is none that our networks have.
+std::optional<std::string> head_prefix_of(const Recognised& file) {
+  std::string before = file.prefix;
+  const auto is_there = [&](const Rule& rule) { return file.by_key.contains(before + rule.key); };
+  while (!std::ranges::any_of(file.layout.head, is_there)) {
+    if (before.empty()) return std::nullopt;
+    before.pop_back();
+    before.resize(before.find_last_of("./") + 1);  // npos + 1 is 0
+  }
+  std::set<std::string> known;
+  for (const Rule& rule : file.layout.head) known.insert(before + rule.key);
+  for (const Rule& rule : file.layout.rules)
+    if (const SourceTensor* tensor = file.find(rule); tensor != nullptr) known.insert(tensor->key);
+  const auto is_another_layer = [&](const SourceTensor& tensor) {
+    const std::string& key = tensor.key;
+    const bool has_weight = key.ends_with(".weight") || key.ends_with("/kernel") || key.ends_with("/gamma");
+    return has_weight && key.starts_with(before) && !known.contains(key) &&
+           !file.layout.reason_to_skip(key.substr(before.size())) &&
+           std::ranges::none_of(file.other_prefixes,
+                                [&](const auto& other) { return !other.empty() && key.starts_with(other); });
+  };
+  if (std::ranges::any_of(file.source.tensors, is_another_layer)) return std::nullopt;
+  return before;
+}
+
+// Which body of the file is meant, and which are left.
+void choose_body(Recognised& recognised, const std::string& model, const std::string& file) {
+  const std::vector<Body> bodies = bodies_of(recognised.source);
+  const Body best = bodies.empty() ? Body{&known_layouts().front(), "", 0} : bodies.front();
+  if (10 * best.found < 3 * best.layout->rules.size()) refuse_unknown(recognised, best, file);
+  std::vector<Body> whole;
+  for (const Body& body : bodies)
+    if (is_whole(body, recognised.by_key)) whole.push_back(body);
+  const auto is_of_model = [&](const Body& body) { return body.layout->model == model; };
+  if (std::ranges::any_of(whole, is_of_model))
+    std::erase_if(whole, [&](const Body& body) { return !is_of_model(body); });
+  if (whole.size() > 1 && !order_bodies(whole, recognised.note))
+    throw DataError(str(file, ": holds several networks, ", shown(whole),
+                        ", and nothing tells which is meant: save the tensors of one of them alone"));
+  if (whole.empty()) whole.push_back(best);
+  recognised.layout = *whole.front().layout;
+  recognised.prefix = whole.front().prefix;
+  for (size_t i = 1; i < whole.size(); ++i) recognised.other_prefixes.push_back(whole[i].prefix);
+}
+
+}  // namespace
+
 Recognised recognise(const std::filesystem::path& file, const std::string& model) {
   Recognised recognised;
   recognised.source = open_weight_file(file);
-  strip_wrappers(recognised.source);
+  std::vector<std::pair<const SourceTensor*, const SourceTensor*>> twice;
   for (const SourceTensor& tensor : recognised.source.tensors)
-    if (!recognised.by_key.emplace(tensor.key, &tensor).second)
-      throw DataError(str(file.string(), ": tensors '", recognised.by_key[tensor.key]->name, "' and '", tensor.name,
-                          "' are the same layer's"));
+    if (const auto [at, is_new] = recognised.by_key.emplace(tensor.key, &tensor); !is_new)
+      twice.emplace_back(at->second, &tensor);
 
   const auto own = recognised.source.metadata.find(kBackboneKey);
   if (own != recognised.source.metadata.end()) {
@@ -118,24 +251,23 @@ Recognised recognise(const std::filesystem::path& file, const std::string& model
     }
     if (!model.empty() && recognised.own->model != model)
       throw DataError(str(file.string(), ": is a checkpoint of ", recognised.own->model, ", not of ", model));
+    recognised.head_prefix = "";
     return recognised;  // its layout is the network's
   }
 
-  const Layout* best = nullptr;
-  size_t most = 0;
-  for (const Layout& layout : known_layouts()) {
-    const size_t found = hits(layout, recognised.by_key);
-    if (best == nullptr || found > most) {
-      best = &layout;
-      most = found;
-    }
-  }
-  if (10 * most < 3 * best->rules.size()) refuse_unknown(recognised, *best, most, file.string());
-  recognised.layout = *best;
+  choose_body(recognised, model, file.string());
   check_depths(recognised, file.string());  // before the network's name: ConvNeXt-Small is not vis-conv either
-  if (!model.empty() && best->model != model)
-    throw DataError(str(file.string(), ": holds ", best->title, " (", recognised.describe(), "), which is ",
-                        best->model, "; the network is ", model));
+  const Layout& layout = recognised.layout;
+  if (!model.empty() && layout.model != model)
+    throw DataError(str(file.string(), ": holds ", layout.title, " (", recognised.describe(), "), which is ",
+                        layout.model, "; the network is ", model));
+  recognised.head_prefix = head_prefix_of(recognised);
+  for (const auto& pair : twice) {
+    const auto finds_it = [&](const Rule& rule) { return recognised.find(rule) == pair.first; };
+    if (std::ranges::any_of(layout.rules, finds_it) || std::ranges::any_of(layout.head, finds_it))
+      throw DataError(
+          str(file.string(), ": tensors '", pair.first->name, "' and '", pair.second->name, "' are the same layer's"));
+  }
   return recognised;
 }
 

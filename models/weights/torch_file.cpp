@@ -72,30 +72,15 @@ std::vector<float> read_tensor(const pickle::Tensor& tensor, const Storage& stor
 
 const std::string* text_of(ValuePtr value) { return std::get_if<std::string>(&value->data); }
 
-ValuePtr entry_of(const Dict& dict, std::string_view key) {
-  for (const auto& [k, v] : dict.items)
-    if (const std::string* text = text_of(k); text != nullptr && *text == key) return v;
-  return nullptr;
-}
-
 class StateDict {
  public:
   StateDict(std::shared_ptr<const Document> document, StorageBytes storages, const std::string& file)
       : document_(std::move(document)), storages_(std::move(storages)), file_(file) {}
 
-  // Training scripts save {"state_dict": …, "epoch": …, "optimizer": …}: the first of these words that holds a
-  // dictionary is the network.
+  // Training scripts save {"state_dict": …, "epoch": …, "optimizer": …}: every tensor of every dictionary is listed.
   std::vector<SourceTensor> read() {
-    const ValuePtr root = document_->root;
-    const auto* dict = std::get_if<Dict>(&root->data);
+    const auto* const dict = std::get_if<Dict>(&document_->root->data);
     if (dict == nullptr) throw DataError(file_ + ": holds a single value, not the dictionary of a network's tensors");
-    for (const char* word :
-         {"state_dict", "model_state_dict", "model", "model_ema", "state_dict_ema", "net", "network"}) {
-      const ValuePtr inner = entry_of(*dict, word);
-      if (inner == nullptr || !std::holds_alternative<Dict>(inner->data)) continue;
-      dict = &std::get<Dict>(inner->data);
-      break;
-    }
     collect(*dict, "", 0);
     if (tensors_.empty()) throw DataError(file_ + ": the dictionary holds no tensors");
     return std::move(tensors_);
