@@ -1,0 +1,46 @@
+// The parts of the shim. It runs inside programs that are out of memory or about to die: no exceptions, no allocation,
+// system calls by number.
+#pragma once
+
+#include <sys/types.h>
+
+#include "tests/faults/fault.h"
+
+namespace avs::faults {
+
+struct Plan {
+  int operation = -1;
+  Action action = Action::List;
+  int value = 0;
+  long number = 0;
+  bool active = false;
+  char folder[4096] = {};
+};
+extern Plan plan;
+
+// "call read data/a.mp4": one line to the log.
+void log_line(const char* kind, const char* name, const char* rest);
+
+// `path` seen from the trial's folder; null: it lies elsewhere. Relative paths are from there: programs run in it.
+const char* within_folder(const char* path);
+const char* path_of(int descriptor, char (&buffer)[4096]);
+
+// Counts a call on `path` (null: on no file, it always counts); true when it is the one to disturb.
+bool is_the_one(Operation operation, const char* path);
+
+[[noreturn]] void die();
+
+// ---- crash.cpp ----
+
+void watch_crashes();
+void log_who_asked();  // for memory: the first library on the stack that is not the allocator's
+
+// ---- power_cut.cpp: which bytes of which file have reached the disk ----
+
+void note_opened(int descriptor, int flags);
+void note_written(int descriptor);
+void note_flushed(int descriptor);
+void note_renamed(const char* from, const char* to);
+void lose_what_was_not_flushed();
+
+}  // namespace avs::faults
