@@ -1,7 +1,9 @@
 #include "models/backbone.h"
 
 #include <algorithm>
+#include <fstream>
 #include <map>
+#include <regex>
 #include <set>
 
 #include "tests/models/small_backbones.h"
@@ -40,11 +42,46 @@ TEST(Backbone, ConvNextTinyHasExactlyKerasParameters) {
   EXPECT_EQ(backbone->features(), 768);
 }
 
-TEST(Backbone, ResidualInceptionHasAboutTwelveMillionParametersAsThePaperSays) {
+// 33.6 million in three networks with their heads, where the paper says about 36: docs/paper.md.
+TEST(Backbone, ResidualInceptionHasElevenMillionParametersWithItsHead) {
   const auto backbone = make_backbone({.model = "aud-mel"});
   EXPECT_EQ(count_of_body(*backbone).trainable, 10'129'100);
   EXPECT_EQ(backbone->parameter_count(), 11'188'950);
   EXPECT_EQ(backbone->features(), 1024);
+}
+
+// The numbers of a text that are written as 1,234,567.
+std::set<std::string> long_numbers(const std::string& text) {
+  const std::regex number("\\d{1,3}(,\\d{3})+");
+  return {std::sregex_token_iterator(text.begin(), text.end(), number), {}};
+}
+
+std::string with_commas(int64_t value) {
+  std::string digits = std::to_string(value);
+  for (size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
+  return digits;
+}
+
+TEST(Backbone, HeadersAndTheTableOfNetworksStateTheCountsThatAreTrue) {
+  const std::map<std::string, std::string> headers = {{"aud-mel", "models/residual_inception.h"},
+                                                      {"vis-inc", "models/inception_v3.h"},
+                                                      {"vis-conv", "models/convnext_tiny.h"}};
+  for (const auto& [model, header] : headers) {
+    const auto backbone = make_backbone({.model = model});
+    const Count count = count_of_body(*backbone);
+    const std::set<std::string> counts = {with_commas(count.trainable), with_commas(count.buffers),
+                                          with_commas(count.trainable + count.buffers),
+                                          with_commas(backbone->parameter_count())};
+    std::ifstream page(AVS_SOURCE_DIR "/models/README.md"), file(AVS_SOURCE_DIR "/" + header);
+    std::string stated, row;
+    for (std::string line; std::getline(file, line);) stated += line.starts_with("//") ? line + "\n" : "";
+    while (std::getline(page, row) && row.find("| `" + model + "`") != 0) continue;
+    for (const std::string& text : {stated, row}) {
+      EXPECT_TRUE(long_numbers(text).contains(with_commas(count.trainable))) << header << " and its row: " << text;
+      for (const std::string& number : long_numbers(text))
+        EXPECT_TRUE(counts.contains(number)) << number << " is no count of " << model << ": " << text;
+    }
+  }
 }
 
 TEST(Backbone, EveryParameterHasANameOfItsOwn) {
