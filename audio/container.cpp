@@ -11,6 +11,10 @@
 #include "audio/video_hardware.h"
 #include "tensor/error.h"
 
+extern "C" {
+#include <libswscale/swscale.h>
+}
+
 namespace avs {
 namespace {
 
@@ -51,7 +55,16 @@ std::optional<int> best_stream(AVFormatContext& format, AVMediaType type) {
   return index;
 }
 
+std::string version(const char* library, unsigned number) {
+  return str(library, " ", number >> 16, ".", number >> 8 & 255, ".", number & 255);
+}
+
 }  // namespace
+
+std::string media_versions() {
+  return str(version("libavformat", avformat_version()), ", ", version("libavcodec", avcodec_version()), ", ",
+             version("libswscale", swscale_version()));
+}
 
 void silence_ffmpeg() {
   static std::once_flag once;

@@ -46,6 +46,9 @@ PacketPtr make_packet();
 // last logged as an error on this thread, which is then forgotten.
 std::string ffmpeg_reason(int error_code);
 
+// "libavformat 59.27.100, libavcodec 59.37.100, libswscale 6.7.100": what decodes media files.
+std::string media_versions();
+
 void silence_ffmpeg();  // every MediaFile does it; writers, which open none, ask for it
 
 class MediaFile {

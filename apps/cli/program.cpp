@@ -8,7 +8,7 @@
 #include <new>
 #include <sstream>
 
-#include "apps/data/clip_features.h"
+#include "audio/container.h"
 #include "tensor/error.h"
 #include "tensor/interrupt.h"
 #include "tensor/version.h"
@@ -26,7 +26,7 @@ std::string footer_of(const std::string& examples) {
 
 }  // namespace
 
-std::string library_versions() { return engine_version() + ", " + data::media_versions(); }
+std::string library_versions() { return engine_version() + ", " + media_versions(); }
 
 void log_to_stderr() {
   auto logger = spdlog::get("avscene");

@@ -2,12 +2,6 @@
 
 #include "tensor/error.h"
 
-extern "C" {
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
-#include <libswscale/swscale.h>
-}
-
 namespace avs::data {
 namespace {
 
@@ -41,10 +35,6 @@ EntryParts picture_parts(const std::filesystem::path& path, const FrameOptions& 
 }
 
 SpectrogramKind kind_of(Part part) { return spectrogram_kind_of(name_of(part)); }
-
-std::string version(const char* library, unsigned number) {
-  return str(library, " ", number >> 16, ".", number >> 8 & 255, ".", number & 255);
-}
 
 }  // namespace
 
@@ -82,11 +72,6 @@ ClipArrays ClipDecoder::operator()(const std::filesystem::path& audio, const std
   ClipArrays arrays{std::move(picture.parts), picture.problem.empty() ? sound.problem : picture.problem};
   for (auto& part : sound.parts) arrays.parts.push_back(std::move(part));
   return arrays;
-}
-
-std::string media_versions() {
-  return str(version("libavformat", avformat_version()), ", ", version("libavcodec", avcodec_version()), ", ",
-             version("libswscale", swscale_version()));
 }
 
 }  // namespace avs::data

@@ -43,7 +43,4 @@ class ClipDecoder {
   FeatureExtractor extract_;
 };
 
-// "libavformat 59.27.100, libavcodec 59.37.100, libswscale 6.7.100": what decoded the arrays.
-std::string media_versions();
-
 }  // namespace avs::data
