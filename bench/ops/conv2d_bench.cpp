@@ -82,7 +82,7 @@ void bench_layer(benchmark::State& state, const Layer& layer, cpu::ConvDirection
   if (!device.is_cuda()) state.SetLabel(cpu::conv2d_implementation(layer.x, layer.w, layer.spec, direction));
 }
 
-// All of them, planned by cuDNN one by one, would take longer than the whole of gpu_check.
+// All of them, planned by cuDNN one by one, would take longer than the whole of first_contact.sh.
 bool is_for_gpus(const std::string& name) {
   for (const char* one : {"inception/stem_3x3same", "inception/a_5x5", "inception/c_7x1", "inception/e_1x1",
                           "convnext/down1", "residual/256_3x3_from256", "residual/256_1x4_from256"})

@@ -60,8 +60,8 @@ def steps(build, options):
         times, memories = ([], []), ([], [])
         for _ in range(options.repeats):
             seconds, memory = ours(build / "bin/step_bench", f"{mode}/{model}/{batch}", options.seconds)
-            answer, peer_memory = run([*peer, mode, model, batch, "--seconds", options.seconds,
-                                       *(["--compile"] if options.compile else [])])
+            answer, peer_memory = run([*peer, mode, f"{model}:{batch}", "--seconds", options.seconds,
+                                       "--how", "compile" if options.compile else "eager"])
             for values, pair in zip((times, memories), ((seconds, answer["seconds"]), (memory / 1e9, peer_memory / 1e9))):
                 values[0].append(pair[0])
                 values[1].append(pair[1])

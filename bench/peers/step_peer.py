@@ -1,8 +1,9 @@
-"""One training step or inference of the same networks in PyTorch: channels_last, f32, Adam, KL divergence of soft labels.
+"""One training step or inference of the same networks in PyTorch: channels_last, Adam, KL divergence of soft labels.
 
-  step_peer.py train vis-inc 16 --seconds 5 [--threads 2] [--compile] [--device cuda [--bf16]]
+  step_peer.py train vis-inc:16 aud-mel:8 [--seconds 5] [--threads 2] [--how eager|compile|graph] [--device cuda [--bf16]]
 
-Prints one JSON object: seconds per step (median of the steps made in --seconds, after three to warm up) and how many.
+Prints a JSON line for each: seconds per step (median of those made in --seconds, after three to warm up), samples/s and
+how many. Inputs lie on the device. graph: the whole step as one CUDA graph, as this engine makes its own.
 """
 import argparse
 import json
@@ -64,15 +65,16 @@ NETS = {"vis-inc": (inception_v3, (3, 224, 224)), "vis-conv": (convnext_tiny, (3
         "aud-mel": (residual_inception, (6, 128, 704))}
 
 
-def make_step(mode, model, batch, compiled, device, bf16):
+def make_step(mode, model, batch, how, device, bf16):
     build, shape = NETS[model]
     torch.manual_seed(1)
     net = build().to(device, memory_format=torch.channels_last)
     x = torch.randn(batch, *shape).to(device, memory_format=torch.channels_last)
-    compute = torch.compile(net) if compiled else net
+    compute = torch.compile(net) if how == "compile" else net
 
     def run(inputs):
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+        # A graph may not cache weights that an autocast outside of it made.
+        with torch.autocast(device, torch.bfloat16, enabled=bf16, cache_enabled=how != "graph"):
             return compute(inputs).float()
 
     if mode == "infer":
@@ -84,43 +86,69 @@ def make_step(mode, model, batch, compiled, device, bf16):
 
         return infer
     net.train()
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, eps=1e-7, weight_decay=1e-4)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, eps=1e-7, weight_decay=1e-4, capturable=how == "graph")
     targets = torch.full((batch, 10), 0.01, device=device)
     targets[:, 0], targets[:, 1] = 0.6, 0.32
 
     def train():
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=how != "graph")
         loss = nn.functional.kl_div(torch.log_softmax(run(x), dim=1), targets, reduction="batchmean")
         loss.backward()
         optimizer.step()
+        return loss
+
+    if how != "graph":
+        return lambda: train().item()
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            train()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = train()
+
+    def replay():
+        graph.replay()
         return loss.item()
 
-    return train
+    return replay
+
+
+def measure(step, device, seconds):
+    for _ in range(3):
+        step()
+    times = []
+    while sum(times) < seconds or len(times) < 3:
+        start = time.perf_counter()
+        step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times), len(times)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("mode", choices=["train", "infer"])
-    parser.add_argument("model", choices=sorted(NETS))
-    parser.add_argument("batch", type=int)
+    parser.add_argument("networks", nargs="+", metavar="MODEL:BATCH")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--how", choices=["eager", "compile", "graph"], default="eager")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--bf16", action="store_true", help="autocast: activations in bf16, weights in f32")
     arguments = parser.parse_args()
+    if arguments.how == "graph" and (arguments.device != "cuda" or arguments.mode != "train"):
+        parser.error("--how graph is for training on a GPU")
     torch.set_num_threads(arguments.threads)
-    step = make_step(arguments.mode, arguments.model, arguments.batch, arguments.compile, arguments.device, arguments.bf16)
-    for _ in range(3):
-        step()
-    times = []
-    while sum(times) < arguments.seconds or len(times) < 3:
-        start = time.perf_counter()
-        step()
-        if arguments.device == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    print(json.dumps({"seconds": statistics.median(times), "steps": len(times), "torch": torch.__version__}))
+    for network in arguments.networks:
+        model, batch = network.split(":")
+        step = make_step(arguments.mode, model, int(batch), arguments.how, arguments.device, arguments.bf16)
+        seconds, steps = measure(step, arguments.device, arguments.seconds)
+        print(json.dumps({"name": f"{arguments.mode}/{model}/{batch}", "how": arguments.how, "seconds": seconds,
+                          "samples/s": int(batch) / seconds, "steps": steps, "torch": torch.__version__}), flush=True)
+        del step
 
 
 if __name__ == "__main__":

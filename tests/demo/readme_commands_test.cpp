@@ -65,7 +65,7 @@ std::string help_of(const std::string& program) {
   std::string text;
   if (program == "demo" || program == "test" || program == "bench" || program == "emulate" || program == "parity" ||
       program == "golden" || program == "cudnn_check" || program == "fuzz" || program == "gpu_check" ||
-      program == "gpu_table" || program == "memory_table" || program == "selftest") {
+      program == "gpu_bundle" || program == "gpu_table" || program == "memory_table" || program == "selftest") {
     for (const std::string& line : lines_of(kRoot / "run")) text += line + "\n";
   } else if (fs::exists(kRoot / "apps" / (program + ".cpp"))) {
     const ProgramResult result = run_program(program, "--help");

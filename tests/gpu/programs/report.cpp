@@ -1,8 +1,11 @@
-// gpu_report: what tests/gpu_check.sh found, as one JSON and one Markdown page; and README's table of all such pages.
+// gpu_report: one JSON file and one Markdown page of what tests/first_contact.sh found, and README's table of all
+// pages.
 //
-//   gpu_report make WORK OUT    WORK/facts.json, steps.jsonl and what the steps left there -> OUT.json, OUT.md
-//   gpu_report memory FILE      compares the figures of `memory_plan --measure --json FILE`
-//   gpu_report table FOLDER     Markdown of every FOLDER/gpu-*.json
+//   gpu_report make WORK OUT [PREDICTIONS]   WORK/facts.json and the files of the phases -> OUT.json, OUT.md
+//   gpu_report line FILE HOW                 Google Benchmark's FILE as lines of steps.jsonl
+//   gpu_report memory FILE                   compares the figures of `memory_plan --measure --json FILE`
+//   gpu_report summary FILE                  OUT.json for a terminal
+//   gpu_report table FOLDER                  Markdown of every FOLDER/gpu-*.json
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -34,11 +37,11 @@ Json read(const fs::path& file) {
   }
 }
 
-Json steps_in(const fs::path& file) {
-  Json steps = Json::array();
+Json lines_in(const fs::path& file) {
+  Json rows = Json::array();
   std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) steps.push_back(Json::parse(line));
-  return steps;
+  for (std::string line; std::getline(in, line);) rows.push_back(Json::parse(line));
+  return rows;
 }
 
 // What Google Benchmark wrote, without its context.
@@ -65,16 +68,36 @@ void add(Json& report, const char* key, const fs::path& file, Json (*load)(const
   }
 }
 
-Json collect(const fs::path& work) {
+// Steps beside their prediction for this GPU and beside PyTorch's fastest way of the same step.
+void compare_steps(Json& report, const Json& predictions) {
+  const std::string device = report.value("device", "");
+  for (Json& step : report["training"]) {
+    const std::string name = step.at("name");
+    const double rate = step.at("samples/s");
+    for (const auto& [gpu, rates] : predictions.items())
+      if (device.find(gpu) != std::string::npos && rates.is_object() && rates.contains(name)) {
+        step["predicted"] = rates[name];
+        step["of predicted"] = rate / rates[name].get<double>();
+      }
+    double best = 0;
+    for (const Json& peer : report.value("peers", Json::array()))
+      if (peer.value("name", "") == name) best = std::max(best, peer.value("samples/s", 0.0));
+    if (best > 0) step["of PyTorch"] = rate / best;
+  }
+}
+
+Json collect(const fs::path& work, const Json& predictions) {
   Json report = read(work / "facts.json");
-  report["steps"] = steps_in(work / "steps.jsonl");
+  report["steps"] = lines_in(work / "phases.jsonl");
   add(report, "agreement", work / "agreement.json", read);
+  add(report, "plans", work / "plans.json", read);
   add(report, "memory", work / "memory.json", read);
   add(report, "kernels", work / "kernels.json", benchmarks_in);
   add(report, "kernels_without_libraries", work / "own_kernels.json", benchmarks_in);
   add(report, "variants", work / "variants.json", benchmarks_in);
-  add(report, "training", work / "training.json", benchmarks_in);
-  add(report, "peers", work / "peers.jsonl", steps_in);
+  add(report, "training", work / "steps.jsonl", lines_in);
+  add(report, "peers", work / "peers.jsonl", lines_in);
+  if (report.contains("training")) compare_steps(report, predictions);
   return report;
 }
 
@@ -109,12 +132,15 @@ std::string page_of(const Json& report) {
   Json agreement = part("agreement");
   for (Json& row : agreement)
     for (const char* key : {"agrees", "repeats", "graph_is_eager"}) row[key] = row.value(key, false) ? "yes" : "NO";
-  table(page, agreement, "Ten steps, CPU and GPU",
+  table(page, agreement, "Training steps, CPU and GPU",
         {"model", "dtype", "steps", "loss_difference", "agrees", "repeats", "graph_is_eager"});
+  table(page, part("plans"), "Convolutions by cuDNN against our own kernels",
+        {"model", "dtype", "graphs", "by_cudnn", "largest_difference", "worst"});
   table(page, part("memory"), "Peak memory, bytes",
         {"model", "batch", "peak", "measured_step", "inference", "measured_inference"});
-  table(page, part("training"), "Steps and inference", {"name", "time", "unit", "samples/s", "peak_MB"});
-  table(page, part("peers"), "PyTorch beside them", {"name", "seconds", "torch", "how"});
+  table(page, part("training"), "Training steps",
+        {"name", "how", "time", "unit", "samples/s", "predicted", "of predicted", "of PyTorch", "peak_MB"});
+  table(page, part("peers"), "PyTorch's steps", {"name", "how", "seconds", "samples/s", "torch"});
   const std::vector<const char*> shares = {"name", "time", "unit", "GB/s", "%copy", "GFLOP/s", "%matmul"};
   table(page, part("kernels"), "Kernels, beside a copy and cuBLAS' product on this GPU", shares);
   table(page, part("kernels_without_libraries"), "The same without cuBLASLt and cuDNN", shares);
@@ -122,10 +148,46 @@ std::string page_of(const Json& report) {
   return page;
 }
 
-void make(const fs::path& work, const std::string& out) {
-  const Json report = collect(work);
+void make(const fs::path& work, const std::string& out, const Json& predictions) {
+  const Json report = collect(work, predictions);
   std::ofstream(out + ".json") << report.dump(1) << '\n';
   std::ofstream(out + ".md") << page_of(report);
+}
+
+void print_lines(const fs::path& file, const std::string& how) {
+  for (Json row : benchmarks_in(file)) {
+    row["how"] = how;
+    std::cout << row.dump() << '\n';
+  }
+}
+
+// Short enough for whoever sees only the end of a terminal: checks, steps, and the kernels furthest from their bound.
+std::string summary_of(const Json& report) {
+  std::string text;
+  for (const char* key : {"device", "driver", "cuda", "said", "commit"})
+    text += fmt::format("{}: {}\n", key, report.value(key, "?"));
+  for (const Json& step : report.value("steps", Json::array()))
+    text +=
+        fmt::format("{:<22} {:<8} {:.200}\n", step.value("step", ""), step.value("state", ""), step.value("note", ""));
+  text += fmt::format("{:<20} {:<18} {:>10} {:>10} {:>8} {:>8}\n", "step", "how", "samples/s", "predicted", "of it",
+                      "of torch");
+  for (const Json& row : report.value("training", Json::array()))
+    text +=
+        fmt::format("{:<20} {:<18} {:>10} {:>10} {:>8} {:>8}\n", cell(row, "name"), cell(row, "how"),
+                    cell(row, "samples/s"), cell(row, "predicted"), cell(row, "of predicted"), cell(row, "of PyTorch"));
+  for (const Json& row : report.value("peers", Json::array()))
+    text +=
+        fmt::format("{:<20} {:<18} {:>10}\n", cell(row, "name"), "torch " + cell(row, "how"), cell(row, "samples/s"));
+  std::vector<Json> kernels = report.value("kernels", std::vector<Json>{});
+  const auto share = [](const Json& row) { return row.value("%copy", row.value("%matmul", 100.0)); };
+  std::ranges::sort(kernels, {}, share);
+  kernels.resize(std::min<size_t>(kernels.size(), 40));
+  text +=
+      fmt::format("{:<60} {:>9} {:>4} {:>7} {:>8}\n", "slowest kernels by their bound", "time", "", "%copy", "%matmul");
+  for (const Json& row : kernels)
+    text += fmt::format("{:<60} {:>9} {:>4} {:>7} {:>8}\n", cell(row, "name"), cell(row, "time"), cell(row, "unit"),
+                        cell(row, "%copy"), cell(row, "%matmul"));
+  return text;
 }
 
 // ---- README's table ----
@@ -168,8 +230,8 @@ std::string readme_table(const fs::path& folder) {
   return text;
 }
 
-// No step may take more than was planned, and a twentieth, and what an engine of cuDNN may take: which one is chosen, and
-// with what workspace, differs from batch to batch.
+// No step may take more than was planned, and a twentieth, and what an engine of cuDNN may take: which one is chosen,
+// and with what workspace, differs from batch to batch.
 void check_memory(const fs::path& file) {
   constexpr double kMore = 1.05;
   double most = 0;
@@ -179,21 +241,26 @@ void check_memory(const fs::path& file) {
       const double share = row.at(measured).get<double>() / allowed;
       most = std::max(most, share);
       AVS_CHECK(DeviceError, share <= kMore, row.at("model"), ", batch ", row.at("batch"), ": ", measured, " is ",
-                row.at(measured), ", planned were ", row.at(planned), " and ", row.value("library_workspace", int64_t{0}),
-                " for cuDNN");
+                row.at(measured), ", planned were ", row.at(planned), " and ",
+                row.value("library_workspace", int64_t{0}), " for cuDNN");
     }
   std::cout << fmt::format("at most {:.1f} % of what was planned\n", 100 * most);
 }
 
 int main_of(const std::vector<std::string>& words) {
-  if (words.size() == 3 && words[0] == "make") {
-    make(words[1], words[2]);
+  if ((words.size() == 3 || words.size() == 4) && words[0] == "make") {
+    make(words[1], words[2], words.size() == 4 ? read(words[3]) : Json::object());
+  } else if (words.size() == 3 && words[0] == "line") {
+    print_lines(words[1], words[2]);
+  } else if (words.size() == 2 && words[0] == "summary") {
+    std::cout << summary_of(read(words[1]));
   } else if (words.size() == 2 && words[0] == "memory") {
     check_memory(words[1]);
   } else if (words.size() == 2 && words[0] == "table") {
     std::cout << readme_table(words[1]);
   } else {
-    std::cerr << "usage: gpu_report make WORK OUT | gpu_report memory FILE | gpu_report table FOLDER\n";
+    std::cerr << "usage: gpu_report make WORK OUT [PREDICTIONS] | line FILE HOW | memory FILE | summary FILE | table "
+                 "FOLDER\n";
     return 2;
   }
   return 0;
