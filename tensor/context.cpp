@@ -9,7 +9,7 @@
 #include <map>
 #include <mutex>
 #include <new>
-#include <vector>
+#include <utility>
 
 #include "cuda/api.h"
 #include "tensor/cpu/region.h"
@@ -37,6 +37,11 @@ size_t physical_bytes() {
   return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
 }
 
+// A freed small block holds the next one of its size: giving memory back needs none.
+struct FreeBlock {
+  FreeBlock* next;
+};
+
 class CpuContext final : public Context {
  public:
   Device device() const override { return kCpu; }
@@ -62,13 +67,10 @@ class CpuContext final : public Context {
     const size_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
     live_ -= size;
-    try {  // a list of free blocks may have to grow when no memory is left for it
-      if (in_region(size)) return region_.deallocate(data, size);
-      small_[size].push_back(data);
-      small_bytes_ += size;
-    } catch (const std::bad_alloc&) {
-      if (!in_region(size)) std::free(data);  // a region's block stays out of use
-    }
+    if (in_region(size)) return region_.deallocate(data, size);
+    small_bytes_ += size;
+    FreeBlock*& first = small_.find(size)->second;  // made when the block was allocated
+    first = new (data) FreeBlock{first};
   }
 
   void copy_to_host(void* host, const void* data, size_t bytes) override { std::memcpy(host, data, bytes); }
@@ -100,10 +102,10 @@ class CpuContext final : public Context {
 
   void* from_cache(size_t size) {
     if (in_region(size)) return size <= region_.cached_bytes() ? region_.allocate_cached(size) : nullptr;
-    const auto it = small_.find(size);
-    if (it == small_.end() || it->second.empty()) return nullptr;
-    void* data = it->second.back();
-    it->second.pop_back();
+    FreeBlock*& first = small_[size];
+    if (first == nullptr) return nullptr;
+    void* const data = first;
+    first = first->next;
     small_bytes_ -= size;
     return data;
   }
@@ -116,16 +118,14 @@ class CpuContext final : public Context {
   }
 
   void release() noexcept {
-    for (auto& [size, blocks] : small_) {
-      for (void* block : blocks) std::free(block);
-      blocks.clear();
-    }
+    for (auto& [size, first] : small_)
+      while (first != nullptr) std::free(std::exchange(first, first->next));
     small_bytes_ = 0;
     region_.release_cached();
   }
 
   mutable std::mutex mutex_;
-  std::map<size_t, std::vector<void*>> small_;  // freed blocks by size
+  std::map<size_t, FreeBlock*> small_;  // by size
   cpu::Region region_{kUseRegion ? physical_bytes() : 0};
   size_t live_ = 0, peak_ = 0, small_bytes_ = 0, limit_ = 0;
 };
@@ -148,9 +148,7 @@ Context& context(Device device) {
   return *cpu;
 }
 
-size_t taken_bytes(Device device, size_t bytes) {
-  return device.is_cuda() ? cuda::taken_bytes(bytes) : rounded(bytes);
-}
+size_t taken_bytes(Device device, size_t bytes) { return device.is_cuda() ? cuda::taken_bytes(bytes) : rounded(bytes); }
 
 size_t room(Device device) {
   const size_t limit = context(device).memory().limit_bytes;

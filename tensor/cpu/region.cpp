@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <iterator>
+#include <new>
 
 namespace avs::cpu {
 
@@ -46,7 +47,7 @@ void* Region::allocate(size_t bytes) {
   return take(block, bytes);
 }
 
-void Region::deallocate(void* data, size_t bytes) {
+void Region::deallocate(void* data, size_t bytes) noexcept {
   auto* at = static_cast<std::byte*>(data);
   const auto after = free_.lower_bound(at);
   if (after != free_.end() && at + bytes == after->first && after->second.state == State::Cached) {
@@ -62,28 +63,42 @@ void Region::deallocate(void* data, size_t bytes) {
       erase(before);
     }
   }
-  insert(at, {bytes, State::Cached});
+  try {
+    insert(at, {bytes, State::Cached});
+  } catch (const std::bad_alloc&) {  // its addresses are forgotten, its memory is not
+    madvise(at, bytes, MADV_DONTNEED);
+  }
 }
 
-void Region::release_cached() {
-  Free joined;
-  for (const auto& [at, block] : free_) {
-    if (block.state == State::Cached) madvise(at, block.bytes, MADV_DONTNEED);
-    if (!joined.empty() && joined.rbegin()->first + joined.rbegin()->second.bytes == at)
-      joined.rbegin()->second.bytes += block.bytes;
-    else
-      joined[at] = {block.bytes, State::Fresh};
+void Region::release_cached() noexcept {
+  for (auto block = free_.begin(); block != free_.end(); ++block) {
+    auto& [at, here] = *block;
+    if (here.state == State::Cached) {
+      madvise(at, here.bytes, MADV_DONTNEED);
+      fresh_.insert(cached_.extract({here.bytes, at}));
+      here.state = State::Fresh;
+    }
+    if (block == free_.begin()) continue;
+    const auto before = std::prev(block);
+    if (before->first + before->second.bytes != at) continue;
+    fresh_.erase({here.bytes, at});
+    auto joined = fresh_.extract({before->second.bytes, before->first});
+    before->second.bytes += here.bytes;
+    joined.value().first = before->second.bytes;
+    fresh_.insert(std::move(joined));
+    block = std::prev(free_.erase(block));
   }
-  free_.clear();
-  cached_.clear();
-  fresh_.clear();
   cached_bytes_ = 0;
-  for (const auto& [at, block] : joined) insert(at, block);
 }
 
 void Region::insert(std::byte* at, Block block) {
-  free_[at] = block;
-  by_size(block.state).insert({block.bytes, at});
+  const auto added = free_.emplace(at, block).first;
+  try {
+    by_size(block.state).insert({block.bytes, at});
+  } catch (...) {
+    free_.erase(added);
+    throw;
+  }
   if (block.state == State::Cached) cached_bytes_ += block.bytes;
 }
 

@@ -27,8 +27,9 @@ class Region {
   // bytes is a multiple of kGranule; nullptr: no free block (of allocate_cached: no cached one) is large enough.
   void* allocate(size_t bytes);
   void* allocate_cached(size_t bytes);
-  void deallocate(void* data, size_t bytes);  // bytes as allocated
-  void release_cached();                      // pages of free blocks go back to the system
+  // Neither needs memory where the system has none left.
+  void deallocate(void* data, size_t bytes) noexcept;  // bytes as allocated
+  void release_cached() noexcept;                      // pages of free blocks go back to the system
 
   size_t capacity() const { return capacity_; }
   size_t cached_bytes() const { return cached_bytes_; }

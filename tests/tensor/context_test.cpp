@@ -1,8 +1,11 @@
 #include "tensor/context.h"
 
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "tensor/parallel.h"
@@ -108,6 +111,32 @@ TEST_F(Arena, MayBeUsedFromSeveralThreads) {
     }
   });
   EXPECT_EQ(live(), 0u);
+}
+
+// Whoever runs out of memory gives some back first, which must not need any.
+TEST_F(Arena, TakesMemoryBackWhereTheSystemHasNoneLeft) {
+#ifdef AVS_SANITIZED
+  GTEST_SKIP() << "the sanitizers' allocator ends the process";
+#endif
+  const pid_t child = ::fork();
+  if (child == 0) {
+    constexpr size_t kSmall = 100, kLarge = 200 * 1024;
+    static std::array<void*, 1000> blocks;  // of both kinds, none beside another of its kind that is free
+    for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = cpu().allocate(i % 4 == 0 ? kLarge : kSmall + i);
+    rlimit limit{};
+    getrlimit(RLIMIT_AS, &limit);
+    limit.rlim_cur = 1;  // nothing more
+    setrlimit(RLIMIT_AS, &limit);
+    for (size_t bytes : {size_t{1} << 16, size_t{1} << 8, size_t{16}})
+      for (void* volatile taken = &limit; taken != nullptr;) taken = std::malloc(bytes);
+    for (size_t start : {0, 1})
+      for (size_t i = start; i < blocks.size(); i += 2) cpu().deallocate(blocks[i], i % 4 == 0 ? kLarge : kSmall + i);
+    cpu().release_cached();
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "ended by signal " << WTERMSIG(status);
 }
 
 TEST_F(Arena, PrintsItself) {
