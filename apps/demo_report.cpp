@@ -5,7 +5,7 @@
 
 #include "apps/cli/program.h"
 #include "apps/demo/demo_page.h"
-#include "apps/train/run_folder.h"
+#include "models/file.h"
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include "apps/train/extract.h"
 #include "apps/train/fusion_training.h"
 #include "apps/train/predict.h"
-#include "apps/train/run_folder.h"
+#include "models/file.h"
 
 namespace avs {
 namespace {

@@ -9,6 +9,8 @@
 #include "apps/cli/require.h"
 #include "apps/train/extract.h"
 #include "apps/train/predict.h"
+#include "models/file.h"
+#include "tensor/version.h"
 
 namespace avs {
 namespace {
@@ -33,41 +35,62 @@ void add_flags(Flags& flags, Arguments& a) {
   add_compute_options(flags, a.compute);
 }
 
-ExtractOptions extract_options(const Arguments& a) {
+ExtractOptions extract_options(const Arguments& a, Placement placement) {
   ExtractOptions options{.batch = a.batch, .workers = a.workers, .shards = a.out + ".partial"};
+  options.computed =
+      str("batch ", a.batch, " on ", placement.device.is_cuda() ? "cuda" : "cpu", " in ", placement.dtype,
+          a.compute.fast ? ", fast" : "", a.compute.tf32 ? ", tf32" : "", ", ", engine_version());
   if (a.layer == "fc1024") options.layers = {EmbeddingLayer::Fc1024};
   if (a.layer == "fc10") options.layers = {EmbeddingLayer::Fc10};
   return options;
 }
 
+// The embeddings that --out holds already; none where it holds something else.
+EmbeddingSet made_before(const std::string& out) {
+  try {
+    return std::filesystem::is_regular_file(out) ? EmbeddingSet::load(out) : EmbeddingSet();
+  } catch (const DataError&) {
+    return {};
+  }
+}
+
+void say(const BackboneEmbedding& made, const TrainedBackbone& backbone, const char* how) {
+  const auto missing = std::count(made.present.begin(), made.present.end(), uint8_t{0});
+  std::cout << made.source.name << ": " << static_cast<int64_t>(made.present.size()) - missing << " clips";
+  if (missing > 0)
+    std::cout << ", " << missing << " without " << (backbone.part() == data::Part::Frames ? "picture" : "sound");
+  std::cout << how << '\n';
+}
+
 void run(const Arguments& a) {
   const Placement placement = use_device(a.compute);
   const data::Cache cache = data::Cache::open(a.cache);
-  const ExtractOptions options = extract_options(a);
-  std::error_code code;
-  std::filesystem::create_directories(options.shards, code);
-  if (code) throw Error(str(options.shards.string(), ": cannot make this folder: ", code.message()));
+  const ExtractOptions options = extract_options(a, placement);
+  make_folders(options.shards);
   const InterruptSignals signals;
   EmbeddingSet set = empty_set(cache);
+  set.computed = options.computed;
   {
-    const data::FolderLock lock(options.shards);
+    const FolderLock lock(options.shards);
+    const EmbeddingSet before = made_before(a.out);
     for (const std::string& run : a.backbones) {
       TrainedBackbone backbone = load_trained_backbone(run);
       place(*backbone.net, placement);
       const BackboneSource source{distinct_name(backbone.net->options().model, set.names()),
                                   std::filesystem::absolute(run).lexically_normal().string(), backbone.hash};
+      check_inputs(backbone, cache);
+      if (const BackboneEmbedding* made = find_made_before(before, backbone, cache, options)) {
+        set.backbones.push_back({source, made->layers, made->present});
+        say(set.backbones.back(), backbone, ", as they were; labels and splits are the cache's");
+        continue;
+      }
       Progress progress(sample_count(backbone, cache), source.name);
       set.backbones.push_back(extract(backbone, source, cache, options, progress));
-      const auto& present = set.backbones.back().present;
-      const auto missing = std::count(present.begin(), present.end(), uint8_t{0});
-      std::cout << source.name << ": " << static_cast<int64_t>(present.size()) - missing << " clips";
-      if (missing > 0)
-        std::cout << ", " << missing << " without " << (backbone.part() == data::Part::Frames ? "picture" : "sound");
-      std::cout << '\n';
+      say(set.backbones.back(), backbone, "");
     }
     set.save(a.out);
   }
-  std::filesystem::remove_all(options.shards);
+  remove_shards(options.shards);
 }
 
 }  // namespace

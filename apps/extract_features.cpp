@@ -1,6 +1,5 @@
 // extract_features: one clip's spectrogram as a tensor and, for people, as a picture.
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 
@@ -8,6 +7,7 @@
 #include "audio/features.h"
 #include "audio/picture.h"
 #include "models/checkpoint.h"
+#include "models/file.h"
 #include "vision/image.h"
 
 namespace {
@@ -23,9 +23,8 @@ const std::map<std::string, Stage> kStages = {{"power", Stage::Power}, {"log", S
 
 void write_png(const std::filesystem::path& path, const Tensor& pixels) {
   const std::vector<uint8_t> png = encode_png(pixels);
-  std::ofstream file(path, std::ios::binary);
-  file.write(reinterpret_cast<const char*>(png.data()), static_cast<std::streamsize>(png.size()));
-  if (!file.flush()) throw DataError(str(path.string(), ": cannot be written"));
+  const ByteView bytes = std::as_bytes(std::span(png));
+  write_file(path, std::span(&bytes, 1));
 }
 
 void extract(const Options& options) {

@@ -3,13 +3,14 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "apps/cli/program.h"
 #include "models/checkpoint.h"
+#include "models/file.h"
 
 namespace avs {
 namespace {
@@ -127,7 +128,7 @@ void print_checkpoint(const Json& j) {
 
 Json epochs_of(const fs::path& metrics) {
   Json epochs = Json::array();
-  std::ifstream in(metrics);
+  std::istringstream in(read_text(metrics));
   std::string line;
   for (int64_t number = 1; std::getline(in, line); ++number) {
     const Json j = Json::parse(line, nullptr, false);

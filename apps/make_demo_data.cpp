@@ -1,14 +1,13 @@
 // make_demo_data: a data set of small mp4 files with picture and sound (apps/demo/scenes.h).
 #include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <mutex>
-#include <sstream>
 
 #include "apps/cli/program.h"
 #include "apps/data/media_writer.h"
 #include "apps/demo/scenes.h"
+#include "models/file.h"
 #include "tensor/parallel.h"
 
 namespace {
@@ -37,7 +36,7 @@ std::vector<Job> jobs_of(const Options& options) {
   for (const auto& [split, clips] : splits)
     for (const demo::Scene& scene : demo::kScenes) {
       const fs::path folder = fs::path(options.out) / split / scene.name;
-      fs::create_directories(folder);
+      make_folders(folder);
       for (int64_t i = 1; i <= clips; ++i) {
         const std::string name = str(scene.name, i < 10 ? "_0" : "_", i, ".mp4");
         const Rng rng = Rng(options.seed).fork(str(split, "/", scene.name), static_cast<uint64_t>(i));
@@ -68,18 +67,14 @@ void claim_folder(const Options& options) {
   const std::string ours =
       str("train_clips ", options.train_clips, "\nvalidation_clips ", options.validation_clips, "\ntest_clips ",
           options.test_clips, "\nseconds ", options.seconds, "\nseed ", options.seed, "\n");
-  fs::create_directories(options.out);
-  if (std::ifstream in(note); in) {
-    std::stringstream text;
-    text << in.rdbuf();
-    if (text.str() != ours)
+  make_folders(options.out);
+  if (fs::exists(note)) {
+    if (read_text(note) != ours)
       throw DataError(
           str(options.out, ": holds a data set made with other options (", note.string(), "); choose another folder"));
     return;
   }
-  std::ofstream out(note);
-  out << ours;
-  if (!out.flush()) throw DataError(str(note.string(), ": cannot be written"));
+  write_text(note, ours);
 }
 
 int64_t make(const Options& options) {

@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/program.h"
 #include "apps/cli/require.h"
 #include "cuda/api.h"
+#include "models/file.h"
 
 namespace avs {
 namespace {
@@ -86,9 +86,7 @@ void plan(const Options& options, Placement placement) {
     }
   }
   if (options.json.empty()) return;
-  std::ofstream out(options.json);
-  out << all.dump(1) << '\n';
-  require<Error>(static_cast<bool>(out), options.json, ": cannot be written");
+  write_text(options.json, all.dump(1) + "\n");
 }
 
 // The table of docs/porting.md: megabytes, training and inference, and what fits.

@@ -10,6 +10,7 @@
 #include "apps/report/reports.h"
 #include "apps/train/backbone_training.h"
 #include "apps/train/memory_plan.h"
+#include "models/checkpoint.h"
 #include "models/weights/import.h"
 
 namespace avs {
@@ -23,6 +24,15 @@ constexpr const char* kExamples =
     "train_backbone --out runs/aud-mel --resume        # continues where it was stopped or killed\n"
     "train_backbone --config runs/aud-mel/config.toml --seed 2 --out runs/aud-mel-2";
 
+// Without a config.toml the command line must give the flags that the run began with; its checkpoint knows them.
+void check_same_flags(const BackboneTraining& options, const RunFolder& run) {
+  const auto metadata = Checkpoint::load_metadata(run.last());
+  const auto config = metadata.find("config");
+  require<UsageError>(config != metadata.end() && config->second == identity_toml(options), run.config().string(),
+                      ": is gone, and these are not the flags that the run began with; inspect_checkpoint ",
+                      run.last().string(), " shows them (config)");
+}
+
 // The options of this start: a resumed run's come from its folder.
 BackboneTraining settle(const BackboneTraining& given, const Flags& flags, const RunFolder& run) {
   require<UsageError>(given.resume || !run.has_training(), given.out,
@@ -31,9 +41,11 @@ BackboneTraining settle(const BackboneTraining& given, const Flags& flags, const
   if (given.resume && std::filesystem::exists(run.config())) {
     options = resumed_options(given, flags, run.config().string());
   } else {
-    if (given.resume) spdlog::info("nothing to continue in {}: the run begins", given.out);
     apply_fine_tuning_defaults(options, flags);
+    if (std::filesystem::exists(run.last())) check_same_flags(options, run);
   }
+  if (given.resume && !std::filesystem::exists(run.last()))
+    spdlog::info("nothing to continue in {}: the run begins", given.out);
   check(options);
   // A wrong file is told before a data set is prepared for minutes.
   if (!run.has_training() && !options.weights.empty())
@@ -103,6 +115,8 @@ void train(const BackboneTraining& given, const Flags& flags) {
                           std::filesystem::exists(run.last()) ? "" : " (none was written yet)"));
     throw;
   }
+  require<DataError>(std::filesystem::exists(run.best()), run.best().string(),
+                     ": is gone, and the run is at its end; more --epochs with --resume make one");
   write_report(options, trainer, run);
   const Score best = trainer.position().best;
   std::cout << options.model << ": best epoch " << trainer.position().best_epoch << " of " << options.learning.epochs;

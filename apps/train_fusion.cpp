@@ -69,12 +69,16 @@ void train(const FusionTraining& options) {
   const RunFolder run(options.out);
   require<UsageError>(options.overwrite || !std::filesystem::exists(run.best()), options.out,
                       ": a trained fusion is there already; choose another --out or give --overwrite");
+  // Whoever is killed now leaves no old weights beside new flags.
+  remove_file(run.report());
+  remove_file(run.best());
   write_text(run.config(), to_toml(options));
-  MetricsLog log(run.metrics(), 0);
+  MetricsLog log(run.metrics());
   const InterruptSignals signals;
   const RunClock clock;
   TrainedFusion trained = train_fusion(
       data, fusion, options.learning, [&](const std::string& line) { log.write(line); }, device);
+  log.flush();
   checkpoint_of(trained, options, set, run.folder()).save(run.best());
   write_text(
       run.report(),

@@ -1,17 +1,12 @@
 #include "models/checkpoint.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <system_error>
 
+#include "models/file.h"
 #include "models/safetensors_header.h"
 #include "tensor/ops/cast.h"
 
@@ -22,65 +17,27 @@ static_assert(std::endian::native == std::endian::little, "checkpoint bytes are 
 
 namespace fs = std::filesystem;
 
-class File {
- public:
-  File(const fs::path& path, int flags) : path_(path), handle_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
-    if (handle_ < 0) fail(flags == O_RDONLY ? "cannot be opened" : "cannot be written");
-  }
-  ~File() {
-    if (handle_ >= 0) ::close(handle_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
+constexpr const char* kChecksumKey = "avscene.xxh3";
+constexpr std::string_view kNoChecksum = "0000000000000000";
 
-  uint64_t size() const {
-    const off_t end = ::lseek(handle_, 0, SEEK_END);
-    if (end < 0) fail("cannot be measured");
-    return static_cast<uint64_t>(end);
-  }
-  void read(void* data, uint64_t bytes, uint64_t offset) const {
-    auto* out = static_cast<char*>(data);
-    while (bytes > 0) {
-      const ssize_t got = ::pread(handle_, out, std::min<uint64_t>(bytes, 1u << 30), static_cast<off_t>(offset));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) fail("cannot be read");
-      if (got == 0) throw DataError(str(path_.string(), ": ends at byte ", offset, " while it is read"));
-      out += got;
-      offset += static_cast<uint64_t>(got);
-      bytes -= static_cast<uint64_t>(got);
-    }
-  }
-  void write(const void* data, uint64_t bytes) {
-    const auto* in = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const ssize_t put = ::write(handle_, in, std::min<uint64_t>(bytes, 1u << 30));
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) fail("cannot be written");
-      in += put;
-      bytes -= static_cast<uint64_t>(put);
-    }
-  }
-  void sync() {
-    if (::fsync(handle_) != 0) fail("cannot be written to disk");
-  }
-  void close() {
-    const int handle = std::exchange(handle_, -1);
-    if (::close(handle) != 0) fail("cannot be closed");
-  }
-
- private:
-  [[noreturn]] void fail(const char* what) const {
-    throw DataError(str(path_.string(), ": ", what, ": ", std::generic_category().message(errno)));
-  }
-  fs::path path_;
-  int handle_;
-};
+// Where the digits of the checksum stand in a header: keys and texts inside others have their quotes escaped.
+size_t checksum_at(std::string_view header) {
+  const std::string key = str('"', kChecksumKey, "\":\"");
+  const size_t at = header.find(key);
+  return at == std::string_view::npos ? at : at + key.size();
+}
 
 // ---- reading ----
 
-Header read_header(const File& file, const fs::path& path) {
+struct FileHeader {
+  Header header;
+  std::string text, checksum;  // checksum: empty where there is none
+
+  uint64_t data_begins() const { return sizeof(uint64_t) + text.size(); }
+};
+
+FileHeader read_header(const InputFile& file, const fs::path& path) {
   const std::string name = path.string();
-  if (fs::is_directory(path)) throw DataError(name + ": is a directory, not a checkpoint");
   const uint64_t file_bytes = file.size();
   if (file_bytes < 8) throw DataError(str(name, ": truncated: has ", file_bytes, " bytes, a checkpoint begins with 8"));
   uint64_t header_bytes = 0;
@@ -89,15 +46,22 @@ Header read_header(const File& file, const fs::path& path) {
     throw DataError(str(name, ": at byte 0: the header is said to have ", header_bytes, " bytes, the format allows ",
                         kMaxHeaderBytes, "; this is not a safetensors file"));
   if (header_bytes > file_bytes - 8)
-    throw DataError(str(name, ": truncated: its header should have ", header_bytes, " bytes and the file ends after ",
-                        file_bytes));
+    throw DataError(
+        str(name, ": truncated: its header should have ", header_bytes, " bytes and the file ends after ", file_bytes));
   std::string text(header_bytes, '\0');
   file.read(text.data(), header_bytes, 8);
-  return parse_header(text, name, file_bytes);
+  FileHeader read{parse_header(text, name, file_bytes), std::move(text), {}};
+  const auto checksum = read.header.metadata.extract(kChecksumKey);
+  const size_t at = checksum_at(read.text);
+  if (!checksum.empty() && checksum.mapped().size() == kNoChecksum.size() && at != std::string::npos) {
+    read.checksum = checksum.mapped();
+    read.text.replace(at, kNoChecksum.size(), kNoChecksum);
+  }
+  return read;
 }
 
 template <typename From>
-Tensor read_wide(const File& file, const HeaderEntry& entry, const std::string& where) {
+Tensor read_wide(const InputFile& file, const HeaderEntry& entry, const std::string& where) {
   const Shape shape{std::span<const int64_t>(entry.shape)};
   std::vector<From> values(static_cast<size_t>(shape.size()));
   file.read(values.data(), values.size() * sizeof(From), entry.first_byte);
@@ -118,7 +82,7 @@ Tensor read_wide(const File& file, const HeaderEntry& entry, const std::string& 
   return Tensor::from(shape, std::span<const To>(narrow));
 }
 
-Tensor read_tensor(const File& file, const HeaderEntry& entry, const std::string& where) {
+Tensor read_tensor(const InputFile& file, const HeaderEntry& entry, const std::string& where) {
   if (entry.dtype == "F64") return read_wide<double>(file, entry, where);
   if (entry.dtype == "I64") return read_wide<int64_t>(file, entry, where);
   Tensor tensor = Tensor::empty(Shape(std::span<const int64_t>(entry.shape)), dtype_of_header(entry.dtype));
@@ -138,7 +102,8 @@ std::vector<const std::pair<const std::string, Tensor>*> file_order(const std::m
 
 std::string header_of(const Checkpoint& checkpoint) {
   nlohmann::json header = nlohmann::json::object();
-  if (!checkpoint.metadata.empty()) header["__metadata__"] = checkpoint.metadata;
+  header["__metadata__"] = checkpoint.metadata;
+  header["__metadata__"][kChecksumKey] = std::string(kNoChecksum);
   uint64_t offset = 0;
   for (const auto* item : file_order(checkpoint.tensors)) {
     const Tensor& tensor = item->second;
@@ -160,58 +125,52 @@ std::string header_of(const Checkpoint& checkpoint) {
   }
 }
 
-void write_all(const Checkpoint& checkpoint, const std::string& header, File& file) {
-  const uint64_t header_bytes = header.size();
-  file.write(&header_bytes, sizeof(header_bytes));
-  file.write(header.data(), header.size());
-  std::vector<std::byte> host;
-  for (const auto* item : file_order(checkpoint.tensors)) {
-    const Tensor& tensor = item->second;
-    if (!tensor.device().is_cuda()) {
-      file.write(tensor.raw(), tensor.bytes());
-      continue;
-    }
-    host.resize(tensor.bytes());
-    context(tensor.device()).copy_to_host(host.data(), tensor.raw(), host.size());
-    file.write(host.data(), host.size());
-  }
+uint64_t checksum_of(std::string_view header, const std::vector<Tensor>& values) {
+  Hash hash;
+  hash.add(header.data(), header.size());
+  for (const Tensor& value : values) hash.add(value.raw(), value.bytes());
+  return hash.value();
 }
 
 }  // namespace
 
 Checkpoint Checkpoint::load(const fs::path& path) {
-  const File file(path, O_RDONLY);
-  Header header = read_header(file, path);
+  const InputFile file(path);
+  FileHeader read = read_header(file, path);
   Checkpoint checkpoint;
-  checkpoint.metadata = std::move(header.metadata);
-  for (const auto& [key, entry] : header.tensors)
+  checkpoint.was_checked = !read.checksum.empty();
+  if (checkpoint.was_checked) {
+    const uint64_t begin = read.data_begins();
+    const std::string found = hex(file.hash(begin, file.size() - begin, read.text));
+    if (found != read.checksum)
+      throw DataError(str(path.string(), ": damaged: some of the ", file.size(),
+                          " bytes are not those that were written (XXH3 ", found, ", expected ", read.checksum, ")"));
+  }
+  checkpoint.metadata = std::move(read.header.metadata);
+  for (const auto& [key, entry] : read.header.tensors)
     checkpoint.tensors.emplace(key, read_tensor(file, entry, str(path.string(), ": tensor '", key, "'")));
   return checkpoint;
 }
 
 std::map<std::string, std::string> Checkpoint::load_metadata(const fs::path& path) {
-  return read_header(File(path, O_RDONLY), path).metadata;
+  return read_header(InputFile(path), path).header.metadata;
 }
 
 void Checkpoint::save(const fs::path& path) const {
-  const std::string header = header_of(*this);
-  const fs::path partial = path.string() + ".part";  // one name: what a killed process leaves, the next one overwrites
+  std::string header = header_of(*this);
+  std::vector<Tensor> values;  // in the computer's memory
   try {
-    {
-      File file(partial, O_WRONLY | O_CREAT | O_TRUNC);
-      write_all(*this, header, file);
-      file.sync();
-      file.close();
-    }
-    fs::rename(partial, path);
-    File directory(path.has_parent_path() ? path.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY);
-    directory.sync();
-  } catch (const std::exception& error) {
-    std::error_code ignored;
-    fs::remove(partial, ignored);
-    throw DataError(str("the checkpoint ", path.string(), " was not saved",
-                        fs::exists(path, ignored) ? " (the old file is untouched)" : "", ": ", error.what()));
+    for (const auto* item : file_order(tensors)) values.push_back(item->second.to(kCpu));
+  } catch (DeviceError& error) {
+    error.add_context(str(path.string(), " was not saved", fs::exists(path) ? " (the old file is untouched)" : ""));
+    throw;
   }
+  const std::string checksum = hex(checksum_of(header, values));
+  header.replace(checksum_at(header), checksum.size(), checksum);
+  const uint64_t header_bytes = header.size();
+  std::vector<ByteView> parts = {std::as_bytes(std::span(&header_bytes, 1)), std::as_bytes(std::span(header))};
+  for (const Tensor& value : values) parts.push_back({static_cast<const std::byte*>(value.raw()), value.bytes()});
+  write_file(path, parts);
 }
 
 // ---- between modules and checkpoints ----

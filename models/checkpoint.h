@@ -9,7 +9,9 @@
 // not fit) and F64 as F32 (rounded to nearest; a finite value that becomes infinite is a DataError): foreign files hold
 // step counters and statistics in them. BOOL and I8 are refused.
 //
-// The bytes are a function of the contents alone: keys are sorted, nothing carries a date.
+// The bytes are a function of the contents alone: keys are sorted, nothing carries a date. The metadata entry
+// "avscene.xxh3" is a checksum of the whole file: XXH3 of the header, this entry's digits taken as zeros, and the
+// tensors' bytes. Files without one (other programs', and ours before there was one) are read unchecked.
 #pragma once
 
 #include <filesystem>
@@ -23,16 +25,17 @@ namespace avs {
 
 struct Checkpoint {
   std::map<std::string, Tensor> tensors;
-  std::map<std::string, std::string> metadata;
+  std::map<std::string, std::string> metadata;  // without the checksum
+  bool was_checked = false;                     // load() found a checksum, and it holds
 
-  // DataError naming the file and the byte where it stops making sense; nothing is allocated on a broken file's word.
+  // DataError naming the file and the byte where it stops making sense, or whose checksum does not hold; nothing is
+  // allocated on a broken file's word.
   static Checkpoint load(const std::filesystem::path& file);
 
   // The metadata alone, without reading the tensors; the header is checked as load() does.
   static std::map<std::string, std::string> load_metadata(const std::filesystem::path& file);
 
-  // Writes beside `file`, fsyncs, renames over it and fsyncs the directory: at any moment the old or the new file is
-  // whole. When the disk is full or read-only: one DataError, the old file as it was, nothing left behind.
+  // Whole or not at all (models/file.h). SystemError when the disk is full or read-only: the old file is as it was.
   void save(const std::filesystem::path& file) const;
 };
 

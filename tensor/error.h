@@ -22,6 +22,7 @@ class Error : public std::exception {
 // Each type asks for another reaction.
 struct ShapeError : Error { using Error::Error; };        // the caller's tensors do not fit together: fix the caller
 struct DataError : Error { using Error::Error; };         // one input file is unusable: skip that sample
+struct SystemError : Error { using Error::Error; };      // the machine failed (disk, permission, descriptors): stop
 struct UsageError : Error { using Error::Error; };        // an option or setting makes no sense: exit code 2
 struct NumericError : Error { using Error::Error; };      // NaN or infinity where a number was needed: stop the run
 struct DeviceError : Error { using Error::Error; };       // a call of CUDA, cuDNN or oneDNN failed: stop the device

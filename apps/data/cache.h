@@ -4,9 +4,10 @@
 //   CACHE/entries/*.clip one file per clip: frames and log spectrograms (apps/data/entry.h)
 //   CACHE/.lock          held while a prepare runs
 //
-// The index is written last, so a folder without one is unfinished. Nothing in a cache depends on when, how fast or by
-// how many workers it was made: equal files and options give equal bytes. Entries are mapped one at a time and let go
-// with the Entry, so memory does not grow with the cache.
+// The index is written last, and is removed before the first entry that it speaks of is replaced: a folder without one
+// is unfinished. Nothing in a cache depends on when, how fast or by
+// how many workers it was made: equal files and options give equal bytes. Entries are opened one at a time, so memory
+// does not grow with the cache.
 #pragma once
 
 #include <atomic>
@@ -19,6 +20,7 @@
 #include "apps/data/clip_features.h"
 #include "apps/data/entry.h"
 #include "apps/data/layout.h"
+#include "apps/data/readers.h"
 #include "vision/frames.h"
 
 namespace avs::data {
@@ -28,7 +30,8 @@ struct CacheOptions {
   SpectrogramOptions spectrograms = {};
 
   std::string describe() const;  // every option that shapes the arrays, in words; equal text means equal arrays
-  uint64_t recipe() const;       // hash of describe()
+  // Hash of describe() and of the versions of a clip's readers.
+  uint64_t recipe(const std::string& readers = "") const;
 };
 
 struct CachedClip {
@@ -37,13 +40,27 @@ struct CachedClip {
   Split split = Split::Train;
   int64_t frame_count = 0;  // 0: no picture
   bool has_sound = false;
-  std::string note;  // what is unusual about it, else empty
+  std::string note;      // what is unusual about it, else empty
+  std::string contents;  // Entry::contents() in hexadecimal; empty in an index written before there were any
 
   bool has(Part part) const { return part == Part::Frames ? frame_count > 0 : has_sound; }
 };
 
+inline constexpr const char* kIndexName = "index.json";
 std::string entry_file_name(const std::string& clip_name);  // printable, unique, at most 255 bytes
-EntryKey entry_key(const CacheOptions& options, const std::filesystem::path& root, const Clip& clip);
+// Did prepare write this file of CACHE/entries, or begin to? Its name and its first bytes say so.
+bool is_entry_file(const std::filesystem::path& path);
+bool is_index_file(const std::filesystem::path& path);  // an index of a cache, whole or not
+EntryKey entry_key(const CacheOptions& options, const std::filesystem::path& root, const Clip& clip,
+                   const ReaderVersions& readers = reader_versions());
+
+// Whether two caches hold the same data, without comparing them.
+struct Fingerprint {
+  std::string contents;  // of the clips' names and arrays; empty: the index was written before there were any
+  std::string labels;    // of the classes, labels and splits
+  bool operator==(const Fingerprint&) const = default;
+};
+Fingerprint fingerprint_of(const std::vector<std::string>& classes, const std::vector<CachedClip>& clips);
 
 class Cache {
  public:
@@ -55,21 +72,24 @@ class Cache {
   const std::vector<std::string>& classes() const { return classes_; }
   const std::vector<CachedClip>& clips() const { return clips_; }  // sorted by name; a clip's id is its place here
   const CacheOptions& options() const { return options_; }
+  const Fingerprint& fingerprint() const { return fingerprint_; }
 
   // Ids of the clips of a split that have this part, ascending.
   std::vector<int64_t> select(Split split, Part part) const;
   std::vector<int64_t> select(Split split) const;
 
   // The clip's entry with `part` verified against its checksum (once per process and part). Thread-safe. DataError: the
-  // file is missing, damaged or made by another prepare; the message says to run prepare again.
-  Entry map(int64_t clip, Part part) const;
+  // file is missing, damaged or another one than the index speaks of; the message says to run prepare again.
+  Entry entry(int64_t clip, Part part) const;
 
  private:
+  void check_agreement(const Entry& entry, size_t index, const std::filesystem::path& file) const;
   std::filesystem::path folder_, data_root_;
   std::vector<std::string> classes_;
   std::vector<CachedClip> clips_;
   CacheOptions options_;
-  uint64_t recipe_ = 0;
+  Fingerprint fingerprint_;
+  std::vector<uint64_t> recipes_;                     // per clip
   std::unique_ptr<std::atomic<uint8_t>[]> verified_;  // per clip, one bit per part
 };
 

@@ -25,12 +25,11 @@ int64_t SpectrogramDataset::label(int64_t index) const {
 }
 
 void SpectrogramDataset::read(int64_t index, Rng rng, std::span<float> out) const {
-  const Entry entry = cache_.map(clip(index), kind_);
-  Tensor log = Tensor::from(entry.shape(kind_), entry.spectrogram(kind_));  // [128, 704, 2]
+  Tensor log = cache_.entry(clip(index), kind_).read(kind_);  // [128, 704, 2]
   shift_time(log, augmentation_, rng);
   Tensor features = audio::stack_deltas(log);  // [128, 704, 6]
   mask_spectrogram(features, augmentation_, rng);
-  AVS_CHECK(ShapeError, features.shape() == sample_shape(), "the cache holds spectrograms of ", entry.shape(kind_));
+  AVS_CHECK(ShapeError, features.shape() == sample_shape(), "the cache holds spectrograms of ", log.shape());
   std::memcpy(out.data(), features.raw(), out.size_bytes());
 }
 
@@ -44,17 +43,11 @@ Dataset::PictureBox Dataset::read_picture(int64_t, Rng, std::span<uint8_t>) cons
 
 // ---- frames -----------------------------------------------------------------
 
-namespace {
-
-// Frame `number` of a clip, or where that is -1 one drawn at random.
-std::span<const uint8_t> frame_of(const Entry& entry, int64_t number, Rng& rng) {
-  const Shape shape = entry.shape(Part::Frames);
-  const int64_t frame = number >= 0 ? number : rng.below(shape[0]);
-  const auto bytes = static_cast<size_t>(shape.size() / shape[0]);
-  return entry.frames().subspan(static_cast<size_t>(frame) * bytes, bytes);
+void FrameDataset::read_stored(const Sample& sample, Rng& rng, std::span<uint8_t> out) const {
+  const Entry entry = cache_.entry(sample.clip, Part::Frames);
+  const int64_t frames = entry.shape(Part::Frames)[0];
+  entry.read_frame(sample.frame >= 0 ? sample.frame : rng.below(frames), out);
 }
-
-}  // namespace
 
 FrameDataset::FrameDataset(const Cache& cache, Split split, FrameDatasetOptions options)
     : cache_(cache), options_(options) {
@@ -82,10 +75,11 @@ bool FrameDataset::holds_bytes() const {
 
 void FrameDataset::read(int64_t index, Rng rng, std::span<float> out) const {
   const Sample& sample = samples_.at(static_cast<size_t>(index));
-  const Entry entry = cache_.map(sample.clip, Part::Frames);
-  const Shape shape = entry.shape(Part::Frames);  // [frames, size, size, 3]
-  const std::span<const uint8_t> pixels = frame_of(entry, sample.frame, rng);
-  const PictureSize stored{shape[1], shape[2]}, wanted{options_.image_size, options_.image_size};
+  Tensor picture = Tensor::empty(picture_shape(), DType::U8);
+  const std::span<uint8_t> pixels(picture.data<uint8_t>(), picture.bytes());
+  read_stored(sample, rng, pixels);
+  const int64_t side = cache_.options().frames.image_size;
+  const PictureSize stored{side, side}, wanted{options_.image_size, options_.image_size};
   const Box box = draw_crop(stored, options_.augmentation, rng);
   const bool is_whole =
       box.width == static_cast<double>(stored.width) && box.height == static_cast<double>(stored.height);
@@ -100,9 +94,7 @@ void FrameDataset::read(int64_t index, Rng rng, std::span<float> out) const {
 void FrameDataset::read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const {
   if (!holds_bytes()) return Dataset::read_bytes(index, rng, out);
   const Sample& sample = samples_.at(static_cast<size_t>(index));
-  const Entry entry = cache_.map(sample.clip, Part::Frames);
-  const std::span<const uint8_t> pixels = frame_of(entry, sample.frame, rng);
-  std::copy(pixels.begin(), pixels.end(), out.begin());
+  read_stored(sample, rng, out);
   if (flips(rng)) flip_horizontally(out, {options_.image_size, options_.image_size});
 }
 
@@ -114,12 +106,8 @@ Shape FrameDataset::picture_shape() const {
 Dataset::PictureBox FrameDataset::read_picture(int64_t index, Rng rng, std::span<uint8_t> out) const {
   if (!holds_pictures()) return Dataset::read_picture(index, rng, out);
   const Sample& sample = samples_.at(static_cast<size_t>(index));
-  const Entry entry = cache_.map(sample.clip, Part::Frames);
-  const std::span<const uint8_t> pixels = frame_of(entry, sample.frame, rng);
+  read_stored(sample, rng, out);
   const Shape shape = picture_shape();
-  if (pixels.size() != out.size() || pixels.size() != static_cast<size_t>(shape.size()))
-    throw DataError(str(cache_.folder().string(), ": frames of ", entry.shape(Part::Frames), " in a cache of ", shape));
-  std::copy(pixels.begin(), pixels.end(), out.begin());
   const Box box = draw_crop({shape[0], shape[1]}, options_.augmentation, rng);
   return {box, flips(rng)};
 }

@@ -89,6 +89,7 @@ class FrameDataset final : public Dataset {
   struct Sample {
     int64_t clip, frame;  // frame -1: drawn at random
   };
+  void read_stored(const Sample& sample, Rng& rng, std::span<uint8_t> out) const;  // a picture as the cache holds it
   const Cache& cache_;
   FrameDatasetOptions options_;
   std::vector<Sample> samples_;

@@ -10,17 +10,18 @@
 #include "tensor/error.h"
 
 namespace avs::data {
-namespace {
-
-constexpr size_t kPage = 4096;
-constexpr uint32_t kVersion = 1;
-constexpr std::array<char, 8> kMagic = {'A', 'V', 'S', 'C', 'L', 'I', 'P', '\n'};
 
 struct ArrayHeader {
   uint32_t part, dtype;
   std::array<int64_t, 4> extents;  // unused ones are 0
   uint64_t offset, bytes, checksum;
 };
+
+namespace {
+
+constexpr size_t kPage = 4096;
+constexpr uint32_t kVersion = 1;
+constexpr std::array<char, 8> kMagic = {'A', 'V', 'S', 'C', 'L', 'I', 'P', '\n'};
 
 struct Header {
   std::array<char, 8> magic;
@@ -60,10 +61,17 @@ Header make_header(const EntryKey& key, std::string_view note, const EntryParts&
   return header;
 }
 
-Shape shape_of(const ArrayHeader& array) {
+// Empty where the extents are no shape whose bytes are the array's.
+std::optional<Shape> shape_of(const ArrayHeader& array, DType dtype) {
   std::vector<int64_t> extents;
-  for (const int64_t extent : array.extents)
-    if (extent > 0) extents.push_back(extent);
+  uint64_t bytes = size_of(dtype);
+  for (const int64_t extent : array.extents) {
+    if (extent == 0) continue;
+    if (extent < 0 || static_cast<uint64_t>(extent) > array.bytes / bytes) return std::nullopt;
+    bytes *= static_cast<uint64_t>(extent);
+    extents.push_back(extent);
+  }
+  if (bytes != array.bytes) return std::nullopt;
   return Shape(std::span<const int64_t>(extents));
 }
 
@@ -86,38 +94,46 @@ SourceStamp stamp_of(const std::filesystem::path& path) {
   return {static_cast<uint64_t>(status.st_size), status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
 }
 
-void write_entry(const std::filesystem::path& path, const EntryKey& key, std::string_view note,
-                 const EntryParts& parts) {
+void write_entry(const std::filesystem::path& path, const EntryKey& key, std::string_view note, const EntryParts& parts,
+                 const std::function<void()>& before_replacing) {
   static constexpr std::array<std::byte, kPage> zeros = {};
   const Header header = make_header(key, note, parts);
-  std::vector<std::span<const std::byte>> pieces;
+  OutputFile file(path);
   const auto add = [&](const void* data, size_t bytes) {
-    pieces.push_back({static_cast<const std::byte*>(data), bytes});
-    pieces.push_back({zeros.data(), to_page(bytes) - bytes});
+    file.write({static_cast<const std::byte*>(data), bytes});
+    file.write({zeros.data(), to_page(bytes) - bytes});
   };
   add(&header, sizeof header);
   for (const auto& [part, tensor] : parts) add(tensor.raw(), tensor.bytes());
-  write_atomically(path, pieces);
+  file.flush();
+  if (before_replacing) before_replacing();
+  file.commit();
 }
 
 Entry::Entry(const std::filesystem::path& path) : path_(path), file_(path) {
-  const std::span<const std::byte> bytes = file_.bytes();
   Header header;
-  if (bytes.size() < kPage) throw DataError(str(path.string(), ": not a whole cache entry"));
-  std::memcpy(&header, bytes.data(), sizeof header);
+  if (file_.size() < kPage) throw DataError(str(path.string(), ": not a whole cache entry"));
+  file_.read(&header, sizeof header, 0);
   if (header.magic != kMagic || header.version != kVersion)
     throw DataError(str(path.string(), ": not a cache entry of this version"));
   if (header.checksum != checksum_of(header) || header.array_count > kParts.size())
     throw DataError(str(path.string(), ": its header is damaged"));
   key_ = header.key;
   note_ = header.note.data();
-  for (uint32_t i = 0; i < header.array_count; ++i) {
-    const ArrayHeader& array = header.arrays[i];
-    if (array.offset > bytes.size() || array.bytes > bytes.size() - array.offset)
-      throw DataError(str(path.string(), ": cut short"));
-    arrays_.push_back({static_cast<Part>(array.part), static_cast<DType>(array.dtype), shape_of(array),
-                       bytes.subspan(array.offset, array.bytes), array.checksum});
-  }
+  for (uint32_t i = 0; i < header.array_count; ++i) arrays_.push_back(checked(header.arrays[i]));
+}
+
+Entry::Array Entry::checked(const ArrayHeader& array) const {
+  if (array.offset > file_.size() || array.bytes > file_.size() - array.offset)
+    throw DataError(str(path_.string(), ": cut short"));
+  const auto part = static_cast<Part>(array.part);
+  const bool is_frames = part == Part::Frames;
+  const DType dtype = is_frames ? DType::U8 : DType::F32;
+  const std::optional<Shape> shape = shape_of(array, dtype);
+  if (array.part >= kParts.size() || static_cast<DType>(array.dtype) != dtype || !shape ||
+      shape->rank() != (is_frames ? 4 : 3))
+    throw DataError(str(path_.string(), ": its header describes no array of a cache"));
+  return {part, dtype, *shape, array.offset, array.bytes, array.checksum};
 }
 
 const Entry::Array* Entry::find(Part part) const {
@@ -134,9 +150,19 @@ const Entry::Array& Entry::at(Part part) const {
 
 Shape Entry::shape(Part part) const { return at(part).shape; }
 
+uint64_t Entry::contents() const {
+  std::vector<uint64_t> words = {key_.recipe, key_.clip};
+  for (const Array& array : arrays_) {
+    words.push_back(static_cast<uint64_t>(array.part));
+    for (const int64_t extent : array.shape.extents()) words.push_back(static_cast<uint64_t>(extent));
+    words.push_back(array.checksum);
+  }
+  return checksum_of(std::as_bytes(std::span(words)));
+}
+
 void Entry::verify(Part part) const {
   const Array& array = at(part);
-  if (checksum_of(array.bytes) != array.checksum)
+  if (file_.hash(array.offset, array.bytes) != array.checksum)
     throw DataError(str(path_.string(), ": its ", name_of(part), " do not match their checksum"));
 }
 
@@ -144,15 +170,21 @@ void Entry::verify() const {
   for (const Array& array : arrays_) verify(array.part);
 }
 
-std::span<const uint8_t> Entry::frames() const {
-  const std::span<const std::byte> bytes = at(Part::Frames).bytes;
-  return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
+Tensor Entry::read(Part part) const {
+  const Array& array = at(part);
+  Tensor values = Tensor::empty(array.shape, array.dtype);
+  file_.read(values.raw(), array.bytes, array.offset);
+  return values;
 }
 
-std::span<const float> Entry::spectrogram(Part part) const {
-  const Array& array = at(part);
-  if (array.dtype != DType::F32) throw DataError(str(path_.string(), ": its ", name_of(part), " are no spectrogram"));
-  return {reinterpret_cast<const float*>(array.bytes.data()), array.bytes.size() / sizeof(float)};
+void Entry::read_frame(int64_t number, std::span<uint8_t> out) const {
+  const Array& array = at(Part::Frames);
+  const int64_t frames = array.shape[0];
+  if (number < 0 || number >= frames)
+    throw DataError(str(path_.string(), ": has no frame ", number, ", it has ", frames));
+  if (out.size() != array.bytes / static_cast<uint64_t>(frames))
+    throw DataError(str(path_.string(), ": holds frames of ", array.shape, ", ", out.size(), " bytes are expected"));
+  file_.read(out.data(), out.size(), array.offset + static_cast<uint64_t>(number) * out.size());
 }
 
 }  // namespace avs::data

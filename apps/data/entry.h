@@ -1,17 +1,18 @@
-// One clip of the cache: a file with a fixed header and up to four arrays, mapped into memory and read in place.
+// One clip of the cache: a file with a fixed header and up to four arrays.
 //
 //   offset 0      header (struct in entry.cpp, little-endian): magic, version, the key, the note, one descriptor per
 //                 array (kind, type, extents, offset, bytes, XXH3 checksum), and an XXH3 checksum of the header itself
 //   offset 4096   frames  u8  [frames, size, size, 3]   RGB
 //   then          mel, gam, cqt   f32 [128, 704, 2]     log spectrograms; deltas are the loader's work (2.7 ms)
 //
-// Every array begins on a page (4096 bytes), so random access is the mapping plus an offset. An array the clip cannot
-// give (no picture, no sound) or that was not asked for is absent.
+// Every array begins on a page (4096 bytes). An array the clip cannot give (no picture, no sound) or that was not asked
+// for is absent. Arrays are read by calls, not through a mapping: a bad disk is an error of one file, not a signal.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/data/files.h"
+#include "models/file.h"
 #include "tensor/tensor.h"
 
 namespace avs::data {
@@ -46,13 +47,16 @@ struct EntryKey {
 
 using EntryParts = std::vector<std::pair<Part, Tensor>>;
 
-// note: what the reader should know about this clip ("no sound stream"), at most 500 bytes.
-void write_entry(const std::filesystem::path& path, const EntryKey& key, std::string_view note,
-                 const EntryParts& parts);
+// note: what the reader should know about this clip ("no sound stream"), at most 500 bytes. before_replacing() is
+// called when the new bytes are safe on the disk and `path` still is as it was.
+void write_entry(const std::filesystem::path& path, const EntryKey& key, std::string_view note, const EntryParts& parts,
+                 const std::function<void()>& before_replacing = {});
+
+struct ArrayHeader;  // as it stands in the file
 
 class Entry {
  public:
-  // DataError: no file, or a header that is not whole. Arrays are not read.
+  // DataError: no file, or a header that is not whole or does not fit the file. Arrays are not read.
   explicit Entry(const std::filesystem::path& path);
 
   const EntryKey& key() const { return key_; }
@@ -60,27 +64,31 @@ class Entry {
   bool has(Part part) const { return find(part) != nullptr; }
   Shape shape(Part part) const;  // DataError when the clip lacks it
 
+  // A hash of the options, the clip's name and the arrays' types, extents and checksums: equal arrays of the same clip
+  // have an equal one, whenever their source was touched.
+  uint64_t contents() const;
+
   // DataError names the file when an array's checksum does not match.
   void verify(Part part) const;
   void verify() const;  // all of them
 
-  // In place, unverified, valid while the Entry lives. DataError when the clip lacks it.
-  std::span<const uint8_t> frames() const;         // [frames, size, size, 3]
-  std::span<const float> spectrogram(Part) const;  // [128, 704, 2]
+  // Unverified. DataError when the clip lacks the array. Any thread.
+  Tensor read(Part part) const;  // frames u8 [frames, size, size, 3], others f32 [128, 704, 2]
+  void read_frame(int64_t number, std::span<uint8_t> out) const;  // one picture; DataError: no such frame, another size
 
  private:
   struct Array {
     Part part;
     DType dtype;
     Shape shape;
-    std::span<const std::byte> bytes;
-    uint64_t checksum;
+    uint64_t offset, bytes, checksum;
   };
+  Array checked(const ArrayHeader& array) const;
   const Array* find(Part part) const;
   const Array& at(Part part) const;
 
   std::filesystem::path path_;
-  MappedFile file_;
+  InputFile file_;
   EntryKey key_;
   std::string note_;
   std::vector<Array> arrays_;

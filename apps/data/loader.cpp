@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <system_error>
 
 #include "tensor/error.h"
 
@@ -12,7 +13,10 @@ Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset
   if (options.workers < 0 || options.workers > 1024)
     throw UsageError(str("loader workers must be 0 to 1024, got ", options.workers));
   if (options.ahead < 1) throw UsageError(str("at least 1 batch must be made ahead, got ", options.ahead));
-  for (int i = 0; i < options.workers; ++i) workers_.emplace_back([this] { work(); });
+  try {
+    for (int i = 0; i < options.workers; ++i) workers_.emplace_back([this] { work(); });
+  } catch (const std::system_error&) {
+  }  // no more threads to be had: those there are do it, or next() itself
 }
 
 Loader::~Loader() {

@@ -46,7 +46,7 @@ struct LoaderOptions {
   Order order = Order::Sequential;
   LastBatch last = LastBatch::Keep;
   Pixels pixels = Pixels::Floats;
-  int workers = 1;    // threads beside the caller's; 0: batches are made by next() itself
+  int workers = 1;    // most threads beside the caller's; 0: batches are made by next() itself
   int64_t ahead = 2;  // batches kept ready: memory is (ahead + workers + 1) batches
   uint64_t seed = 0;
 };

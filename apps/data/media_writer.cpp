@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "audio/container.h"
+#include "models/file.h"
 
 extern "C" {
 #include <libavutil/channel_layout.h>
@@ -14,7 +15,8 @@ extern "C" {
 namespace avs::data {
 namespace {
 
-// One output file: the muxer, and for each stream its encoder. Every failure names the file.
+// One output file: the muxer, and for each stream its encoder. It grows in memory: the clips are small, and files are
+// written in one place. Every failure names the file.
 class Mp4 {
  public:
   explicit Mp4(const std::filesystem::path& path) : path_(path) {
@@ -23,10 +25,12 @@ class Mp4 {
     check(avformat_alloc_output_context2(&format, nullptr, "mp4", path.c_str()));
     format_ = format;
     format_->flags |= AVFMT_FLAG_BITEXACT;
-    check(avio_open(&format_->pb, path.c_str(), AVIO_FLAG_WRITE));
+    check(avio_open_dyn_buf(&format_->pb));
   }
   ~Mp4() {
-    avio_closep(&format_->pb);
+    uint8_t* bytes = nullptr;
+    if (format_->pb != nullptr) avio_close_dyn_buf(format_->pb, &bytes);
+    av_free(bytes);
     avformat_free_context(format_);
   }
   Mp4(const Mp4&) = delete;
@@ -64,7 +68,10 @@ class Mp4 {
 
   void end() {
     check(av_write_trailer(format_));
-    check(avio_closep(&format_->pb));
+    uint8_t* bytes = nullptr;
+    const int count = avio_get_dyn_buf(format_->pb, &bytes);
+    check(format_->pb->error);
+    write_text(path_, {reinterpret_cast<const char*>(bytes), static_cast<size_t>(count)});
   }
 
   void check(int code) const {
@@ -189,23 +196,14 @@ void check_contents(const MediaContents& contents) {
 
 void write_mp4(const std::filesystem::path& path, const MediaContents& contents) {
   check_contents(contents);
-  std::filesystem::path part = path;
-  part += ".part";
-  try {
-    Mp4 file(part);
-    Mp4::Output video, audio;
-    if (contents.frames.defined()) video = open_video(file, contents);
-    if (!contents.samples.empty()) audio = open_audio(file, contents);
-    file.begin();
-    if (video.stream != nullptr) write_video(file, video, contents.frames);
-    if (audio.stream != nullptr) write_audio(file, audio, contents.samples);
-    file.end();
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(part, ignored);
-    throw;
-  }
-  std::filesystem::rename(part, path);
+  Mp4 file(path);
+  Mp4::Output video, audio;
+  if (contents.frames.defined()) video = open_video(file, contents);
+  if (!contents.samples.empty()) audio = open_audio(file, contents);
+  file.begin();
+  if (video.stream != nullptr) write_video(file, video, contents.frames);
+  if (audio.stream != nullptr) write_audio(file, audio, contents.samples);
+  file.end();
 }
 
 }  // namespace avs::data

@@ -17,7 +17,7 @@ struct MediaContents {
   int64_t sample_rate_hz = 44100;  // one that AAC knows: 8000 … 48000
 };
 
-// Written beside the target and renamed. UsageError: contents that fit no file. DataError: the file cannot be written.
+// Whole or not at all. UsageError: contents that fit no file. DataError: FFmpeg refuses. SystemError: models/file.h.
 void write_mp4(const std::filesystem::path& path, const MediaContents& contents);
 
 }  // namespace avs::data

@@ -10,9 +10,11 @@
 #include <mutex>
 #include <new>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "apps/cli/printable.h"
+#include "models/file.h"
 #include "tensor/error.h"
 
 namespace avs::data {
@@ -23,7 +25,7 @@ namespace fs = std::filesystem;
 struct Outcome {
   CachedClip clip;
   std::string skip_reason;  // not empty: no entry was made
-  bool was_made = false;
+  bool was_made = false, was_read_otherwise = false;
 };
 
 // ---- one clip ---------------------------------------------------------------
@@ -37,6 +39,8 @@ std::optional<Entry> whole_entry(const fs::path& path, const EntryKey& key) {
     return entry;
   } catch (const DataError&) {
     return std::nullopt;  // damaged or of another version: made again
+  } catch (const SystemError&) {
+    return std::nullopt;  // on a part of the disk that cannot be read: made again, elsewhere
   }
 }
 
@@ -44,17 +48,49 @@ void describe_entry(const Entry& entry, CachedClip& clip) {
   clip.frame_count = entry.has(Part::Frames) ? entry.shape(Part::Frames)[0] : 0;
   clip.has_sound = entry.has(Part::Mel) || entry.has(Part::Gam) || entry.has(Part::Cqt);
   clip.note = entry.note();
+  clip.contents = hex(entry.contents());
 }
 
-Outcome prepare_clip(const PrepareOptions& options, const fs::path& root, const Clip& clip, ClipDecoder& decode) {
+// Does the entry differ from the wanted one in its readers' versions alone?
+bool was_read_otherwise(const fs::path& path, const PrepareOptions& options, const fs::path& root, const Clip& clip) {
+  try {
+    const EntryKey key = Entry(path).key();
+    ReaderVersions older = reader_versions();
+    for (bool is_older = true; is_older;) {
+      is_older = false;
+      for (auto& [kind, version] : older)
+        if (version > 1) --version, is_older = true;
+      if (is_older && key == entry_key(options.arrays, root, clip, older)) return true;
+    }
+  } catch (const Error&) {
+  }  // damaged
+  return false;
+}
+
+// The index of what was there is gone before the first entry that it speaks of is replaced.
+class OldIndex {
+ public:
+  explicit OldIndex(const fs::path& cache) : file_(cache / kIndexName) {}
+  void remove() {
+    std::call_once(once_, [this] { remove_file(file_); });
+  }
+
+ private:
+  fs::path file_;
+  std::once_flag once_;
+};
+
+Outcome prepare_clip(const PrepareOptions& options, const fs::path& root, const Clip& clip, ClipDecoder& decode,
+                     OldIndex& old_index) {
   Outcome outcome;
-  outcome.clip = {clip.name, clip.audio, clip.video, clip.label, clip.split, 0, false, {}};
+  outcome.clip = {clip.name, clip.audio, clip.video, clip.label, clip.split, 0, false, {}, {}};
   const fs::path path = options.cache / "entries" / entry_file_name(clip.name);
   const EntryKey key = entry_key(options.arrays, root, clip);
   if (const auto entry = whole_entry(path, key)) {
     describe_entry(*entry, outcome.clip);
     return outcome;
   }
+  outcome.was_read_otherwise = was_read_otherwise(path, options, root, clip);
   ClipArrays arrays;
   try {
     const auto place = [&](const std::string& file) { return file.empty() ? fs::path() : root / file; };
@@ -65,7 +101,9 @@ Outcome prepare_clip(const PrepareOptions& options, const fs::path& root, const 
     outcome.skip_reason = str((root / clip.video).string(), ": its pictures or sound need more memory than there is");
   }
   if (!outcome.skip_reason.empty()) return outcome;
-  write_entry(path, key, arrays.note, arrays.parts);
+  write_entry(path, key, arrays.note, arrays.parts, [&] {
+    if (fs::exists(path)) old_index.remove();
+  });
   describe_entry(Entry(path), outcome.clip);
   outcome.was_made = true;
   return outcome;
@@ -77,23 +115,27 @@ std::vector<Outcome> prepare_clips(const PrepareOptions& options, const Layout& 
   std::vector<Outcome> outcomes(layout.clips.size());
   Progress progress(static_cast<int64_t>(outcomes.size()), "preparing");
   std::atomic<size_t> next = 0;
+  OldIndex old_index(options.cache);
   std::exception_ptr failure;
   std::mutex failure_mutex;
   const auto work = [&] {
-    ClipDecoder decode(options.arrays.frames, options.arrays.spectrograms);
-    for (size_t i = next++; i < outcomes.size(); i = next++) {
-      try {
-        outcomes[i] = prepare_clip(options, layout.root, layout.clips[i], decode);
+    try {
+      ClipDecoder decode(options.arrays.frames, options.arrays.spectrograms);
+      for (size_t i = next++; i < outcomes.size(); i = next++) {
+        outcomes[i] = prepare_clip(options, layout.root, layout.clips[i], decode, old_index);
         progress.advance();
-      } catch (...) {  // the cache cannot be written: no clip can be prepared any more
-        const std::lock_guard lock(failure_mutex);
-        if (!failure) failure = std::current_exception();
-        next = outcomes.size();
       }
+    } catch (...) {  // the machine fails: a disk, memory, a GPU; no clip can be prepared any more
+      const std::lock_guard lock(failure_mutex);
+      if (!failure) failure = std::current_exception();
+      next = outcomes.size();
     }
   };
   std::vector<std::jthread> workers;
-  for (int i = 1; i < options.workers; ++i) workers.emplace_back(work);
+  try {
+    for (int i = 1; i < options.workers; ++i) workers.emplace_back(work);
+  } catch (const std::system_error&) {
+  }  // no more threads to be had: those there are do it
   work();
   workers.clear();
   if (failure) std::rethrow_exception(failure);
@@ -103,8 +145,22 @@ std::vector<Outcome> prepare_clips(const PrepareOptions& options, const Layout& 
 void remove_strays(const fs::path& entries, const std::vector<CachedClip>& clips) {
   std::set<std::string> wanted;
   for (const CachedClip& clip : clips) wanted.insert(entry_file_name(clip.name));
-  for (const fs::directory_entry& file : fs::directory_iterator(entries))
-    if (!wanted.contains(file.path().filename().string())) fs::remove(file.path());
+  remove_files(entries,
+               [&](const std::string& name) { return !wanted.contains(name) && is_entry_file(entries / name); });
+}
+
+// A folder that holds other people's files where ours would go is not taken over.
+void refuse_foreign_folder(const fs::path& cache) {
+  if (fs::exists(cache / ".lock")) return;  // a prepare was here, and perhaps was killed
+  std::error_code error;
+  if (fs::exists(cache / kIndexName) && !is_index_file(cache / kIndexName))
+    throw UsageError(
+        str((cache / kIndexName).string(), ": is there already and no index of a cache; choose another --cache"));
+  if (fs::exists(cache / kIndexName)) return;
+  for (fs::directory_iterator it(cache / "entries", error); !error && it != fs::directory_iterator();
+       it.increment(error))
+    if (!is_entry_file(it->path()))
+      throw UsageError(str(it->path().string(), ": is there already and no entry of a cache; choose another --cache"));
 }
 
 void refuse_nested_cache(const PrepareOptions& options, const Layout& layout) {
@@ -134,10 +190,10 @@ PrepareReport prepare(const PrepareOptions& options) {
   max_frame_count(options.arrays.frames);  // options out of range are a usage error before anything is touched
   Layout layout = read_layout(options.data);
   refuse_nested_cache(options, layout);
-  std::error_code error;
-  fs::create_directories(options.cache / "entries", error);
-  if (error) throw Error(str(options.cache.string(), ": cannot be created: ", error.message()));
+  refuse_foreign_folder(options.cache);
+  make_folders(options.cache / "entries");
   const FolderLock lock(options.cache);
+  remove_unfinished(options.cache / kIndexName);
 
   std::vector<Outcome> outcomes = prepare_clips(options, layout);
   PrepareReport report;
@@ -150,6 +206,7 @@ PrepareReport prepare(const PrepareOptions& options) {
       continue;
     }
     ++(outcome.was_made ? report.made : report.kept);
+    report.read_anew += static_cast<int64_t>(outcome.was_read_otherwise);
     layout.clips.push_back({clip.name, clip.audio, clip.video, clip.label, clip.split});
     report.clips.push_back(std::move(clip));
   }
@@ -267,6 +324,9 @@ std::string describe(const PrepareReport& report) {
   const std::vector<std::string> unusual = unusual_lines(report);
   add_lines(out, "kept, but worth knowing", static_cast<int64_t>(unusual.size()), unusual);
   add_lines(out, "skipped", static_cast<int64_t>(header.skipped.size()), skipped_lines(report));
+  if (report.read_anew > 0)
+    out += fmt::format("{} of the clips were there and are decoded anew: files of their kind are read better now\n",
+                       report.read_anew);
   out += fmt::format("{} decoded, {} already there, {} skipped; {:.1f} s", report.made, report.kept,
                      header.skipped.size(), report.seconds);
   if (report.made > 0) out += fmt::format(", {:.1f} clips/s", static_cast<double>(report.made) / report.seconds);

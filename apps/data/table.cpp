@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 
 #include "apps/cli/printable.h"
 #include "apps/data/folder_walk.h"
+#include "models/file.h"
 #include "tensor/error.h"
 
 namespace avs::data {
@@ -54,13 +54,7 @@ std::string bytes_of(const std::filesystem::path& path) {
   if (const std::string reason = why_no_file(path); !reason.empty()) throw DataError(str(name, ": ", reason));
   const uint64_t size = std::filesystem::file_size(path);
   if (size > kMostBytes) throw DataError(str(name, ": has ", size, " bytes; a table has at most ", kMostBytes));
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw DataError(str(name, ": cannot be opened"));
-  std::string text(size, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(size));
-  if (in.bad()) throw Error(str(name, ": cannot be read"));  // the disk's fault: rows must not be lost silently
-  text.resize(static_cast<size_t>(in.gcount()));
-  return text;
+  return read_text(path);  // what the disk fails to give is an error: rows must not be lost silently
 }
 
 // The file's text without a byte order mark: UTF-8, or UTF-16 where the mark says so, as spreadsheets save it.

@@ -7,8 +7,8 @@
 #include "apps/data/cache.h"
 #include "apps/report/page.h"
 #include "apps/report/parts.h"
-#include "apps/train/run_folder.h"
 #include "audio/picture.h"
+#include "models/file.h"
 
 namespace avs::demo {
 namespace {
@@ -44,9 +44,8 @@ std::string with_class(const std::string& image, std::string_view name) {
 std::string frame_of(const Album& album, int64_t clip) {
   const data::CachedClip& entry = album.cache.clips()[static_cast<size_t>(clip)];
   if (!entry.has(data::Part::Frames)) return "<p class=\"note\">no picture</p>";
-  const data::Entry mapped = album.cache.map(clip, data::Part::Frames);
-  const Shape shape = mapped.shape(data::Part::Frames);
-  const Tensor frames = Tensor::from(shape, mapped.frames());
+  const Tensor frames = album.cache.entry(clip, data::Part::Frames).read(data::Part::Frames);
+  const Shape& shape = frames.shape();
   const Tensor middle = frames.rows(shape[0] / 2, 1).reshape({shape[1], shape[2], 3});
   return with_class(picture(middle, PictureFormat::Jpeg, str("a frame of ", entry.name)), "frame");
 }
@@ -54,8 +53,7 @@ std::string frame_of(const Album& album, int64_t clip) {
 std::string sound_of(const Album& album, int64_t clip, data::Part kind) {
   const data::CachedClip& entry = album.cache.clips()[static_cast<size_t>(clip)];
   if (!entry.has(kind)) return "<p class=\"note\">no sound</p>";
-  const data::Entry mapped = album.cache.map(clip, kind);
-  const Tensor features = Tensor::from(mapped.shape(kind), mapped.spectrogram(kind));
+  const Tensor features = album.cache.entry(clip, kind).read(kind);
   const Tensor pixels = spectrogram_picture(features, {.channels = 1, .pixels_per_band = 1});
   return with_class(picture(pixels, PictureFormat::Jpeg, str(data::name_of(kind), " spectrogram of ", entry.name)),
                     "sound");

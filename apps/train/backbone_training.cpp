@@ -118,7 +118,10 @@ BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Ca
                       .seed = options.learning.seed});
   schedule_ = options.learning.schedule_over(loader_->batches_per_epoch() * options.learning.epochs);
   make_model();
-  log_.emplace(run.metrics(), position_.metrics_lines);
+  log_.emplace(run.metrics(), MetricsSeen{position_.epoch, position_.step, position_.metrics_lines});
+  if (log_->lost() > 0)
+    spdlog::warn("{}: {} of the {} lines that {} has seen are lost", run.metrics().string(), log_->lost(),
+                 log_->lines(), run.last().filename().string());
   clock_.emplace(log_->seconds_before());
   last_saved_seconds_ = clock_->seconds();
   spdlog::info("{}: {:.1f} M parameters; {} samples, {} steps an epoch; {} validation samples", options.model,
@@ -185,6 +188,22 @@ void BackboneTrainer::choose_what_learns() {
                options_.learning.schedule);
 }
 
+// A run that goes on with other clips, labels or splits is another run.
+void BackboneTrainer::check_same_data(const data::Fingerprint& before) const {
+  const data::Fingerprint& here = cache_.fingerprint();
+  const std::string file = run_.last().string(), cache = cache_.folder().string();
+  if (before.contents.empty() || here.contents.empty())
+    spdlog::warn("{} was written before data had fingerprints: whether {} holds the run's clips is not known",
+                 before.contents.empty() ? file : cache, cache);
+  const bool same_length = position_.step == position_.epoch * loader_->batches_per_epoch() + position_.batch;
+  const bool same_contents =
+      same_length && (before.contents.empty() || here.contents.empty() || before.contents == here.contents);
+  const bool same_labels = before.labels.empty() || before.labels == here.labels;
+  require<DataError>(same_contents && same_labels, file, ": the run learned from other ",
+                     same_contents ? "labels or splits" : "clips", " than ", cache,
+                     " holds now; --resume continues the same run, another --out begins a new one");
+}
+
 void BackboneTrainer::resume(Checkpoint& last) {
   NamedTensors optimizer;
   for (auto it = last.tensors.begin(); it != last.tensors.end();) {
@@ -192,11 +211,14 @@ void BackboneTrainer::resume(Checkpoint& last) {
     if (is_state) optimizer.insert(*it);
     it = is_state ? last.tensors.erase(it) : std::next(it);
   }
+  data::Fingerprint learned_from;
   try {
     const auto position = last.metadata.find("position");
     require<DataError>(position != last.metadata.end(), "it says nothing of a run's position");
     position_ = RunPosition::from_json(position->second);
     check_classes(strings_from_json(last.metadata["classes"]), cache_.classes(), "the run");
+    if (const auto data = last.metadata.find("data"); data != last.metadata.end())
+      learned_from = fingerprint_from_json(data->second);
     load_parameters(*model_, last);
     adam_->load_state(optimizer, position_.step);
     if (average_) average_->load_state(optimizer);
@@ -206,7 +228,13 @@ void BackboneTrainer::resume(Checkpoint& last) {
     error.add_context("in " + run_.last().string());
     throw;
   }
+  check_same_data(learned_from);
   spdlog::info("continuing after epoch {}, step {}", position_.epoch, position_.step);
+  if (position_.best_epoch > 0 && !std::filesystem::exists(run_.best())) {
+    spdlog::warn("{}: is gone; the best of the epochs to come takes its place", run_.best().string());
+    position_.best = {};
+    position_.best_epoch = 0;
+  }
 }
 
 // ---- the loop ----
@@ -370,9 +398,13 @@ bool BackboneTrainer::checkpoint_is_due() {
 Checkpoint BackboneTrainer::weights_checkpoint() const {
   Checkpoint checkpoint;
   store_parameters(*model_, checkpoint);
-  checkpoint.metadata = {{kBackboneKey, to_json(model_->options())},   {"classes", strings_to_json(cache_.classes())},
-                         {"inputs", inputs_to_json(cache_.options())}, {"config", identity_toml(options_)},
-                         {"seed", str(options_.learning.seed)},        {"versions", engine_version()}};
+  checkpoint.metadata = {{kBackboneKey, to_json(model_->options())},
+                         {"classes", strings_to_json(cache_.classes())},
+                         {"inputs", inputs_to_json(cache_.options())},
+                         {"config", identity_toml(options_)},
+                         {"data", fingerprint_to_json(cache_.fingerprint())},
+                         {"seed", str(options_.learning.seed)},
+                         {"versions", engine_version()}};
   return checkpoint;
 }
 
@@ -398,6 +430,7 @@ void BackboneTrainer::save_last() {
   if (average_) checkpoint.tensors.merge(average_->state());
   checkpoint.metadata["position"] = position_.to_json();
   if (!imported_.empty()) checkpoint.metadata[kImportedKey] = imported_;
+  log_->flush();  // a checkpoint must not have seen lines that a power cut takes away
   checkpoint.save(run_.last());
   last_saved_seconds_ = clock_->seconds();
 }

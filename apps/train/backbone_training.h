@@ -9,8 +9,8 @@
 #include <memory>
 #include <optional>
 
-#include "apps/cli/progress.h"
 #include "apps/cli/compute_options.h"
+#include "apps/cli/progress.h"
 #include "apps/data/loader.h"
 #include "apps/train/captured_step.h"
 #include "apps/train/metrics.h"
@@ -38,7 +38,7 @@ struct RunPosition {
 class BackboneTrainer {
  public:
   // `run` is locked; `options` are checked. DataError: the cache lacks what the model reads, or last.safetensors
-  // belongs to another model. Continues from last.safetensors where there is one.
+  // belongs to another model or other data. Continues from last.safetensors where there is one.
   BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run, Placement placement = {});
 
   // Trains to the end. Interrupted after a checkpoint was written; NumericError without one.
@@ -53,6 +53,7 @@ class BackboneTrainer {
   void load_weights();
   void choose_what_learns();
   void resume(Checkpoint& last);
+  void check_same_data(const data::Fingerprint& before) const;
   void train_epoch();
   void make_step(const data::Batch& batch);
   void finish_steps();  // until the result of every step that was started is known

@@ -1,14 +1,11 @@
 #include "apps/train/embeddings.h"
 
-#include <fmt/format.h>
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/require.h"
-#include "apps/data/files.h"
+#include "apps/train/trained.h"
 #include "models/checkpoint.h"
 #include "tensor/error.h"
 #include "tensor/version.h"
@@ -65,6 +62,13 @@ EmbeddingSet read_set(const Checkpoint& file) {
   }
   for (const nlohmann::json& source : nlohmann::json::parse(file.metadata.at("backbones")))
     set.backbones.push_back(read_backbone(file, source, n));
+  require<DataError>(!set.backbones.empty(), "holds the embeddings of no backbone");
+  const auto text = [&](const char* key) {
+    const auto found = file.metadata.find(key);
+    return found == file.metadata.end() ? std::string() : found->second;
+  };
+  set.contents = text("contents");
+  set.computed = text("computed");
   return set;
 }
 
@@ -80,6 +84,8 @@ void check_same_clips(const EmbeddingSet& a, const std::filesystem::path& a_file
     require<DataError>(a.labels[i] == b.labels[i] && a.splits[i] == b.splits[i], files, " disagree on the ",
                        a.labels[i] == b.labels[i] ? "split" : "label", " of clip '", a.clips[i], "'");
   }
+  require<DataError>(a.contents.empty() || b.contents.empty() || a.contents == b.contents, files,
+                     " were made from clips of other contents: the cache changed in between; extract both again");
 }
 
 }  // namespace
@@ -101,7 +107,7 @@ std::vector<std::string> EmbeddingSet::names() const {
 
 EmbeddingSet EmbeddingSet::load(const std::filesystem::path& file) {
   try {
-    return read_set(Checkpoint::load(file));
+    return read_set(load_checkpoint(file));
   } catch (const nlohmann::json::exception& error) {
     throw DataError(str(file.string(), ": damaged metadata: ", error.what()));
   } catch (const std::out_of_range&) {
@@ -129,6 +135,8 @@ void EmbeddingSet::save(const std::filesystem::path& file) const {
                   {"classes", nlohmann::json(classes).dump()},
                   {"clips", nlohmann::json(clips).dump()},
                   {"backbones", sources.dump()},
+                  {"contents", contents},
+                  {"computed", computed},
                   {"versions", engine_version()}};
   out.save(file);
 }
@@ -185,11 +193,6 @@ EmbeddingRows select_rows(const EmbeddingSet& set, data::Split split, const std:
     rows.x.push_back(std::move(x));
   }
   return rows;
-}
-
-std::string file_hash(const std::filesystem::path& file) {
-  const data::MappedFile mapped(file);
-  return fmt::format("{:016x}", XXH3_64bits(mapped.bytes().data(), mapped.bytes().size()));
 }
 
 }  // namespace avs

@@ -3,7 +3,8 @@
 //   tensors   fc1024/NAME f32 [clips, 1024], fc10/NAME f32 [clips, classes]  (either may be absent)
 //             present/NAME u8 [clips]    0 where the clip lacks the backbone's input; its row is zero then
 //             labels i32 [clips], splits u8 [clips]    0 train, 1 validation, 2 test
-//   metadata  format, classes, clips (ids, in order) and backbones (name, run, hash) as JSON, versions
+//   metadata  format, classes, clips (ids, in order) and backbones (name, run, hash) as JSON, contents (of the cache:
+//             its fingerprint), computed (how), versions
 //
 // A row is the mean over the clip's frames (a sound has one); fc10 is the last layer's output before softmax. NAME is
 // the backbone's model, "aud-mel"; a second one of the same model is "aud-mel-2".
@@ -39,6 +40,8 @@ struct EmbeddingSet {
   std::vector<int64_t> labels;
   std::vector<data::Split> splits;
   std::vector<BackboneEmbedding> backbones;
+  std::string contents = {};  // data::Fingerprint::contents of the cache; empty: not known
+  std::string computed = {};  // batch, device, type, versions: where they are equal, so are the bits
 
   int64_t size() const { return static_cast<int64_t>(clips.size()); }
   const BackboneEmbedding& backbone(const std::string& name) const;  // UsageError lists the names there are
@@ -49,7 +52,7 @@ struct EmbeddingSet {
 };
 
 // Sets of the same clips, made from different backbones, as one. DataError names the first clip, label or class in
-// which two files differ; a name that comes twice gets "-2".
+// which two files differ, or says that the clips were others; a name that comes twice gets "-2".
 EmbeddingSet merge(const std::vector<std::filesystem::path>& files);
 
 // The rows of a split that all of `names` can serve, copied into matrices of their own.
@@ -62,8 +65,6 @@ struct EmbeddingRows {
 };
 EmbeddingRows select_rows(const EmbeddingSet& set, data::Split split, const std::vector<std::string>& names,
                           EmbeddingLayer layer);
-
-std::string file_hash(const std::filesystem::path& file);  // XXH3 of the contents, 16 hex digits; DataError
 
 // name, or name-2, name-3 … where `taken` has it.
 std::string distinct_name(const std::string& name, const std::vector<std::string>& taken);

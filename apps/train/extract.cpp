@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <regex>
 
 #include "apps/cli/require.h"
 #include "apps/train/predict.h"
 #include "models/checkpoint.h"
+#include "models/file.h"
 
 namespace avs {
 namespace {
@@ -28,8 +30,16 @@ std::vector<Shard> cut_into_shards(const data::Dataset& dataset) {
   return shards;
 }
 
-// A finished shard, if the file is there and whole.
-std::optional<ClipOutputs> read_shard(const std::filesystem::path& file) {
+// The clips of a shard's samples, each once.
+std::vector<int64_t> clips_of(const data::Dataset& dataset, const Shard& shard) {
+  std::vector<int64_t> clips;
+  for (int64_t i = shard.first; i < shard.first + shard.count; ++i)
+    if (clips.empty() || clips.back() != dataset.clip(i)) clips.push_back(dataset.clip(i));
+  return clips;
+}
+
+// A finished shard, if the file is there, whole, and of these clips.
+std::optional<ClipOutputs> read_shard(const std::filesystem::path& file, const std::vector<int64_t>& wanted) {
   if (!std::filesystem::exists(file)) return std::nullopt;
   try {
     const Checkpoint shard = Checkpoint::load(file);
@@ -38,8 +48,9 @@ std::optional<ClipOutputs> read_shard(const std::filesystem::path& file) {
     outputs.clips.assign(clips.data<int32_t>(), clips.data<int32_t>() + clips.size());
     outputs.fc1024 = shard.tensors.at("fc1024");
     outputs.logits = shard.tensors.at("fc10");
+    if (outputs.clips != wanted) return std::nullopt;  // the splits were others
     return outputs;
-  } catch (const DataError&) {  // cut off or damaged: made again
+  } catch (const Error&) {  // damaged, or on a bad part of the disk: made again
     return std::nullopt;
   } catch (const std::out_of_range&) {
     return std::nullopt;
@@ -86,6 +97,17 @@ int64_t sample_count(const TrainedBackbone& backbone, const data::Cache& cache) 
   return count;
 }
 
+const BackboneEmbedding* find_made_before(const EmbeddingSet& before, const TrainedBackbone& backbone,
+                                          const data::Cache& cache, const ExtractOptions& options) {
+  if (before.contents.empty() || before.contents != cache.fingerprint().contents) return nullptr;
+  if (before.computed != options.computed || before.classes != backbone.classes) return nullptr;
+  for (const BackboneEmbedding& b : before.backbones) {
+    const bool has_layers = std::ranges::all_of(options.layers, [&](EmbeddingLayer l) { return b.layers.contains(l); });
+    if (b.source.hash == backbone.hash && has_layers && b.layers.size() == options.layers.size()) return &b;
+  }
+  return nullptr;
+}
+
 BackboneEmbedding extract(TrainedBackbone& backbone, const BackboneSource& source, const data::Cache& cache,
                           const ExtractOptions& options, Progress& progress) {
   check_inputs(backbone, cache);
@@ -96,14 +118,19 @@ BackboneEmbedding extract(TrainedBackbone& backbone, const BackboneSource& sourc
     embedding.layers[layer] = Tensor::zeros({clips, width});
   }
   Inference inference(*backbone.net);
-  const std::string stem = str(source.hash, "-", file_hash(cache.folder() / "index.json"), "-", options.batch);
+  const std::string& contents = cache.fingerprint().contents;
+  Hash how;
+  how.add(options.computed.data(), options.computed.size());
+  const std::string stem =
+      str(source.hash, "-", contents.empty() ? file_hash(cache.folder() / data::kIndexName) : contents, "-",
+          hex(how.value()));
   for (const data::Split split : data::kSplits) {
     const auto dataset =
         evaluation_dataset(cache, backbone.net->input_kind(), split, backbone.net->options().image_size);
     for (const Shard& shard : cut_into_shards(*dataset)) {
       const std::filesystem::path file =
           options.shards / str(stem, "-", data::name_of(split), "-", shard.first, ".safetensors");
-      std::optional<ClipOutputs> outputs = read_shard(file);
+      std::optional<ClipOutputs> outputs = read_shard(file, clips_of(*dataset, shard));
       if (outputs) {
         progress.advance(shard.count);
       } else {
@@ -118,9 +145,19 @@ BackboneEmbedding extract(TrainedBackbone& backbone, const BackboneSource& sourc
   return embedding;
 }
 
+void remove_shards(const std::filesystem::path& folder) {
+  static const std::regex shard(
+      "[0-9a-f]{16}-[0-9a-f]{16}-[0-9a-f]+-(train|validation|test)-[0-9]+\\.safetensors(\\.part)?");
+  remove_files(folder, [](const std::string& name) {
+    return name == ".lock" || is_unfinished(name) || std::regex_match(name, shard);
+  });
+  remove_empty_folder(folder);  // one with somebody's files stays
+}
+
 EmbeddingSet empty_set(const data::Cache& cache) {
   EmbeddingSet set;
   set.classes = cache.classes();
+  set.contents = cache.fingerprint().contents;
   for (const data::CachedClip& clip : cache.clips()) {
     set.clips.push_back(clip.name);
     set.labels.push_back(clip.label);

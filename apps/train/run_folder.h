@@ -10,11 +10,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "apps/data/files.h"
+#include "models/file.h"
 
 namespace avs {
 
@@ -34,27 +34,30 @@ class RunFolder {
 
  private:
   std::filesystem::path folder_;
-  std::unique_ptr<data::FolderLock> lock_;
+  std::unique_ptr<FolderLock> lock_;
 };
 
-void write_text(const std::filesystem::path& file, const std::string& text);  // whole or not at all
-std::string read_text(const std::filesystem::path& file);                     // DataError
+// What a checkpoint knows of metrics.jsonl: epochs and steps that are done, and how many lines they wrote.
+struct MetricsSeen {
+  int64_t epochs = 0, steps = 0, lines = 0;
+};
 
-// Appends to metrics.jsonl. A resumed run first cuts the file back to the lines its checkpoint had seen: what came
-// after is about to be computed again.
+// Appends to metrics.jsonl. A resumed run first drops the lines of later epochs and steps, which are about to be
+// computed again, and lines that are no JSON.
 class MetricsLog {
  public:
-  MetricsLog(const std::filesystem::path& file, int64_t keep_lines);
+  explicit MetricsLog(const std::filesystem::path& file, MetricsSeen seen = {});
 
-  void write(const std::string& json_line);  // Error when it cannot be written
-  int64_t lines() const { return lines_; }
+  void write(const std::string& json_line);                  // SystemError when it cannot be written
+  void flush() { out_->flush(); }                            // to disk
+  int64_t lines() const { return lines_; }                   // of the whole run
+  int64_t lost() const { return lost_; }                     // lines that the checkpoint has seen and the file lacks
   double seconds_before() const { return seconds_before_; }  // of the last line kept; 0 for a new file
 
  private:
-  std::filesystem::path file_;
-  std::ofstream out_;
-  int64_t lines_ = 0;
+  int64_t lines_ = 0, lost_ = 0;
   double seconds_before_ = 0;
+  std::optional<AppendedFile> out_;
 };
 
 }  // namespace avs

@@ -1,9 +1,11 @@
 #include "apps/train/trained.h"
 
+#include <spdlog/spdlog.h>
+
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/require.h"
-#include "models/checkpoint.h"
+#include "models/file.h"
 #include "tensor/error.h"
 
 namespace avs {
@@ -40,6 +42,12 @@ auto read_metadata(const std::filesystem::path& file, const Read& read) {
 
 }  // namespace
 
+Checkpoint load_checkpoint(const std::filesystem::path& file) {
+  Checkpoint checkpoint = Checkpoint::load(file);
+  if (!checkpoint.was_checked) spdlog::warn("{}: has no checksum, damage would not be noticed", file.string());
+  return checkpoint;
+}
+
 data::Part part_of(InputKind kind) {
   switch (kind) {
     case InputKind::Mel:
@@ -59,7 +67,7 @@ data::Part TrainedBackbone::part() const { return part_of(net->input_kind()); }
 TrainedBackbone load_trained_backbone(const std::filesystem::path& run) {
   TrainedBackbone trained;
   trained.file = checkpoint_of(run);
-  const Checkpoint checkpoint = Checkpoint::load(trained.file);
+  const Checkpoint checkpoint = load_checkpoint(trained.file);
   return read_metadata(trained.file, [&] {
     trained.classes = strings_from_json(text_at(checkpoint, "classes", trained.file));
     trained.inputs = inputs_from_json(text_at(checkpoint, "inputs", trained.file));
@@ -73,7 +81,7 @@ TrainedFusionRun load_trained_fusion(const std::filesystem::path& run) {
   TrainedFusionRun trained;
   const std::filesystem::path file = checkpoint_of(run);
   trained.folder = std::filesystem::absolute(file).parent_path();
-  const Checkpoint checkpoint = Checkpoint::load(file);
+  const Checkpoint checkpoint = load_checkpoint(file);
   return read_metadata(file, [&] {
     trained.net = load_fusion(checkpoint, file.string());
     trained.classes = strings_from_json(text_at(checkpoint, "classes", file));
@@ -105,6 +113,15 @@ void check_classes(const std::vector<std::string>& of_model, const std::vector<s
                    const std::string& what) {
   require<DataError>(of_model == of_data, what, " was trained for the classes ", strings_to_json(of_model),
                      ", the clips have ", strings_to_json(of_data));
+}
+
+std::string fingerprint_to_json(const data::Fingerprint& print) {
+  return nlohmann::ordered_json{{"contents", print.contents}, {"labels", print.labels}}.dump();
+}
+
+data::Fingerprint fingerprint_from_json(const std::string& json) {
+  const nlohmann::json j = nlohmann::json::parse(json);
+  return {j.at("contents"), j.at("labels")};
 }
 
 std::string inputs_to_json(const data::CacheOptions& inputs) {

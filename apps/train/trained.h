@@ -1,6 +1,7 @@
 // Trained models as they lie in RUN folders: a checkpoint, and in its metadata what it takes to use it again.
 //
-//   metadata of a backbone   backbone (its options), classes, inputs (how clips become its input), config, epoch, …
+//   metadata of a backbone   backbone (its options), classes, inputs (how clips become its input), data (fingerprint of
+//                            the cache), config, epoch, …
 //   metadata of a fusion     fusion (its options), classes, backbones (name, run, relative, hash), config, epoch, …
 #pragma once
 
@@ -12,6 +13,7 @@
 #include "apps/data/cache.h"
 #include "apps/train/embeddings.h"
 #include "models/backbone.h"
+#include "models/checkpoint.h"
 #include "models/fusion.h"
 
 namespace avs {
@@ -25,6 +27,9 @@ struct TrainedBackbone {
 
   data::Part part() const;  // what it reads of a clip
 };
+
+// Checkpoint::load, and one line in the log where the file was written before checkpoints had a checksum.
+Checkpoint load_checkpoint(const std::filesystem::path& file);
 
 // run: a RUN folder (its best.safetensors) or a checkpoint. DataError naming the file when it is none.
 TrainedBackbone load_trained_backbone(const std::filesystem::path& run);
@@ -52,6 +57,8 @@ void check_classes(const std::vector<std::string>& of_model, const std::vector<s
                    const std::string& what);
 
 // ---- metadata as text ----
+std::string fingerprint_to_json(const data::Fingerprint& print);
+data::Fingerprint fingerprint_from_json(const std::string& json);
 std::string inputs_to_json(const data::CacheOptions& inputs);
 data::CacheOptions inputs_from_json(const std::string& json);
 std::string fusion_inputs_to_json(const std::vector<FusionInput>& inputs);

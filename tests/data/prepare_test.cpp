@@ -1,10 +1,13 @@
 #include "apps/data/prepare.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
+#include <cstring>
 #include <thread>
 
 #include "tests/data/small_data.h"
@@ -61,14 +64,13 @@ TEST(Prepare, MakesACacheThatHoldsWhatTheDecodersGive) {
     const CachedClip& clip = cache.clips()[static_cast<size_t>(id)];
     const ClipArrays arrays = decode(folder / "data" / clip.audio, folder / "data" / clip.video);
     ASSERT_EQ(arrays.parts.size(), 2u);
-    const Entry frames = cache.map(id, Part::Frames), mel = cache.map(id, Part::Mel);
-    EXPECT_EQ(frames.shape(Part::Frames), (Shape{3, 24, 24, 3}));
-    EXPECT_EQ(mel.shape(Part::Mel), (Shape{128, 704, 2}));
-    EXPECT_TRUE(std::equal(frames.frames().begin(), frames.frames().end(), arrays.parts[0].second.data<uint8_t>()));
-    const std::span<const float> spectrogram = mel.spectrogram(Part::Mel);
-    EXPECT_TRUE(std::equal(spectrogram.begin(), spectrogram.end(), arrays.parts[1].second.data<float>()));
+    const Tensor frames = cache.entry(id, Part::Frames).read(Part::Frames);
+    const Tensor mel = cache.entry(id, Part::Mel).read(Part::Mel);
+    EXPECT_EQ(frames.shape(), (Shape{3, 24, 24, 3}));
+    EXPECT_EQ(mel.shape(), (Shape{128, 704, 2}));
+    EXPECT_EQ(std::memcmp(frames.raw(), arrays.parts[0].second.raw(), frames.bytes()), 0);
+    EXPECT_EQ(std::memcmp(mel.raw(), arrays.parts[1].second.raw(), mel.bytes()), 0);
     EXPECT_EQ(clip.label, clip.name[0] == 'a' ? 0 : 1);
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(spectrogram.data()) % 4096, 0u) << "arrays begin on pages";
   }
 }
 
@@ -166,12 +168,18 @@ TEST(Prepare, NamesAnOutputThatCannotBeWrittenAndKeepsWhatWas) {
   const std::string message = error_of([&] { prepare(small_options(folder / "data", folder / "file")); });
   EXPECT_NE(message.find((folder / "file").string()), std::string::npos) << message;
 
-  // A folder in the place of the unfinished file stands for a disk that takes no more.
+  // A limit on the size of files stands for a disk that takes no more.
   prepare(small_options(folder / "data", folder / "cache"));
   const auto before = contents_of(folder / "cache");
   damage(folder / "cache/entries" / entry_file_name("a/clip0.mp4"), 5000);
-  fs::create_directories(folder / "cache/entries" / (entry_file_name("a/clip0.mp4") + ".part"));
+  rlimit old{};
+  getrlimit(RLIMIT_FSIZE, &old);
+  const rlimit small{1 << 16, old.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
   const std::string full = error_of([&] { prepare(small_options(folder / "data", folder / "cache")); });
+  setrlimit(RLIMIT_FSIZE, &old);
+  std::signal(SIGXFSZ, handler);
   EXPECT_NE(full.find("cannot be written"), std::string::npos) << full;
   EXPECT_EQ(full.find('\n'), std::string::npos) << full;
   auto after = contents_of(folder / "cache");
@@ -267,15 +275,15 @@ TEST(Cache, RefusesADamagedOrForeignEntryAndSaysWhatToDo) {
   {
     const Cache cache = Cache::open(folder / "cache");
     damage(folder / "cache/entries" / entry_file_name("a/clip0.mp4"), 4096 + 100);
-    const std::string message = error_of([&] { cache.map(0, Part::Frames); });
+    const std::string message = error_of([&] { cache.entry(0, Part::Frames); });
     EXPECT_NE(message.find(entry_file_name("a/clip0.mp4")), std::string::npos) << message;
     EXPECT_NE(message.find("run prepare again"), std::string::npos) << message;
-    EXPECT_NO_THROW(cache.map(0, Part::Mel)) << "only what is read is checked";
+    EXPECT_NO_THROW(cache.entry(0, Part::Mel)) << "only what is read is checked";
   }
   const Cache old = Cache::open(folder / "cache");
   options.arrays.frames.image_size = 16;
   prepare(options);
-  EXPECT_THROW(old.map(1, Part::Frames), DataError);
+  EXPECT_THROW(old.entry(1, Part::Frames), DataError);
 }
 
 TEST(Cache, SaysThatThereIsNoneOrThatItsIndexIsDamaged) {

@@ -9,6 +9,7 @@
 
 #include "layers/conv_bn.h"
 #include "layers/linear.h"
+#include "models/file.h"
 #include "tests/models/small_backbones.h"
 #include "tests/models/temporary_directory.h"
 
@@ -78,7 +79,7 @@ TEST_F(CheckpointFile, ComesBackAsItWasSavedByteByByte) {
   const std::string first = bytes_of(file_);
   loaded.save(file_);
   EXPECT_EQ(bytes_of(file_), first);
-  EXPECT_FALSE(fs::exists(file_.string() + ".part"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_.path()), {}), 1);
 }
 
 TEST_F(CheckpointFile, HasTheBytesOfTheFormat) {
@@ -86,12 +87,65 @@ TEST_F(CheckpointFile, HasTheBytesOfTheFormat) {
   c.tensors["w"] = Tensor::from({1}, std::span<const float>(std::vector<float>{1.0f}));
   c.metadata["k"] = "v";
   c.save(file_);
-  const std::string header = R"({"__metadata__":{"k":"v"},"w":{"data_offsets":[0,4],"dtype":"F32","shape":[1]}})";
+  const std::string bytes = bytes_of(file_), key = R"("avscene.xxh3":")";
+  const std::string checksum = bytes.substr(bytes.find(key) + key.size(), 16);
+  const std::string header =
+      str(R"({"__metadata__":{)", key, checksum, R"(","k":"v"},"w":{"data_offsets":[0,4],"dtype":"F32","shape":[1]}})");
   std::string expected(8, '\0');
   const size_t padded = (header.size() + 7) / 8 * 8;
   expected[0] = static_cast<char>(padded);
   expected += header + std::string(padded - header.size(), ' ') + std::string("\0\0\x80\x3f", 4);
-  EXPECT_EQ(bytes_of(file_), expected);
+  EXPECT_EQ(bytes, expected);
+  std::string hashed = expected.substr(8);
+  hashed.replace(hashed.find(key) + key.size(), 16, 16, '0');
+  Hash hash;
+  hash.add(hashed.data(), hashed.size());
+  EXPECT_EQ(checksum, hex(hash.value()));
+}
+
+// A damaged name of the checksum's entry makes a file without one, and was_checked says so.
+TEST_F(CheckpointFile, EveryByteOfItIsUnderTheChecksum) {
+  one_of_each_type().save(file_);
+  const std::string whole = bytes_of(file_);
+  EXPECT_TRUE(Checkpoint::load(file_).was_checked);
+  for (size_t at = 0; at < whole.size(); ++at) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 1);
+    std::ofstream(file_, std::ios::binary) << damaged;
+    try {
+      EXPECT_FALSE(Checkpoint::load(file_).was_checked) << "byte " << at;
+      EXPECT_EQ(damaged.find("avscene.xxh3"), std::string::npos) << "byte " << at;
+    } catch (const DataError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(file_.string()));
+    }
+  }
+  std::string tensor = whole;
+  tensor.back() = static_cast<char>(tensor.back() ^ 4);
+  write_text(file_, tensor);
+  EXPECT_THAT(error_of<DataError>([&] { Checkpoint::load(file_); }), HasSubstr(": damaged: some of the"));
+}
+
+// As this project wrote before there was a checksum, and as other programs do.
+TEST_F(CheckpointFile, WithoutAChecksumIsReadUnchecked) {
+  for (const std::string metadata :
+       {R"("__metadata__":{"k":"v"},)", "", R"("__metadata__":{"avscene.xxh3":"odd","k":"v"},)"}) {
+    write(str("{", metadata, R"("w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})"), "ab");
+    const Checkpoint c = Checkpoint::load(file_);
+    EXPECT_FALSE(c.was_checked);
+    EXPECT_EQ(c.tensors.at("w").data<uint8_t>()[1], 'b');
+    EXPECT_EQ(c.metadata.contains("k"), !metadata.empty());
+  }
+}
+
+// Text that looks like the checksum's entry is text.
+TEST_F(CheckpointFile, AChecksumsLookalikeInTheTextIsNone) {
+  Checkpoint c;
+  c.metadata["a"] = R"("avscene.xxh3":"1234567890123456")";
+  c.tensors[R"(x"avscene.xxh3":"12)"] = Tensor::zeros({1});
+  c.save(file_);
+  const Checkpoint back = Checkpoint::load(file_);
+  EXPECT_TRUE(back.was_checked);
+  EXPECT_EQ(back.metadata, c.metadata);
 }
 
 TEST_F(CheckpointFile, KeepsEveryTensorAlignedToItsElements) {
@@ -229,19 +283,19 @@ TEST_F(CheckpointFile, AFullDiskLeavesTheOldFileAndNothingElse) {
   const rlimit small{1 << 16, old.rlim_max};
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   setrlimit(RLIMIT_FSIZE, &small);
-  const std::string text = error_of<DataError>([&] { large.save(file_); });
+  const std::string text = error_of<SystemError>([&] { large.save(file_); });
   setrlimit(RLIMIT_FSIZE, &old);
   std::signal(SIGXFSZ, handler);
   EXPECT_THAT(text,
-              AllOf(HasSubstr(file_.string()), HasSubstr("was not saved"), HasSubstr("the old file is untouched")));
+              AllOf(HasSubstr(file_.string()), HasSubstr("cannot be written"), HasSubstr("the old file is untouched")));
   EXPECT_EQ(bytes_of(file_), before);
   EXPECT_EQ(std::distance(fs::directory_iterator(directory_.path()), {}), 1);
 }
 
 TEST_F(CheckpointFile, AFolderThatCannotBeWrittenIsOneClearError) {
   for (const fs::path& folder : {fs::path("/proc"), directory_.path() / "absent"})
-    EXPECT_THAT(error_of<DataError>([&] { one_of_each_type().save(folder / "net.safetensors"); }),
-                AllOf(HasSubstr("was not saved"), HasSubstr("cannot be written")));
+    EXPECT_THAT(error_of<SystemError>([&] { one_of_each_type().save(folder / "net.safetensors"); }),
+                AllOf(HasSubstr(folder.string()), HasSubstr("cannot be written")));
 }
 
 // ---- between modules and checkpoints ----

@@ -82,6 +82,30 @@ TEST_F(Embeddings, FilesOfDifferentClipsAreRefusedAndTheClipIsNamed) {
               testing::HasSubstr("label of clip 'c4'"));
 }
 
+TEST_F(Embeddings, OfTheSameClipsWithOtherContentsAreNotMixed) {
+  EmbeddingSet a = set_of("aud-mel", 1), b = set_of("vis-inc", 3);
+  a.contents = "00000000000000aa";
+  b.contents = "00000000000000bb";
+  a.save(folder_ / "a.safetensors");
+  b.save(folder_ / "b.safetensors");
+  set_of("aud-gam", 5).save(folder_ / "older.safetensors");  // written before contents were
+  EXPECT_EQ(EmbeddingSet::load(folder_ / "a.safetensors").contents, a.contents);
+  EXPECT_THAT(error_of<DataError>([&] {
+                merge({folder_ / "a.safetensors", folder_ / "b.safetensors"});
+              }),
+              testing::HasSubstr("clips of other contents"));
+  EXPECT_EQ(merge({folder_ / "a.safetensors", folder_ / "older.safetensors"}).names().size(), 2u);
+}
+
+TEST_F(Embeddings, OfNoBackboneAreRefused) {
+  set_of("aud-mel", 1).save(folder_ / "a.safetensors");
+  Checkpoint file = Checkpoint::load(folder_ / "a.safetensors");
+  file.metadata["backbones"] = "[]";
+  file.save(folder_ / "a.safetensors");
+  EXPECT_THAT(error_of<DataError>([&] { EmbeddingSet::load(folder_ / "a.safetensors"); }),
+              testing::HasSubstr("a.safetensors: holds the embeddings of no backbone"));
+}
+
 TEST_F(Embeddings, OtherFilesAndMissingNamesAreRefusedByName) {
   Checkpoint stranger;
   stranger.tensors["x"] = Tensor::zeros({2});

@@ -1,0 +1,360 @@
+#include "models/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <iostream>
+#include <new>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "tensor/error.h"
+#include "tensor/interrupt.h"
+
+namespace avs {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kUnfinished = ".avs-part";
+constexpr size_t kMostAtOnce = size_t{1} << 30;  // of one call: Linux moves at most 2 GiB
+
+// Makes a system call again as long as a signal breaks it off.
+template <typename Call>
+auto retried(const Call& call) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+int open_file(const fs::path& path, int flags) {
+  return retried([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0644); });
+}
+
+// Linux has closed the descriptor even where a signal breaks close() off.
+bool close_file(int& descriptor) { return ::close(std::exchange(descriptor, -1)) == 0 || errno == EINTR; }
+
+// Some file systems know no flush (EINVAL): then there is nothing to wait for.
+bool flush_file(int descriptor) {
+  return retried([&] { return ::fsync(descriptor); }) == 0 || errno == EINVAL || errno == ENOTSUP;
+}
+
+bool write_all(int descriptor, ByteView bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = retried([&] { return ::write(descriptor, bytes.data(), std::min(bytes.size(), kMostAtOnce)); });
+    if (put < 0) return false;
+    bytes = bytes.subspan(static_cast<size_t>(put));
+  }
+  return true;
+}
+
+[[noreturn]] void fail_on(const fs::path& path, const char* what, int reason) {
+  throw SystemError(str(path.string(), ": ", what, ": ", std::strerror(reason)));
+}
+
+fs::path parent_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+
+void flush_folder(const fs::path& folder) {
+  int descriptor = open_file(folder, O_RDONLY | O_DIRECTORY);
+  const bool is_flushed = descriptor >= 0 && flush_file(descriptor);
+  const int reason = errno;
+  if (descriptor >= 0) close_file(descriptor);
+  if (!is_flushed) fail_on(folder, "this folder cannot be flushed to disk", reason);
+}
+
+bool is_about_the_name(int reason) {
+  return reason == ENOENT || reason == ENOTDIR || reason == EISDIR || reason == ELOOP || reason == ENAMETOOLONG ||
+         reason == ENXIO;
+}
+
+// ---- where a file is written ----
+
+// N of /dev/fd/N, /dev/stdout and the like: the place in a file that is open there is the descriptor's.
+std::optional<int> own_descriptor(const fs::path& link) {
+  std::error_code error;
+  const fs::path folder = fs::canonical(parent_of(link), error);
+  const std::string name = link.filename().string();
+  const bool is_number = !name.empty() && name.size() < 6 && name.find_first_not_of("0123456789") == std::string::npos;
+  if (error || !is_number || folder != fs::path(str("/proc/", ::getpid(), "/fd"))) return std::nullopt;
+  return std::stoi(name);
+}
+
+struct Place {
+  fs::path path;              // behind all links
+  std::optional<int> opened;  // by us, before
+};
+
+Place place_of(fs::path path) {
+  constexpr int kMostLinks = 40;
+  const fs::path given = path;
+  std::error_code error;
+  for (int i = 0; i < kMostLinks; ++i) {
+    if (!fs::is_symlink(path, error)) return {path, std::nullopt};
+    if (const auto opened = own_descriptor(path)) return {path, opened};
+    const fs::path next = fs::read_symlink(path, error);
+    path = next.is_absolute() ? next : parent_of(path) / next;
+  }
+  fail_on(given, "cannot be written", ELOOP);
+}
+
+// A FIFO waits here for its reader, so that Ctrl-C must end it.
+int open_stream(const Place& place) {
+  if (place.opened == STDOUT_FILENO) std::cout.flush();
+  if (place.opened) return ::fcntl(*place.opened, F_DUPFD_CLOEXEC, 0);
+  for (;;) {
+    const int descriptor = ::open(place.path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (descriptor >= 0 || errno != EINTR) return descriptor;
+    stop_if_interrupted();
+  }
+}
+
+fs::path unfinished_name(const fs::path& target) {
+  static std::atomic<uint64_t> count = 0;
+  return parent_of(target) /
+         str(".", target.filename().string().substr(0, 200), ".", ::getpid(), "-", count++, kUnfinished);
+}
+
+}  // namespace
+
+// ---- reading ----
+
+InputFile::InputFile(const fs::path& path) : path_(path), descriptor_(open_file(path, O_RDONLY | O_NONBLOCK)) {
+  if (descriptor_ < 0) {
+    const int reason = errno;
+    if (is_about_the_name(reason)) throw DataError(str(path.string(), ": cannot be opened: ", std::strerror(reason)));
+    fail_on(path, "cannot be opened", reason);
+  }
+  struct stat status;
+  const int reason = ::fstat(descriptor_, &status) == 0 ? 0 : errno;
+  if (reason != 0 || !S_ISREG(status.st_mode)) close_file(descriptor_);
+  if (reason != 0) fail_on(path, "cannot be measured", reason);
+  if (S_ISDIR(status.st_mode)) throw DataError(str(path.string(), ": is a directory, not a file"));
+  if (!S_ISREG(status.st_mode)) throw DataError(str(path.string(), ": is no regular file"));
+  size_ = static_cast<uint64_t>(status.st_size);
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+
+InputFile::~InputFile() {
+  if (descriptor_ >= 0) close_file(descriptor_);
+}
+
+void InputFile::read(void* data, uint64_t bytes, uint64_t offset) const {
+  auto* out = static_cast<char*>(data);
+  while (bytes > 0) {
+    const ssize_t got = retried(
+        [&] { return ::pread(descriptor_, out, std::min<uint64_t>(bytes, kMostAtOnce), static_cast<off_t>(offset)); });
+    if (got < 0) fail_on(path_, "cannot be read", errno);
+    if (got == 0) throw DataError(str(path_.string(), ": ends at byte ", offset, " while it is read"));
+    out += got;
+    offset += static_cast<uint64_t>(got);
+    bytes -= static_cast<uint64_t>(got);
+  }
+}
+
+uint64_t InputFile::hash(uint64_t offset, uint64_t bytes, std::string_view before) const {
+  constexpr uint64_t kBlock = 1 << 18;
+  std::vector<char> block(std::min(bytes, kBlock));
+  Hash hash;
+  hash.add(before.data(), before.size());
+  while (bytes > 0) {
+    const uint64_t count = std::min(bytes, kBlock);
+    read(block.data(), count, offset);
+    hash.add(block.data(), count);
+    offset += count;
+    bytes -= count;
+  }
+  return hash.value();
+}
+
+Hash::Hash() : state_(XXH3_createState()) {
+  if (state_ == nullptr) throw std::bad_alloc();
+  XXH3_64bits_reset(state_);
+}
+Hash::~Hash() { XXH3_freeState(state_); }
+void Hash::add(const void* data, size_t bytes) { XXH3_64bits_update(state_, data, bytes); }
+uint64_t Hash::value() const { return XXH3_64bits_digest(state_); }
+
+std::string read_text(const fs::path& path) {
+  const InputFile file(path);
+  if (file.size() > kMostAtOnce)
+    throw DataError(str(path.string(), ": has ", file.size(), " bytes, at most ", kMostAtOnce, " are read as text"));
+  std::string text(file.size(), '\0');
+  file.read(text.data(), text.size(), 0);
+  return text;
+}
+
+std::string hex(uint64_t hash) {
+  constexpr const char* digits = "0123456789abcdef";
+  std::string text(16, '0');
+  for (size_t i = text.size(); i-- > 0; hash >>= 4) text[i] = digits[hash & 15];
+  return text;
+}
+
+std::string file_hash(const fs::path& path) {
+  const InputFile file(path);
+  return hex(file.hash(0, file.size()));
+}
+
+// ---- writing ----
+
+OutputFile::OutputFile(const fs::path& path) : path_(path) {
+  const Place place = place_of(path);
+  target_ = place.path;
+  struct stat status;
+  const bool is_there = ::stat(target_.c_str(), &status) == 0;
+  if (place.opened || (is_there && (S_ISCHR(status.st_mode) || S_ISFIFO(status.st_mode)))) {
+    descriptor_ = open_stream(place);
+    if (descriptor_ < 0) fail(errno);
+    return;
+  }
+  if (is_there && !S_ISREG(status.st_mode))
+    throw UsageError(str(path.string(), ": cannot be written: it is a ",
+                         S_ISDIR(status.st_mode) ? "folder" : "block device or a socket"));
+  do {  // a name may be left from a killed process of our number
+    unfinished_ = unfinished_name(target_);
+    descriptor_ = open_file(unfinished_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+  } while (descriptor_ < 0 && errno == EEXIST);
+  if (descriptor_ < 0) {
+    const int reason = errno;
+    unfinished_.clear();
+    fail(reason);
+  }
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) close_file(descriptor_);
+  if (!unfinished_.empty()) ::unlink(unfinished_.c_str());
+}
+
+void OutputFile::fail(int reason) const {
+  struct stat status;
+  const bool has_old = ::stat(target_.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  throw SystemError(str(path_.string(), ": cannot be written: ", std::strerror(reason),
+                        has_old ? " (the old file is untouched)" : ""));
+}
+
+void OutputFile::write(ByteView bytes) {
+  if (!write_all(descriptor_, bytes)) fail(errno);
+}
+
+void OutputFile::flush() {
+  if (!unfinished_.empty() && !flush_file(descriptor_)) fail(errno);
+}
+
+void OutputFile::commit() {
+  flush();
+  if (!close_file(descriptor_)) fail(errno);
+  if (unfinished_.empty()) return;
+  if (retried([&] { return ::rename(unfinished_.c_str(), target_.c_str()); }) != 0) fail(errno);
+  unfinished_.clear();
+  try {
+    flush_folder(parent_of(target_));
+  } catch (SystemError& error) {
+    throw SystemError(str(path_.string(), ": is written and may be lost when the power fails: ", error.what()));
+  }
+}
+
+void write_file(const fs::path& path, std::span<const ByteView> parts) {
+  OutputFile file(path);
+  for (const ByteView part : parts) file.write(part);
+  file.commit();
+}
+
+void write_text(const fs::path& path, std::string_view text) {
+  const ByteView bytes = std::as_bytes(std::span(text));
+  write_file(path, std::span(&bytes, 1));
+}
+
+AppendedFile::AppendedFile(const fs::path& path)
+    : path_(path), descriptor_(open_file(path, O_WRONLY | O_CREAT | O_APPEND)) {
+  if (descriptor_ < 0) fail_on(path, "cannot be written", errno);
+}
+
+AppendedFile::~AppendedFile() {
+  if (descriptor_ >= 0) close_file(descriptor_);
+}
+
+void AppendedFile::write(std::string_view text) {
+  if (!write_all(descriptor_, std::as_bytes(std::span(text)))) fail_on(path_, "cannot be written", errno);
+}
+
+void AppendedFile::flush() {
+  if (!flush_file(descriptor_)) fail_on(path_, "cannot be flushed to disk", errno);
+}
+
+void make_folders(const fs::path& folder) {
+  std::error_code ignored;
+  if (folder.empty() || fs::is_directory(folder, ignored)) return;
+  const fs::path parent = parent_of(folder);
+  make_folders(parent);
+  if (retried([&] { return ::mkdir(folder.c_str(), 0777); }) != 0) {
+    const int reason = errno;
+    if (reason == EEXIST && fs::is_directory(folder, ignored)) return;
+    fail_on(folder, "this folder cannot be made", reason);
+  }
+  flush_folder(parent);
+}
+
+FolderLock::FolderLock(const fs::path& folder) {
+  const fs::path path = folder / ".lock";
+  descriptor_ = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW);
+  if (descriptor_ < 0) fail_on(path, "cannot be written", errno);
+  if (retried([&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) == 0) return;
+  const int reason = errno;
+  close_file(descriptor_);
+  if (reason == EWOULDBLOCK) throw SystemError(str(folder.string(), ": another process is working in this folder"));
+  fail_on(path, "cannot be locked", reason);
+}
+
+FolderLock::~FolderLock() { close_file(descriptor_); }
+
+// ---- removing ----
+
+void remove_file(const fs::path& file) {
+  if (retried([&] { return ::unlink(file.c_str()); }) == 0) return flush_folder(parent_of(file));
+  if (errno != ENOENT) fail_on(file, "cannot be removed", errno);
+}
+
+void remove_files(const fs::path& folder, const std::function<bool(const std::string& name)>& is_own) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
+    const fs::path path = it->path();
+    std::error_code ignored;
+    if (!fs::is_regular_file(fs::symlink_status(path, ignored)) || !is_own(path.filename().string())) continue;
+    if (retried([&] { return ::unlink(path.c_str()); }) != 0 && errno != ENOENT)
+      fail_on(path, "cannot be removed", errno);
+  }
+  if (error && error != std::errc::no_such_file_or_directory) fail_on(folder, "cannot be read", error.value());
+}
+
+void remove_empty_folder(const fs::path& folder) {
+  if (retried([&] { return ::rmdir(folder.c_str()); }) != 0 && errno != ENOTEMPTY && errno != ENOENT)
+    fail_on(folder, "cannot be removed", errno);
+}
+
+bool is_unfinished(std::string_view name, std::string_view target) {
+  if (!name.starts_with('.') || !name.ends_with(kUnfinished)) return false;
+  name = name.substr(1, name.size() - 1 - kUnfinished.size());
+  const size_t number = name.rfind('.');
+  if (number == std::string_view::npos || name.find_first_not_of("0123456789-", number + 1) != std::string_view::npos)
+    return false;
+  return target.empty() || name.substr(0, number) == target.substr(0, 200);
+}
+
+void remove_unfinished(const fs::path& file) {
+  const std::string target = file.filename().string();
+  remove_files(parent_of(file), [&](const std::string& name) { return is_unfinished(name, target); });
+}
+
+}  // namespace avs
