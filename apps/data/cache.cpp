@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "audio/container.h"
 #include "tensor/error.h"
 
 namespace avs::data {
