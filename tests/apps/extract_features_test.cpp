@@ -56,7 +56,7 @@ TEST_F(ExtractFeatures, FailsInOneLine) {
   const ProgramResult unknown = extract("--kind mfcc");
   EXPECT_EQ(unknown.exit_code, 2);
   EXPECT_THAT(unknown.err, HasSubstr("mfcc not in {mel,gam,cqt}"));
-  write_text(folder_ / "a clip.wav", "not a sound");
+  write_text(folder_ / "a clip.wav", std::string("not a sound"));
   const ProgramResult unreadable = extract("--kind mel");
   EXPECT_EQ(unreadable.exit_code, 1);
   EXPECT_THAT(unreadable.err, HasSubstr("a clip.wav: cannot be read as a media file"));
