@@ -22,5 +22,5 @@ for program in "$build"/bin/ops_bench "$build"/bin/features_bench "$build"/bin/l
 done
 if [ $ran -eq 0 ]; then
   echo "./run bench: no benchmark matches '$filter'" >&2
-  exit 1
+  exit 2
 fi

@@ -2,7 +2,7 @@
 # tests/run_all.sh [BUILD] [FILTER]
 # Compiles cuda/ with nvcc and the host code for aarch64 where these compilers are, runs every BUILD/bin/*_tests, and those of
 # BUILD/asan and BUILD/tsan where they were built. Prints what fails as it fails, then what was skipped and why; the last line
-# is `N passed, N failed, N skipped`. Exit 1 when anything failed, a program crashed or ran past its time, or nothing ran.
+# is `N passed, N failed, N skipped`. Exit 1 when anything failed, a program crashed or ran past its time; 2 when nothing ran.
 # FILTER is gtest's: 'Conv2d.*'.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -171,6 +171,9 @@ if [ "$(count failed)" -gt 0 ]; then
   echo "failed:"
   sed -n 's/^failed \([^\t]*\)\t\(.*\)$/  \1 \2/p' "$results"
 fi
-[ -s "$results" ] || echo "no test ran: nothing under $build/bin matches '$filter'"
+if [ ! -s "$results" ]; then
+  echo "no test ran: nothing under $build/bin matches '$filter'" >&2
+  exit 2
+fi
 echo "$(count passed) passed, $(count failed) failed, $(count skipped) skipped"
-[ -s "$results" ] && [ "$(count failed)" -eq 0 ]
+[ "$(count failed)" -eq 0 ]

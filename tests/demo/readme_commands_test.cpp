@@ -118,6 +118,70 @@ TEST(ReadmeCommands, TheAfternoonRouteExistsAndIsAnAfternoonLong) {
   EXPECT_LE(total, 1600u) << "README.md says about 1,500 lines";
 }
 
+// ./run with test programs that know three names and note what they were asked; nothing is installed or built.
+class RunFilters : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::remove_all(folder_);
+    fs::create_directories(folder_ / "build/bin");
+    write("tools/dpkg-query", "echo 'install ok installed'");
+    write("tools/dpkg", "exit 0");
+    write("tools/ninja", "echo 'ninja: no work to do.'");
+    std::ofstream(folder_ / "build/build.ninja") << "\n";
+    const std::string tests =
+        "case \"$*\" in\n"
+        "  *--gtest_list_tests*'filter=*LayerNorm*'*) echo Ops/LayerNorm.; echo '  Agrees' ;;\n"
+        "  *--gtest_list_tests*) ;;\n"
+        "  *'filter=*LayerNorm*'*) echo \"$*\" >>" +
+        (folder_ / "asked").string() +
+        "; echo '[ RUN      ] Ops/LayerNorm.Agrees'; echo '[       OK ] Ops/LayerNorm.Agrees' ;;\n"
+        "esac";
+    for (const char* program : {"emulated_ops_tests", "emulation_tests", "ops_tests"})
+      write(std::string("build/bin/") + program, tests);
+    write("build/bin/ops_bench", "echo 'Failed to match any benchmarks against regex: x'");
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) const {
+    fs::create_directories((folder_ / name).parent_path());
+    std::ofstream(folder_ / name) << "#!/bin/sh\n" << text << "\n";
+    fs::permissions(folder_ / name, fs::perms::owner_all);
+  }
+
+  // The exit code; what was said and what the test programs were asked stand in files.
+  int run(const std::string& arguments) const {
+    const std::string command = "PATH=" + (folder_ / "tools").string() +
+                                ":$PATH AVS_BUILD_DIR=" + (folder_ / "build").string() + " " + kRoot.string() +
+                                "/run " + arguments + " >" + (folder_ / "said").string() + " 2>&1";
+    const int status = std::system(command.c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  std::string text_of(const char* name) const {
+    std::stringstream text;
+    text << std::ifstream(folder_ / name).rdbuf();
+    return text.str();
+  }
+
+  const fs::path folder_ = fs::temp_directory_path() / ("avs-run-" + std::to_string(getpid()));
+};
+
+TEST_F(RunFilters, ABareWordIsLookedForInEveryName) {
+  EXPECT_EQ(run("emulate LayerNorm"), 0) << text_of("said");
+  EXPECT_THAT(text_of("asked"), HasSubstr("--gtest_filter=*LayerNorm*"));
+  fs::remove(folder_ / "asked");
+  EXPECT_EQ(run("test LayerNorm"), 0) << text_of("said");
+  EXPECT_THAT(text_of("asked"), HasSubstr("--gtest_filter=*LayerNorm*"));
+  EXPECT_THAT(text_of("said"), HasSubstr("5 passed, 0 failed, 0 skipped"));
+}
+
+TEST_F(RunFilters, AFilterThatNothingMatchesIsWrongUsage) {
+  for (const char* command : {"emulate", "test", "bench"})
+    for (const char* filter : {"LayrNorm", "LayrNorm.*"}) {
+      EXPECT_EQ(run(std::string(command) + " '" + filter + "'"), 2) << command << ": " << text_of("said");
+      EXPECT_THAT(text_of("said"), HasSubstr(filter)) << command;
+    }
+}
+
 class DemoPrograms : public testing::Test {
  protected:
   void SetUp() override { fs::remove_all(folder_); }
