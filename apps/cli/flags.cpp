@@ -1,12 +1,132 @@
 #include "apps/cli/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
 #include <filesystem>
+#include <iterator>
+#include <limits>
 #include <optional>
 
+#include "apps/cli/config_file.h"
 #include "tensor/error.h"
 
 namespace avs {
+namespace {
+
+std::string got(const std::string& text, const std::string& expected) {
+  return str("got '", text, "', expected ", expected);
+}
+
+// All of the text as a decimal number of type T; nothing when it is none, beyond T or not finite.
+template <typename T>
+std::optional<T> number_in(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  T value{};
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  if constexpr (std::is_floating_point_v<T>)
+    if (!std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+// CLI11's own conversion wraps what is negative or too large, and reads 010 as eight.
+template <typename T>
+std::string normalise_number(std::string& text) {
+  const std::optional<T> value = number_in<T>(text);
+  if constexpr (std::is_floating_point_v<T>) {
+    return value ? std::string() : got(text, "a finite number");
+  } else {
+    if (!value)
+      return got(text,
+                 str("a whole number from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max()));
+    text = str(*value);
+    return {};
+  }
+}
+
+// "4GB", "512 MiB", "1000": bytes, a step between two units being 1024.
+std::string normalise_size(std::string& text) {
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  std::string unit = text.substr(std::min(text.find_first_not_of(' ', digits), text.size()));
+  for (char& letter : unit) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  if (unit.empty()) unit = "b";
+  const size_t power = std::string_view("bkmgtpe").find(unit[0]);  // of 1024
+  const std::string rest = unit.substr(1);
+  const bool known =
+      rest.empty() ? power <= 6 : power >= 1 && power <= 6 && (rest == "b" || rest == "i" || rest == "ib");
+  const std::optional<uint64_t> count = number_in<uint64_t>(text.substr(0, digits));
+  if (!known || !count || *count > std::numeric_limits<uint64_t>::max() >> (10 * power))
+    return got(text, "bytes, such as 500000000, 512MiB or 4GB, and less than 16 EB");
+  text = str(*count << (10 * power));
+  return {};
+}
+
+// CLI11 takes "[a,b]" for a list wherever a flag may be given several times; with this mark in front it stays whole.
+constexpr char kWhole = '\x1f';
+
+void mark_whole(std::string& value, size_t at = 0) {
+  if (value.size() > at && value[at] == '[' && value.back() == ']') value.insert(at, 1, kWhole);
+}
+
+std::string unmark_whole(std::string& value) {
+  if (value.size() > 1 && value[0] == kWhole && value[1] == '[') value.erase(0, 1);
+  return {};
+}
+
+// What every value of a variable of this type goes through first.
+template <typename T>
+struct Reading {
+  static std::string read(std::string& text) {
+    if constexpr (std::is_arithmetic_v<T>)
+      return normalise_number<T>(text);
+    else
+      return unmark_whole(text);
+  }
+};
+template <typename T>
+struct Reading<std::optional<T>> : Reading<T> {};
+template <typename T>
+struct Reading<std::vector<T>> : Reading<T> {};
+
+class ConfigReader final : public CLI::Config {
+ public:
+  explicit ConfigReader(const CLI::App& app) : app_(app) {}
+
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
+    std::string text;
+    constexpr size_t kMostBytes = 1 << 20;
+    try {
+      for (std::istreambuf_iterator<char> at(in), end; at != end && text.size() <= kMostBytes; ++at) text += *at;
+    } catch (const std::ios_base::failure&) {
+      throw CLI::ConfigError("cannot be read");
+    }
+    if (text.size() > kMostBytes) throw CLI::ConfigError(str("longer than ", kMostBytes, " bytes: no file of flags"));
+    std::vector<CLI::ConfigItem> found;
+    try {
+      for (ConfigLine& line : read_config(text)) {
+        if (app_.get_option_no_throw("--" + line.name) == nullptr)
+          throw CLI::ConfigError(str("there is no flag --", line.name));
+        CLI::ConfigItem& item = found.emplace_back();
+        item.name = std::move(line.name);
+        item.inputs = std::move(line.values);
+        for (std::string& value : item.inputs) mark_whole(value);
+      }
+    } catch (const DataError& error) {
+      throw CLI::ConfigError(error.what());
+    }
+    return found;
+  }
+
+ private:
+  const CLI::App& app_;
+};
+
+}  // namespace
 
 Flag& Flag::required(bool yes) {
   option_.required(yes);
@@ -30,15 +150,23 @@ Flag& Flag::one_of(std::vector<std::string> values) {
 
 template <typename T>
 Flag& Flag::within(T low, T high) {
-  option_.check(CLI::Range(low, high));
-  return *this;
+  return checked_by(
+      [low, high](const std::string& text) {
+        const std::optional<double> value = number_in<double>(text);
+        const bool is_within = value && *value >= static_cast<double>(low) && *value <= static_cast<double>(high);
+        return is_within ? std::string() : got(text, str("a number from ", low, " to ", high));
+      },
+      str(low, " to ", high));
 }
 template Flag& Flag::within(int, int);
 template Flag& Flag::within(double, double);
 
 Flag& Flag::positive() {
-  option_.check(CLI::PositiveNumber);
-  return *this;
+  return checked_by(
+      [](const std::string& text) {
+        return number_in<double>(text).value_or(0) > 0 ? std::string() : got(text, "a number above 0");
+      },
+      "above 0");
 }
 
 Flag& Flag::checked_by(std::function<std::string(const std::string&)> problem, const std::string& accepted) {
@@ -52,7 +180,7 @@ Flag& Flag::joined_by_commas() {
 }
 
 Flag& Flag::takes_units() {
-  option_.transform(CLI::AsSizeValue(false));
+  option_.transform(CLI::Validator(normalise_size, "bytes, or 4GB"));
   return *this;
 }
 
@@ -67,15 +195,20 @@ Flag& Flag::value_name(const std::string& name) {
 }
 
 Flags::Flags(const std::string& description, const std::string& program)
-    : app_(std::make_unique<CLI::App>(description, program)) {}
+    : app_(std::make_unique<CLI::App>(description, program)) {
+  app_->config_formatter(std::make_shared<ConfigReader>(*app_));
+}
 Flags::~Flags() = default;
 
 template <typename T>
 Flag Flags::add(const std::string& name, T& variable, const std::string& help) {
-  if constexpr (std::is_same_v<T, bool>)
+  if constexpr (std::is_same_v<T, bool>) {
     return Flag(*app_->add_flag(name, variable, help));
-  else
-    return Flag(*app_->add_option(name, variable, help));
+  } else {
+    CLI::Option& option = *app_->add_option(name, variable, help);
+    option.transform(CLI::Validator(Reading<T>::read, ""));
+    return Flag(option);
+  }
 }
 template Flag Flags::add(const std::string&, bool&, const std::string&);
 template Flag Flags::add(const std::string&, int&, const std::string&);
@@ -92,6 +225,17 @@ template Flag Flags::add(const std::string&, std::vector<std::string>&, const st
 
 Flag Flags::flag(const std::string& name) const { return Flag(*app_->get_option(name)); }
 bool Flags::given(const std::string& name) const { return app_->get_option(name)->count() > 0; }
+
+void Flags::parse(int argc, const char* const* argv) {
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  for (std::string& word : words) mark_whole(word, word.starts_with("--") ? word.find('=') + 1 : 0);
+  std::ranges::reverse(words);  // CLI11 takes them from the back
+  try {
+    app_->parse(words);
+  } catch (const CLI::ConfigError& error) {
+    throw UsageError(str(app_->get_config_ptr()->as<std::string>(), ": ", error.what()));
+  }
+}
 
 void Flags::read_toml(const std::string& file) {
   app_->set_config("--config", file, "", true);

@@ -4,6 +4,9 @@
 //   flags.add("--split", split, "train, val or test").one_of({"train", "val", "test"}).shows_default();
 //   flags.add("--json", json, "as JSON");                        // a bool is a switch
 //   flags.add("VIDEO", files, "files to classify").required();   // without dashes: by position
+//
+// Numbers are decimal, finite and within their variable's type, whatever else a flag asks of them; a message names the
+// flag, what was given and what was expected. A value is taken as it is typed: [a,b] is a name, not two.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +31,7 @@ class Flag {
   Flag& shows_default(const std::string& text);
   Flag& one_of(std::vector<std::string> values);  // each item, where it is a list
   template <typename T>
-  Flag& within(T low, T high);  // T: int or double
+  Flag& within(T low, T high);  // both included; T: int or double
   Flag& positive();
   // problem() says what is wrong with a value, "" for nothing; `accepted` is for --help.
   Flag& checked_by(std::function<std::string(const std::string&)> problem, const std::string& accepted);
@@ -55,10 +58,12 @@ class Flags {
   Flag flag(const std::string& name) const;   // one that add() has made
   bool given(const std::string& name) const;  // on the command line or in the file of --config
 
+  void parse(int argc, const char* const* argv);
+
   // Values from a TOML file, as if --config had named it; DataError naming the file when it cannot be read so.
   void read_toml(const std::string& file);
 
-  CLI::App& app() { return *app_; }  // for Program, which parses
+  CLI::App& app() { return *app_; }  // for Program, which adds its own
 
  private:
   std::unique_ptr<CLI::App> app_;

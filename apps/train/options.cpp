@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <limits>
 
+#include "apps/cli/config_file.h"
 #include "apps/cli/require.h"
 #include "models/backbone.h"
 #include "models/fusion.h"
@@ -13,18 +14,26 @@
 namespace avs {
 namespace {
 
-std::string toml_of(const std::string& text) { return nlohmann::json(text).dump(); }  // a TOML basic string
+std::string toml_of(const std::string& text) { return toml_string(text); }
 std::string toml_of(bool value) { return value ? "true" : "false"; }
 template <typename T>
-requires std::is_arithmetic_v<T> std::string toml_of(T value) { return fmt::format("{}", value); }
-std::string toml_of(const std::vector<std::string>& values) { return nlohmann::json(values).dump(); }
+requires std::is_arithmetic_v<T> std::string toml_of(T value) {
+  if constexpr (std::is_same_v<T, uint64_t>)  // TOML's integers are signed
+    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return fmt::format("\"{}\"", value);
+  return fmt::format("{}", value);
+}
+std::string toml_of(const std::vector<std::string>& values) {
+  std::string list;
+  for (const std::string& value : values) list += (list.empty() ? "" : ",") + toml_string(value);
+  return "[" + list + "]";
+}
 
 template <typename Options>
 std::string toml_lines(const Options& options, const std::function<bool(Role)>& wanted) {
   std::string text;
   visit_options(options, [&](const char* name, const auto& value, Role role, const char*) {
     const std::string written = toml_of(value);
-    if (wanted(role) && written != "[]") text += str(name, " = ", written, "\n");  // CLI11 reads no empty list
+    if (wanted(role) && written != "[]") text += str(name, " = ", written, "\n");  // no line: none
   });
   return text;
 }
@@ -48,17 +57,21 @@ void add_all(Flags& flags, Options& options) {
   one_of("--mixup", {"author", "beta", "none"});
   one_of("--epsilon-placement", {"hat", "corrected"});
   flags.flag("--device").checked_by(check_device_name, "auto, cpu, cuda, cuda:N");
+  flags.flag("--threads").within(0, 1024);
   flags.flag("--out").required();
 }
 
+constexpr int64_t kMostRows = 1'000'000;
+
 void check_learning(const LearningOptions& o) {
-  require<UsageError>(o.batch >= 1, "--batch must be at least 1, got ", o.batch);
+  require<UsageError>(o.batch >= 1 && o.batch <= kMostRows, "--batch must lie in 1 .. ", kMostRows, ", got ", o.batch);
+  require<UsageError>(o.epochs <= kMostRows, "--epochs must be at most ", kMostRows, ", got ", o.epochs);
   require<UsageError>(o.learning_rate > 0, "--lr must be above 0, got ", o.learning_rate);
   require<UsageError>(o.warm_up >= 0 && o.warm_up < 1, "--warm-up must lie in [0, 1), got ", o.warm_up);
   require<UsageError>(o.mixup_alpha > 0, "--mixup-alpha must be above 0, got ", o.mixup_alpha);
   require<UsageError>(o.l2 >= 0, "--l2 must not be negative, got ", o.l2);
   require<UsageError>(o.adam_epsilon > 0, "--adam-epsilon must be above 0, got ", o.adam_epsilon);
-  require<UsageError>(o.max_gradient_norm >= 0, "--max-gradient-norm must not be negative");
+  require<UsageError>(o.max_gradient_norm >= 0, "--max-gradient-norm must not be negative, got ", o.max_gradient_norm);
   require<UsageError>(o.ema >= 0 && o.ema < 1, "--ema must lie in [0, 1), got ", o.ema);
 }
 
@@ -137,7 +150,9 @@ void check(const BackboneTraining& o) {
   require<UsageError>(o.frames_per_clip >= 0, "--frames-per-clip must not be negative, got ", o.frames_per_clip);
   require<UsageError>(o.workers >= 0 && o.workers <= 256, "--workers must lie in 0 .. 256, got ", o.workers);
   require<UsageError>(o.log_steps >= 1, "--log-steps must be at least 1, got ", o.log_steps);
-  require<UsageError>(o.checkpoint_steps >= 0, "--checkpoint-steps must not be negative");
+  require<UsageError>(o.checkpoint_steps >= 0, "--checkpoint-steps must not be negative, got ", o.checkpoint_steps);
+  require<UsageError>(o.checkpoint_minutes >= 0, "--checkpoint-minutes must not be negative, got ",
+                      o.checkpoint_minutes);
   require<UsageError>(o.batch_norm_momentum >= 0 && o.batch_norm_momentum < 1,
                       "--batch-norm-momentum must lie in [0, 1), got ", o.batch_norm_momentum);
   require<UsageError>(o.dropout >= 0 && o.dropout < 1, "--dropout must lie in [0, 1), got ", o.dropout);
