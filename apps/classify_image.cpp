@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "apps/cli/compute_options.h"
+#include "apps/cli/printable.h"
 #include "apps/cli/program.h"
 #include "apps/cli/require.h"
 #include "apps/cli/weight_options.h"
@@ -125,19 +126,23 @@ void run(const Options& options) {
       if (!frames) throw DataError(file + ": has no picture");
       const std::vector<double> values = probabilities(*network, frames->pixels);
       nlohmann::ordered_json top = nlohmann::ordered_json::array();
-      if (!options.json) std::cout << file << "\n";
+      if (!options.json) std::cout << printable(file) << "\n";
       for (const size_t c : best_of(values, options.top)) {
         top.push_back({{"class", c}, {"name", names[c]}, {"probability", values[c]}});
-        if (!options.json) std::cout << fmt::format("  {:6.2f} %  {}\n", 100 * values[c], names[c]);
+        if (!options.json) std::cout << fmt::format("  {:6.2f} %  {}\n", 100 * values[c], printable(names[c]));
       }
       results.push_back({{"file", file}, {"frames", frames->pixels.shape()[0]}, {"top", top}});
-    } catch (const DataError& error) {  // the others are still looked at
-      spdlog::error("{}", error.what());
-      results.push_back({{"file", file}, {"error", error.what()}});
+    } catch (const DeviceError&) {
+      throw;
+    } catch (const std::exception& error) {  // the others are still looked at
+      const std::string message = error.what();
+      const std::string line = message.find(file) == std::string::npos ? file + ": " + message : message;
+      spdlog::error("{}", line);
+      results.push_back({{"file", file}, {"error", line}});
       ++unreadable;
     }
   }
-  if (options.json) std::cout << results.dump(2) << "\n";
+  if (options.json) std::cout << results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
   require<DataError>(unreadable == 0, unreadable, " of ", options.files.size(), " files could not be read");
 }
 

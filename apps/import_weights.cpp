@@ -86,7 +86,7 @@ std::string to_json(const ImportReport& report, const Digests& digests, const Op
                                 {"md5", digests.md5},
                                 {"sha256", digests.sha256},
                                 {"out", options.out}}
-      .dump(2);
+      .dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 void print_list(const char* title, const std::vector<std::string>& lines) {

@@ -8,7 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "apps/cli/printable.h"
 #include "apps/cli/program.h"
+#include "apps/cli/require.h"
 #include "models/checkpoint.h"
 #include "models/file.h"
 
@@ -95,26 +97,21 @@ Json checkpoint_json(const Checkpoint& checkpoint, const fs::path& file) {
            {{"tensors", checkpoint.tensors.size()}, {"values", values}, {"bytes", bytes}, {"non_finite", non_finite}}}};
 }
 
-// Control characters of foreign metadata must not reach a terminal.
-std::string one_line(const std::string& text, size_t longest) {
-  std::string line;
-  for (const char ch : text) line += static_cast<unsigned char>(ch) < 0x20 || ch == 0x7f ? ' ' : ch;
-  return line.size() <= longest ? line : line.substr(0, longest) + " …";
-}
+std::string one_line(const std::string& text, size_t longest) { return shortened(printable(text), longest); }
 
 void print_checkpoint(const Json& j) {
   const Json& totals = j["totals"];
-  std::cout << j["file"].get<std::string>() << ": " << totals["tensors"] << " tensors, " << totals["values"]
-            << " values, " << bytes_text(totals["bytes"].get<uint64_t>()) << ", " << totals["non_finite"]
-            << " not finite\n\n";
+  std::cout << one_line(j["file"].get<std::string>(), 1000) << ": " << totals["tensors"] << " tensors, "
+            << totals["values"] << " values, " << bytes_text(totals["bytes"].get<uint64_t>()) << ", "
+            << totals["non_finite"] << " not finite\n\n";
   if (!j["metadata"].empty()) {
     std::cout << "metadata\n";
     for (const auto& [key, value] : j["metadata"].items())
       std::cout << "  " << one_line(key, 60) << ": " << one_line(value.get<std::string>(), 400) << '\n';
     std::cout << '\n';
   }
-  size_t widest = 4;
-  for (const Json& t : j["tensors"]) widest = std::max(widest, t["name"].get<std::string>().size());
+  int64_t widest = 4;
+  for (const Json& t : j["tensors"]) widest = std::max(widest, columns_of(one_line(t["name"].get<std::string>(), 200)));
   std::cout << fmt::format("{:<{}}  {:<5} {:<20} {:>11} {:>11} {:>11} {:>11} {:>10}\n", "name", widest, "type", "shape",
                            "min", "max", "mean", "std", "not finite");
   for (const Json& t : j["tensors"])
@@ -132,7 +129,7 @@ Json epochs_of(const fs::path& metrics) {
   std::string line;
   for (int64_t number = 1; std::getline(in, line); ++number) {
     const Json j = Json::parse(line, nullptr, false);
-    AVS_CHECK(DataError, j.is_object(), metrics.string(), ":", number, ": not a line of JSON");
+    require<DataError>(j.is_object(), metrics.string(), ":", number, ": not a line of JSON");
     if (j.value("kind", "") == "epoch") epochs.push_back(j);
   }
   return epochs;
@@ -174,19 +171,19 @@ void print_curve(const Json& epochs) {
 // ---- file or folder ----
 
 void inspect(const fs::path& path, Output form) {
-  AVS_CHECK(DataError, fs::exists(path), path.string(), ": there is no such file or folder");
+  require<DataError>(fs::exists(path), path.string(), ": there is no such file or folder");
   Json curve = Json::array();
   fs::path file = path;
   if (fs::is_directory(path)) {
     file = path / "best.safetensors";
     if (!fs::exists(file)) file = path / "last.safetensors";
-    AVS_CHECK(DataError, fs::exists(file), path.string(), ": holds neither best.safetensors nor last.safetensors");
+    require<DataError>(fs::exists(file), path.string(), ": holds neither best.safetensors nor last.safetensors");
     if (fs::exists(path / "metrics.jsonl")) curve = epochs_of(path / "metrics.jsonl");
   }
   Json j = checkpoint_json(Checkpoint::load(file), file);
   if (form == Output::Machine) {
     if (fs::is_directory(path)) j["epochs"] = curve;
-    std::cout << j.dump(2) << '\n';
+    std::cout << j.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     return;
   }
   print_checkpoint(j);

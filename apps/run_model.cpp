@@ -8,6 +8,7 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
+#include "apps/cli/require.h"
 #include "apps/cli/weight_options.h"
 #include "apps/train/predict.h"
 #include "models/backbone.h"
@@ -49,9 +50,9 @@ std::unique_ptr<Backbone> network_of(const Options& options) {
   if (!is_sound(kind) && !is_our_checkpoint(options.weights)) return imported(options);
   std::unique_ptr<Backbone> backbone = load_backbone(Checkpoint::load(options.weights), options.weights);
   const BackboneOptions& found = backbone->options();
-  AVS_CHECK(UsageError, found.model == options.model, options.weights, " holds ", found.model, ", not ", options.model);
-  AVS_CHECK(UsageError, !options.width || *options.width == found.width, options.weights, " holds a network of width ",
-            found.width, ", not ", options.width.value_or(0));
+  require<UsageError>(found.model == options.model, options.weights, " holds ", found.model, ", not ", options.model);
+  require<UsageError>(!options.width || *options.width == found.width, options.weights, " holds a network of width ",
+                      found.width, ", not ", options.width.value_or(0));
   return backbone;
 }
 
@@ -59,19 +60,19 @@ std::unique_ptr<Backbone> network_of(const Options& options) {
 Tensor input_of(const Options& options) {
   const Checkpoint file = Checkpoint::load(options.input);
   const auto found = file.tensors.find("x");
-  AVS_CHECK(DataError, found != file.tensors.end(), options.input, ": holds no tensor named x");
+  require<DataError>(found != file.tensors.end(), options.input, ": holds no tensor named x");
   Tensor x = found->second;
   const Shape shape = x.shape();
   if (shape.rank() == 3) x = x.reshape({1, shape[0], shape[1], shape[2]});
-  AVS_CHECK(DataError, x.shape().rank() == 4 && x.size() > 0, options.input, ": x must be [n, h, w, c], got ", shape);
+  require<DataError>(x.shape().rank() == 4 && x.size() > 0, options.input, ": x must be [n, h, w, c], got ", shape);
   return x.dtype() == DType::U8 ? x : ops::cast(x, DType::F32);
 }
 
 Tensor output_at(const BackboneOutput& output, const Options& options) {
   if (options.at == "pool") return output.pool.value();
   if (options.at == "logits" || options.at == "fc10") return output.logits.value();
-  AVS_CHECK(UsageError, output.fc1024.defined(), options.weights,
-            " has its classes directly on the pool: there is no fc1024");
+  require<UsageError>(output.fc1024.defined(), options.weights,
+                      " has its classes directly on the pool: there is no fc1024");
   return output.fc1024.value();
 }
 

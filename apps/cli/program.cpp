@@ -1,8 +1,5 @@
 #include "apps/cli/program.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <new>
@@ -28,15 +25,9 @@ std::string footer_of(const std::string& examples) {
 
 std::string library_versions() { return engine_version() + ", " + media_versions(); }
 
-void log_to_stderr() {
-  auto logger = spdlog::get("avscene");
-  if (logger == nullptr) logger = spdlog::stderr_logger_mt("avscene");
-  logger->set_pattern("%v");
-  spdlog::set_default_logger(logger);
-}
-
 Program::Program(const std::string& name, const std::string& description, const std::string& examples)
     : name_(name), flags_(description, name) {
+  open_standard_streams();
   log_to_stderr();
   CLI::App& app = flags_.app();
   app.footer(footer_of(examples));
@@ -45,25 +36,31 @@ Program::Program(const std::string& name, const std::string& description, const 
   app.allow_config_extras(CLI::config_extras_mode::error);
 }
 
+int Program::complain(const std::string& message, int code) const {
+  std::cout.flush();  // what was found out stands before what went wrong
+  say(name_ + ": " + message);
+  return code;
+}
+
+int Program::finished() const {
+  std::cout.flush();
+  return std::cout ? kDone : complain("standard output cannot be written", kFailed);
+}
+
 int Program::run(int argc, char** argv, const std::function<void()>& body) {
-  const auto complain = [&](const std::string& message, int code) {
-    std::cerr << name_ << ": " << message << '\n';
-    return code;
-  };
   try {
-    flags_.app().parse(argc, argv);
+    flags_.parse(argc, argv);
     body();
-    std::cout.flush();
-    if (!std::cout) return complain("standard output cannot be written", kFailed);
-    return kDone;
+    return finished();
   } catch (const CLI::Success& wanted) {  // --help, --version
-    return flags_.app().exit(wanted);
+    flags_.app().exit(wanted);
+    return finished();
   } catch (const CLI::ParseError& error) {
     return complain(std::string(error.what()) + " (see " + name_ + " --help)", kWrongUsage);
   } catch (const UsageError& error) {
     return complain(error.what(), kWrongUsage);
-  } catch (const Interrupted&) {
-    return complain("interrupted", kFailed);
+  } catch (const Interrupted& error) {
+    return complain(error.what(), kFailed);
   } catch (const std::bad_alloc&) {
     const bool has_batch = flags_.app().get_option_no_throw("--batch") != nullptr;
     return complain(has_batch ? "out of memory: a smaller --batch needs less" : "out of memory", kFailed);

@@ -6,8 +6,9 @@
 //     return program.run(argc, argv, [&] { ... });
 //   }
 //
-// Exit codes: 0 done, 1 failed, 2 wrong usage. A failure is one clear message on stderr. Logs go to stderr (spdlog's
-// default logger), results to stdout. --help ends with the examples; --version names the libraries; --config FILE.toml
+// Exit codes: 0 done, 1 failed (results that cannot be written are a failure), 2 wrong usage. A failure is one clear
+// message on stderr. Logs go to stderr (spdlog's default logger), results to stdout; neither shows raw what a terminal
+// would obey (apps/cli/printable.h). --help ends with the examples; --version names the libraries; --config FILE.toml
 // holds the same names as the flags, and flags win.
 #pragma once
 
@@ -15,6 +16,7 @@
 #include <string>
 
 #include "apps/cli/flags.h"
+#include "apps/cli/output.h"
 
 namespace avs {
 
@@ -29,12 +31,13 @@ class Program {
   int run(int argc, char** argv, const std::function<void()>& body);
 
  private:
+  int complain(const std::string& message, int code) const;
+  int finished() const;  // flushes stdout
+
+  PrintableStdout stdout_;
   std::string name_;
   Flags flags_;
 };
-
-// Where a Program's logs go, for programs whose command line is another library's: spdlog's own default is stdout.
-void log_to_stderr();
 
 // "avscene 0.1.0, oneDNN 3.2.0, libavformat 59.27.100, …": what results may depend on.
 std::string library_versions();

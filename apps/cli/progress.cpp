@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <utility>
+#include <cstdlib>
+#include <string_view>
+
+#include "apps/cli/printable.h"
 
 namespace avs {
 namespace {
@@ -21,6 +24,12 @@ int terminal_columns() {
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+// A terminal that can clear a line: TERM=dumb (an editor's shell, a log) cannot.
+bool is_drawn_on() {
+  const char* const term = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
+}
+
 }  // namespace
 
 std::string as_clock(double seconds) {
@@ -30,10 +39,10 @@ std::string as_clock(double seconds) {
                    : fmt::format("{}:{:02}", minutes, whole % 60);
 }
 
-Progress::Progress(int64_t total, std::string what)
+Progress::Progress(int64_t total, const std::string& what)
     : total_(std::max<int64_t>(total, 0)),
-      what_(std::move(what)),
-      on_terminal_(::isatty(STDERR_FILENO) == 1),
+      what_(printable(what)),
+      on_terminal_(is_drawn_on()),
       start_(Clock::now()),
       next_draw_(start_ + (on_terminal_ ? Clock::duration(kBarInterval) : Clock::duration(kLineInterval))) {}
 
@@ -53,15 +62,15 @@ void Progress::advance(int64_t steps) {
   next_draw_ = Clock::now() + (on_terminal_ ? Clock::duration(kBarInterval) : Clock::duration(kLineInterval));
 }
 
-void Progress::set_note(std::string note) {
+void Progress::set_note(const std::string& note) {
   const std::lock_guard lock(mutex_);
-  note_ = std::move(note);
+  note_ = printable(note);
 }
 
 void Progress::print(const std::string& line) {
   const std::lock_guard lock(mutex_);
   if (on_terminal_) clear();
-  std::fprintf(stderr, "%s\n", line.c_str());
+  std::fprintf(stderr, "%s\n", message_for_people(line).c_str());
 }
 
 void Progress::clear() {
@@ -79,8 +88,8 @@ void Progress::draw() {
   const int64_t filled = total_ == 0 ? kBarWidth : std::min(kBarWidth, done_ * kBarWidth / total_);
   const std::string bar =
       std::string(static_cast<size_t>(filled), '=') + std::string(static_cast<size_t>(kBarWidth - filled), ' ');
-  std::string whole = fmt::format("[{}] {}", bar, line);
-  whole.resize(std::min(whole.size(), static_cast<size_t>(terminal_columns() - 1)));  // a wrapped bar cannot be cleared
+  // A wrapped bar cannot be cleared.
+  const std::string whole = first_columns(fmt::format("[{}] {}", bar, line), terminal_columns() - 1);
   std::fprintf(stderr, "\r\x1b[K%s", whole.c_str());
   std::fflush(stderr);
 }

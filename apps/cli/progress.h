@@ -14,13 +14,13 @@ namespace avs {
 
 class Progress {
  public:
-  Progress(int64_t total, std::string what);
+  Progress(int64_t total, const std::string& what);
   ~Progress();  // clears the bar; on no terminal, the last line if any was written
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
   void advance(int64_t steps = 1);
-  void set_note(std::string note);  // shown behind the bar: "loss 0.412"
+  void set_note(const std::string& note);  // shown behind the bar: "loss 0.412"
 
   // Writes a whole line above the bar.
   void print(const std::string& line);

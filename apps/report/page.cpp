@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/cli/require.h"
 #include "apps/report/style.h"
 #include "vision/image.h"
 
@@ -100,8 +101,7 @@ std::string table(std::string_view caption, const std::vector<TableColumn>& colu
   for (size_t i = 0; i < columns.size(); ++i) out += str(open("th", i, "col"), escape(columns[i].heading), "</th>");
   out += "</tr></thead>\n<tbody>\n";
   for (const std::vector<std::string>& row : rows) {
-    AVS_CHECK(UsageError, row.size() == columns.size(), "table: ", row.size(), " cells in ", columns.size(),
-              " columns");
+    require<UsageError>(row.size() == columns.size(), "table: ", row.size(), " cells in ", columns.size(), " columns");
     out += str("<tr>", open("th", 0, "row"), row[0], "</th>");
     for (size_t i = 1; i < row.size(); ++i) out += str(open("td", i, ""), row[i], "</td>");
     out += "</tr>\n";

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/cli/require.h"
 #include "apps/report/page.h"
 
 namespace avs::report {
@@ -57,7 +58,7 @@ std::string run_report(const RunReport& run) {
 
 std::string evaluation_report(const std::string& title, const std::string& about,
                               const std::vector<NamedEvaluation>& methods) {
-  AVS_CHECK(UsageError, !methods.empty(), "evaluation_report: nothing was evaluated");
+  require<UsageError>(!methods.empty(), "evaluation_report: nothing was evaluated");
   Page page(title, about);
   if (methods.size() == 1) {
     page.section("Accuracy", accuracy_figures(methods[0].evaluation) + class_bars(methods));
