@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
     try {
       avs::run(arguments);
     } catch (const avs::Interrupted&) {
-      throw avs::Error("interrupted; the same command continues");
+      throw avs::Interrupted("interrupted; the same command continues");
     }
   });
 }

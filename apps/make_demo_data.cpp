@@ -4,6 +4,7 @@
 #include <iostream>
 #include <mutex>
 
+#include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
 #include "apps/data/media_writer.h"
 #include "apps/demo/scenes.h"
@@ -91,7 +92,10 @@ int64_t make(const Options& options) {
   set_thread_count(options.threads);
   parallel_for(static_cast<int64_t>(jobs.size()), 1, [&](int64_t first, int64_t last) {
     try {
-      for (int64_t i = first; i < last; ++i) write_missing(jobs[static_cast<size_t>(i)]);
+      for (int64_t i = first; i < last; ++i) {
+        stop_if_interrupted();
+        write_missing(jobs[static_cast<size_t>(i)]);
+      }
     } catch (...) {  // an exception may not leave a thread of its own accord
       const std::lock_guard lock(failure_guard);
       failure = std::current_exception();
@@ -121,5 +125,12 @@ int main(int argc, char** argv) {
   flags.add("--seconds", options.seconds, "Mean length of a clip").within(0.5, 60.0).shows_default();
   flags.add("--seed", options.seed, "Another seed, other clips").shows_default();
   flags.add("--threads", options.threads, "Clips written at once").within(1, 1024).shows_default();
-  return program.run(argc, argv, [&] { make(options); });
+  return program.run(argc, argv, [&] {
+    const InterruptSignals signals;
+    try {
+      make(options);
+    } catch (const Interrupted&) {
+      throw Interrupted("interrupted; the same command continues");
+    }
+  });
 }

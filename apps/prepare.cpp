@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "apps/cli/compute_options.h"
+#include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
 #include "tensor/error.h"
 
@@ -85,5 +86,12 @@ int main(int argc, char** argv) {
   avs::Program program("prepare", kDescription, kExamples);
   Arguments arguments;
   add_options(program.flags(), arguments);
-  return program.run(argc, argv, [&] { run(arguments); });
+  return program.run(argc, argv, [&] {
+    const avs::InterruptSignals signals;
+    try {
+      run(arguments);
+    } catch (const avs::Interrupted&) {
+      throw avs::Interrupted("interrupted; the same command continues");
+    }
+  });
 }

@@ -61,7 +61,13 @@ data::Cache open_cache(const BackboneTraining& options, const RunFolder& run) {
   prepare.workers = static_cast<int>(std::max<int64_t>(1, options.workers));
   if (options.image_size != 0) prepare.arrays.frames.image_size = options.image_size;
   spdlog::info("preparing {} in {}", options.data, prepare.cache.string());
-  const data::PrepareReport report = data::prepare(prepare);
+  const data::PrepareReport report = [&] {
+    try {
+      return data::prepare(prepare);
+    } catch (const Interrupted&) {
+      throw Interrupted("interrupted while preparing; the same command continues");
+    }
+  }();
   spdlog::info("{}", data::describe(report));
   require<DataError>(report.failure.empty(), options.data, ": ", report.failure);
   return data::Cache::open(prepare.cache);
@@ -97,6 +103,7 @@ void write_report(const BackboneTraining& options, const BackboneTrainer& traine
 }
 
 void train(const BackboneTraining& given, const Flags& flags) {
+  const InterruptSignals signals;
   RunFolder run(given.out);
   const BackboneTraining options = settle(given, flags, run);
   const Placement placement = use_device(options.compute);
@@ -104,7 +111,6 @@ void train(const BackboneTraining& given, const Flags& flags) {
   if (given.memory_plan) show_memory_plan(options, cache, placement);
   BackboneTrainer trainer(options, cache, run, placement);
   write_text(run.config(), to_toml(options));
-  const InterruptSignals signals;
   try {
     trainer.train();
   } catch (const Interrupted&) {

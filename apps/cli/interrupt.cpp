@@ -1,5 +1,7 @@
 #include "apps/cli/interrupt.h"
 
+#include <iterator>
+
 namespace avs {
 namespace {
 
@@ -16,13 +18,14 @@ extern "C" void request_interrupt(int signal) {
 InterruptSignals::InterruptSignals() {
   struct sigaction ours = {};
   ours.sa_handler = request_interrupt;
-  sigaction(SIGINT, &ours, &int_before_);
-  sigaction(SIGTERM, &ours, &term_before_);
+  for (size_t i = 0; i < std::size(kSignals); ++i) {
+    sigaction(kSignals[i], nullptr, &before_[i]);
+    if (kSignals[i] != SIGHUP || before_[i].sa_handler != SIG_IGN) sigaction(kSignals[i], &ours, nullptr);
+  }
 }
 
 InterruptSignals::~InterruptSignals() {
-  sigaction(SIGINT, &int_before_, nullptr);
-  sigaction(SIGTERM, &term_before_, nullptr);
+  for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
 }
 
 }  // namespace avs

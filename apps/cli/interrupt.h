@@ -1,5 +1,6 @@
-// Ctrl-C and SIGTERM as a request: while one lives, the first signal sets tensor/interrupt.h's flag, and the second one
-// ends the process at once, as if nobody had listened.
+// Ctrl-C, SIGTERM and SIGHUP (the terminal was closed) as a request: while one lives, the first signal sets
+// tensor/interrupt.h's flag, and the second one ends the process at once, as if nobody had listened. A SIGHUP that is
+// ignored, as under nohup, stays ignored.
 #pragma once
 
 #include <csignal>
@@ -16,7 +17,8 @@ class InterruptSignals {
   InterruptSignals& operator=(const InterruptSignals&) = delete;
 
  private:
-  struct sigaction int_before_ = {}, term_before_ = {};
+  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction before_[3] = {};  // of kSignals
 };
 
 }  // namespace avs

@@ -16,6 +16,7 @@
 #include "apps/cli/printable.h"
 #include "models/file.h"
 #include "tensor/error.h"
+#include "tensor/interrupt.h"
 
 namespace avs::data {
 namespace {
@@ -122,6 +123,7 @@ std::vector<Outcome> prepare_clips(const PrepareOptions& options, const Layout& 
     try {
       ClipDecoder decode(options.arrays.frames, options.arrays.spectrograms);
       for (size_t i = next++; i < outcomes.size(); i = next++) {
+        stop_if_interrupted();
         outcomes[i] = prepare_clip(options, layout.root, layout.clips[i], decode, old_index);
         progress.advance();
       }

@@ -86,14 +86,18 @@ TEST(Resume, CtrlCEndsWithinSecondsWithACheckpointAndTheRunContinues) {
 // The statistics of a forward pass that was broken off must not be in the checkpoint.
 TEST(Resume, AnInterruptedStepLeavesNoTraceInBatchNormStatistics) {
   const std::string flags = sound_flags() + " --epochs 1";
-  const std::string whole = workspace().path("sound-whole"), run = workspace().path("sound-interrupted");
+  const std::string whole = workspace().path("sound-whole");
   ASSERT_EQ(run_program("train_backbone", flags + " --out " + whole).exit_code, 0);
-  const RunningProgram program("train_backbone", flags + " --out " + run, workspace().path("sound.log"));
-  for (int i = 0; i < 600 && metrics_of(run).empty(); ++i) sleep_seconds(0.05);
-  program.send(SIGTERM);
-  program.wait();
-  EXPECT_EQ(run_program("train_backbone", "--resume --out " + run).exit_code, 0);
-  expect_same_run(whole, run);
+  for (const int signal : {SIGTERM, SIGHUP}) {  // SIGHUP: the terminal was closed
+    const std::string run = workspace().path(str("sound-interrupted-", signal)), log = workspace().path("sound.log");
+    const RunningProgram program("train_backbone", flags + " --out " + run, log);
+    for (int i = 0; i < 600 && metrics_of(run).empty(); ++i) sleep_seconds(0.05);
+    program.send(signal);
+    EXPECT_EQ(program.wait(), 1);
+    EXPECT_THAT(bytes_of(log), HasSubstr("interrupted after step"));
+    EXPECT_EQ(run_program("train_backbone", "--resume --out " + run).exit_code, 0);
+    expect_same_run(whole, run);
+  }
 }
 
 TEST(Resume, OtherFlagsThanTheRunsAreRefusedAndMoreEpochsAreNot) {

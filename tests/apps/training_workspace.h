@@ -64,6 +64,7 @@ class RunningProgram {
     process_ = ::fork();
     if (process_ != 0) return;
     const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    ::signal(SIGHUP, SIG_DFL);  // whatever these tests run under
     ::dup2(out, 1);
     ::dup2(out, 2);
     ::execv(argv[0], argv.data());
