@@ -9,8 +9,8 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/interrupt.h"
+#include "apps/cli/printable.h"
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
 #include "apps/train/classifier.h"
 
 namespace avs {
@@ -28,7 +28,8 @@ struct Arguments {
 void add_flags(Flags& flags, Arguments& a) {
   flags.add("--fusion", a.fusion, "a RUN of train_fusion; its backbones are found through it").required();
   flags.add("--json", a.json, "one JSON object a line instead of text");
-  flags.add("--segments", a.segment_seconds, "answer for each so many seconds; else for the first ten")
+  flags
+      .add("--segments", a.segment_seconds, "answer for each so many seconds of the first hour; else for the first ten")
       .within(0.5, 3600.0);
   flags.add("VIDEO", a.files, "files to classify").required();
   add_features_option(flags, a.features_on);
@@ -47,7 +48,7 @@ std::string text_of(const ClassAnswer& answer, const std::vector<std::string>& c
   std::string text;
   const std::vector<size_t> order = by_probability(answer.probabilities);
   for (size_t i = 0; i < std::min<size_t>(3, order.size()); ++i)
-    text += fmt::format("{}{} {:.1f} %", i == 0 ? "" : ", ", classes[order[i]],
+    text += fmt::format("{}{} {:.1f} %", i == 0 ? "" : ", ", printable(classes[order[i]]),
                         100.0 * static_cast<double>(answer.probabilities[order[i]]));
   return text;
 }
@@ -58,25 +59,48 @@ nlohmann::ordered_json json_of(const ClassAnswer& answer, const std::vector<std:
   return json;
 }
 
-void print(const std::string& file, const std::vector<ClassAnswer>& answers, const std::vector<std::string>& classes,
-           const Arguments& a) {
+void print_json(const std::string& file, const ClassAnswers& answers, const std::vector<std::string>& classes,
+                const Arguments& a) {
   nlohmann::ordered_json json{{"file", file}};
-  if (a.segment_seconds == 0) {
-    json.update(json_of(answers.front(), classes));
-    if (!a.json) std::cout << file << ": " << text_of(answers.front(), classes) << '\n';
-  } else {
-    for (const ClassAnswer& answer : answers) {
+  if (a.segment_seconds == 0) json.update(json_of(answers.answers.front(), classes));
+  if (a.segment_seconds != 0)
+    for (const ClassAnswer& answer : answers.answers) {
       nlohmann::ordered_json segment{{"from_seconds", answer.first_second}, {"to_seconds", answer.last_second}};
       segment.update(json_of(answer, classes));
       json["segments"].push_back(std::move(segment));
-      if (!a.json)
-        std::cout << file
-                  << fmt::format(" {:.1f}-{:.1f} s: {}\n", answer.first_second, answer.last_second,
-                                 text_of(answer, classes));
     }
+  if (!answers.left_out.empty()) json["left_out"] = answers.left_out;
+  std::cout << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+}
+
+void print_text(const std::string& file, const ClassAnswers& answers, const std::vector<std::string>& classes,
+                const Arguments& a) {
+  const std::string name = printable(file);
+  for (const ClassAnswer& answer : answers.answers) {
+    std::cout << name;
+    if (a.segment_seconds != 0) std::cout << fmt::format(" {:.1f}-{:.1f} s", answer.first_second, answer.last_second);
+    std::cout << ": " << text_of(answer, classes) << '\n';
   }
-  if (a.json) std::cout << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  for (const std::string& part : answers.left_out) std::cout << name << ": left out: " << part << '\n';
   std::cout.flush();
+}
+
+// Answers for one file, or says in a line why there is none; then the other files are still answered.
+bool answer(Classifier& classifier, const std::string& file, const Arguments& a) {
+  try {
+    const ClassAnswers answers =
+        a.segment_seconds == 0 ? classifier.classify(file) : classifier.classify_segments(file, a.segment_seconds);
+    (a.json ? print_json : print_text)(file, answers, classifier.classes(), a);
+    return true;
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const DeviceError&) {
+    throw;
+  } catch (const std::exception& error) {
+    const std::string message = error.what();
+    spdlog::error("{}", message.find(file) == std::string::npos ? file + ": " + message : message);
+  }
+  return false;
 }
 
 void run(const Arguments& a) {
@@ -85,16 +109,8 @@ void run(const Arguments& a) {
   const InterruptSignals signals;
   size_t failed = 0;
   for (const std::string& file : a.files) {
-    try {
-      const std::vector<ClassAnswer> answers = a.segment_seconds == 0
-                                                   ? std::vector{classifier.classify(file)}
-                                                   : classifier.classify_segments(file, a.segment_seconds);
-      print(file, answers, classifier.classes(), a);
-    } catch (const DataError& error) {
-      ++failed;
-      const std::string message = error.what();
-      spdlog::error("{}", message.find(file) == std::string::npos ? file + ": " + message : message);
-    }
+    stop_if_interrupted();
+    if (!answer(classifier, file, a)) ++failed;
   }
   if (failed > 0) throw Error(str(failed, " of ", a.files.size(), " files could not be classified"));
 }

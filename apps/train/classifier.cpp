@@ -105,37 +105,67 @@ void Classifier::check_has(const std::filesystem::path& file, bool has_sound, bo
   if (reads(false) && !has_picture) throw DataError(str(file.string(), ": no picture for ", needed_by(false)));
 }
 
-ClassAnswer Classifier::classify(const std::filesystem::path& file) {
+ClassAnswers Classifier::classify(const std::filesystem::path& file) {
+  constexpr double kBeyond = kClipSeconds + kToleranceSeconds;
   Piece piece;
+  bool goes_on = false;
   if (reads(false)) {
-    if (std::optional<Frames> frames = sample_frames(file, frames_)) piece.frames = std::move(frames->pixels);
+    if (std::optional<Frames> frames = frames_and_next(file)) {
+      goes_on = frames->seconds.back() > kBeyond - 0.5 / frames_.frames_per_second;
+      const int64_t count = std::min(frames->pixels.shape()[0], max_frame_count(frames_));
+      piece.frames = frames->pixels.rows(0, count);
+    }
   }
-  if (reads(true)) piece.sound = load_clip(file);
+  if (reads(true)) {
+    piece.sound = load_clip(file);
+    if (piece.sound && !goes_on) goes_on = decode_sound(file, kBeyond + kToleranceSeconds)->seconds() > kBeyond;
+  }
   check_has(file, piece.sound.has_value(), piece.frames.has_value());
-  return {0, kClipSeconds, probabilities(piece)};
+  ClassAnswers result{{{0, kClipSeconds, probabilities(piece)}}, {}};
+  if (goes_on) result.left_out.push_back(str("the file after its first ", kClipSeconds, " seconds"));
+  return result;
 }
 
-std::vector<ClassAnswer> Classifier::classify_segments(const std::filesystem::path& file, double seconds) {
+// A clip's pictures and those of the next second, if there are any.
+std::optional<Frames> Classifier::frames_and_next(const std::filesystem::path& file) const {
+  FrameOptions longer = frames_;
+  longer.max_seconds = kClipSeconds + kToleranceSeconds + 1 / frames_.frames_per_second;
+  try {
+    return sample_frames(file, longer);
+  } catch (const Truncated&) {  // perhaps only behind the clip's end
+    return sample_frames(file, frames_);
+  }
+}
+
+ClassAnswers Classifier::classify_segments(const std::filesystem::path& file, double seconds) {
+  constexpr double kReadSeconds = kLongestSeconds + 2 * kToleranceSeconds;  // enough to see that the file goes on
   FrameOptions whole = frames_;
-  whole.max_seconds = kLongestSeconds;
+  whole.max_seconds = kReadSeconds;
   std::optional<Frames> frames;
   std::optional<Waveform> sound;
   if (reads(false)) frames = sample_frames(file, whole);
-  if (reads(true)) sound = decode_sound(file, kLongestSeconds);
+  if (reads(true)) sound = decode_sound(file, kReadSeconds);
   check_has(file, sound.has_value(), frames.has_value());
 
   double total = 0;
   if (frames) total = static_cast<double>(frames->seconds.size()) / frames_.frames_per_second;
   if (sound) total = frames ? std::min(total, sound->seconds()) : sound->seconds();
-  const std::vector<double> at = borders(total, seconds);
-  std::vector<ClassAnswer> answers;
+  ClassAnswers result;
+  if (total > kLongestSeconds + kToleranceSeconds)
+    result.left_out.push_back(str("the file after its first ", kLongestSeconds, " seconds"));
+  const std::vector<double> at = borders(std::min(total, kLongestSeconds), seconds);
+  double longest = 0;
   for (size_t i = 0; i + 1 < at.size(); ++i) {
     Piece piece;
     if (frames) piece.frames = frames_between(*frames, at[i], at[i + 1]);
-    if (sound) piece.sound = to_clip(part_of_sound(*sound, at[i], at[i + 1]));
-    answers.push_back({at[i], at[i + 1], probabilities(piece)});
+    // No more than is heard, and a second in which the resampler ends.
+    if (sound) piece.sound = to_clip(part_of_sound(*sound, at[i], std::min(at[i + 1], at[i] + kClipSeconds + 1)));
+    result.answers.push_back({at[i], at[i + 1], probabilities(piece)});
+    longest = std::max(longest, at[i + 1] - at[i]);
   }
-  return answers;
+  if (sound && longest > kClipSeconds + kToleranceSeconds)
+    result.left_out.push_back(str("the sound of each segment after its first ", kClipSeconds, " seconds"));
+  return result;
 }
 
 std::vector<float> Classifier::probabilities(const Piece& piece) {

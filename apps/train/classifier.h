@@ -22,6 +22,11 @@ struct ClassAnswer {
   std::vector<float> probabilities;          // one per class
 };
 
+struct ClassAnswers {  // about one file
+  std::vector<ClassAnswer> answers;
+  std::vector<std::string> left_out;  // of the file: "the file after its first 10 seconds"; empty: nothing
+};
+
 struct MediaPlacement {  // where spectrograms are made, and who decodes video (null: the CPU)
   Device features = kCpu;
   std::shared_ptr<const VideoHardware> video = nullptr;
@@ -35,13 +40,15 @@ class Classifier {
 
   // The file's first ten seconds as one clip. DataError, one line naming the file: unreadable, or without the sound or
   // the picture that some of the fusion's backbones need; these are named.
-  ClassAnswer classify(const std::filesystem::path& file);
+  ClassAnswers classify(const std::filesystem::path& file);
 
   // One answer for each `seconds` of the file; a last piece shorter than half of it belongs to the one before. A piece
-  // is treated as a clip of its own: its sound is repeated to ten seconds, its pictures are those on screen within it.
-  std::vector<ClassAnswer> classify_segments(const std::filesystem::path& file, double seconds);
+  // is treated as a clip of its own: its sound is cut or repeated to ten seconds, its pictures are those on screen
+  // within it.
+  ClassAnswers classify_segments(const std::filesystem::path& file, double seconds);
 
-  static constexpr double kLongestSeconds = 3600;  // of a file in segments: an hour of pictures is about 1 GB
+  static constexpr double kLongestSeconds = 3600;   // of a file in segments: an hour of pictures is about 1 GB
+  static constexpr double kToleranceSeconds = 0.5;  // codecs pad a clip's end: what is shorter is not called left out
 
  private:
   struct Piece {                    // of a file: what the networks look at
@@ -50,6 +57,7 @@ class Classifier {
   };
 
   bool reads(bool wants_sound) const;
+  std::optional<Frames> frames_and_next(const std::filesystem::path& file) const;
   void check_has(const std::filesystem::path& file, bool has_sound, bool has_picture) const;
   std::vector<float> probabilities(const Piece& piece);
   Tensor embedding(size_t backbone, const Tensor& samples);

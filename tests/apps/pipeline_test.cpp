@@ -130,6 +130,84 @@ TEST(Pipeline, SegmentsAnswerOverTime) {
   EXPECT_EQ(segments[1]["to_seconds"], 4.0);
 }
 
+// The left_out of an answer; a test of what is not said fails when nothing is.
+std::vector<std::string> left_out(const std::string& fusion, const std::string& arguments) {
+  const ProgramResult result = run_program("classify", str("--fusion ", fusion, " --json ", arguments));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const json answer = json::parse(result.out);
+  return answer.contains("left_out") ? answer["left_out"].get<std::vector<std::string>>() : std::vector<std::string>{};
+}
+
+TEST(Pipeline, WhatAnAnswerLeavesOutIsSaid) {
+  using testing::ElementsAre;
+  using testing::IsEmpty;
+  const std::string file = workspace().path("twelve.mp4"), short_file = workspace().clip(0, 0).string();
+  write_clip(file, 3, 12.5);
+  const std::string &both = pipeline().fusion, visual = workspace().path("visual-only");
+  Pipeline::run("train_fusion", str("--embeddings ", pipeline().embeddings,
+                                    " --method f4 --use vis-conv --epochs 1 --threads 1 --out ", visual));
+  for (const std::string& fusion : {both, visual}) {
+    EXPECT_THAT(left_out(fusion, file), ElementsAre("the file after its first 10 seconds"));
+    EXPECT_THAT(left_out(fusion, short_file), IsEmpty());
+    EXPECT_THAT(left_out(fusion, "--segments 5 " + file), IsEmpty());
+  }
+  EXPECT_THAT(left_out(both, "--segments 13 " + file),
+              ElementsAre("the sound of each segment after its first 10 seconds"));
+  EXPECT_THAT(left_out(visual, "--segments 13 " + file), IsEmpty());
+  EXPECT_THAT(run_program("classify", str("--fusion ", both, " ", file)).out,
+              HasSubstr(file + ": left out: the file after its first 10 seconds\n"));
+}
+
+// An hour and two seconds of silence at 4 kHz, most of it a hole in the file.
+void write_long_wave(const std::string& file) {
+  constexpr uint32_t kRate = 4000, kBytes = 3602 * kRate * 2;
+  std::ofstream out(file, std::ios::binary);
+  const auto put = [&](auto value) { out.write(reinterpret_cast<const char*>(&value), sizeof(value)); };
+  out << "RIFF";
+  put(kBytes + 36);
+  out << "WAVEfmt ";
+  put(uint32_t{16}), put(uint16_t{1}), put(uint16_t{1}), put(kRate), put(2 * kRate), put(uint16_t{2}),
+      put(uint16_t{16});
+  out << "data";
+  put(kBytes);
+  out.close();
+  fs::resize_file(file, kBytes + 44);
+}
+
+TEST(Pipeline, SegmentsBeyondAnHourAreLeftOutAloud) {
+  const std::string run = workspace().path("sound-only"), file = workspace().path("hour.wav");
+  Pipeline::run("train_fusion", str("--embeddings ", pipeline().embeddings,
+                                    " --method f4 --use aud-mel --epochs 1 --threads 1 --out ", run));
+  write_long_wave(file);
+  EXPECT_THAT(left_out(run, "--segments 1800 " + file),
+              testing::ElementsAre("the file after its first 3600 seconds",
+                                   "the sound of each segment after its first 10 seconds"));
+}
+
+TEST(Pipeline, NamesOfFilesReachNoTerminalRaw) {
+  const fs::path folder = workspace().path("names");
+  fs::create_directories(folder);
+  const std::string names[] = {"\x1b[31mred\x07.mp4", "two\nlines\t.mp4", "[a,b]", "c,d"};
+  std::string files;
+  for (const std::string& name : names) {
+    fs::copy_file(workspace().clip(0, 0), folder / name);
+    files += " '" + name + "'";
+  }
+  for (const char* more : {"", "--json "}) {
+    const ProgramResult result =
+        run_program("classify", str("--fusion ", pipeline().fusion, " ", more, files, " '\x1b]0;no such file'"),
+                    "cd " + folder.string() + " &&");
+    EXPECT_EQ(result.exit_code, 1) << result.err;
+    EXPECT_EQ(std::ranges::count(result.out, '\n'), 4) << result.out;
+    EXPECT_THAT(result.err, HasSubstr("\\u001b]0;no such file: "));
+    EXPECT_THAT(result.err, HasSubstr("1 of 5 files"));
+    EXPECT_EQ(result.out.find_first_of("\x1b\x07\t"), std::string::npos) << result.out;
+    EXPECT_THAT(result.out, testing::AllOf(HasSubstr("\\u001b[31mred"), HasSubstr("two\\nlines\\t"), HasSubstr("[a,b]"),
+                                           HasSubstr("c,d")));
+    EXPECT_EQ(result.err.find('\x1b'), std::string::npos) << result.err;
+  }
+}
+
 TEST(Pipeline, AMovedFolderStillFindsItsBackbones) {
   const fs::path home = workspace().path("before"), moved = workspace().path("after");
   fs::create_directories(home);
