@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
+#include "apps/cli/require.h"
 #include "apps/report/page.h"
 
 namespace avs::report {
@@ -45,26 +46,37 @@ void add_learning_rates(const std::vector<json>& lines, RunHistory& history) {
 }
 
 std::string bar_cell(const ClassScore& score, size_t colour) {
-  if (score.clips == 0) return "<span class=\"note\">no clips</span>";
+  if (!score.accuracy) return "<span class=\"note\">no clips</span>";
   return fmt::format("{} <span class=\"bar\"><i style=\"width:{:.1f}%;background:var(--c{})\"></i></span>",
-                     percent(score.accuracy, 0), 100 * score.accuracy, colour % 8);
+                     percent(*score.accuracy, 0), 100 * *score.accuracy, colour % 8);
 }
 
 void check_same_classes(const std::vector<NamedEvaluation>& methods) {
   for (const NamedEvaluation& method : methods)
-    AVS_CHECK(UsageError, method.evaluation.classes == methods.front().evaluation.classes, "the evaluations of ",
-              methods.front().method, " and ", method.method, " are of different classes");
+    require<UsageError>(method.evaluation.classes == methods.front().evaluation.classes, "the evaluations of ",
+                        methods.front().method, " and ", method.method, " are of different classes");
+}
+
+// Which classes the means over classes leave out, a line for each method that lacks some.
+std::string absent_note(const std::vector<NamedEvaluation>& methods) {
+  std::string notes;
+  for (const NamedEvaluation& method : methods)
+    if (const std::string absent = absent_classes(method.evaluation); !absent.empty())
+      notes += note(methods.size() == 1 ? absent : method.method + ": " + absent);
+  return notes;
 }
 
 // One row of accuracies (or losses): the best are marked, all of them when they tie.
-std::vector<std::string> marked_row(const std::string& heading, const std::vector<double>& values,
-                                    bool larger_is_better, const std::function<std::string(double)>& write) {
-  const double best = larger_is_better ? *std::max_element(values.begin(), values.end())
-                                       : *std::min_element(values.begin(), values.end());
+std::vector<std::string> marked_row(const std::string& heading, const std::vector<std::optional<double>>& values,
+                                    bool larger_is_better, int digits) {
+  std::optional<double> best;
+  for (const std::optional<double>& value : values)
+    if (value && (!best || (larger_is_better ? *value > *best : *value < *best))) best = value;
   std::vector<std::string> row = {heading};
-  for (const double value : values)
-    row.push_back(value == best && values.size() > 1 ? str("<span class=\"best\">", write(value), "</span>")
-                                                     : write(value));
+  for (const std::optional<double>& value : values) {
+    const std::string text = value ? fixed(*value, digits) : "–";
+    row.push_back(value && value == best && values.size() > 1 ? str("<span class=\"best\">", text, "</span>") : text);
+  }
   return row;
 }
 
@@ -114,7 +126,8 @@ std::string accuracy_figures(const Evaluation& evaluation) {
                       {percent(evaluation.macro_accuracy), "mean over classes (macro)"},
                       {fixed(evaluation.log_loss, 3), "log loss"},
                       {fixed(evaluation.macro_log_loss, 3), "log loss, mean over classes"},
-                      {str(evaluation.clips), "clips"}});
+                      {str(evaluation.clips), "clips"}}) +
+         absent_note({{"", evaluation}});
 }
 
 std::string class_bars(const std::vector<NamedEvaluation>& methods) {
@@ -158,22 +171,27 @@ std::string accuracy_table(const std::vector<NamedEvaluation>& methods) {
   std::vector<TableColumn> columns = {{"class", TableColumn::Align::Text}};
   for (const NamedEvaluation& method : methods) columns.push_back({method.method});
   const auto row = [&](const std::string& heading, auto&& value, bool larger_is_better, int digits) {
-    std::vector<double> values;
+    std::vector<std::optional<double>> values;
     for (const NamedEvaluation& method : methods) values.push_back(value(method.evaluation));
-    return marked_row(heading, values, larger_is_better, [&](double v) { return fixed(v, digits); });
+    return marked_row(heading, values, larger_is_better, digits);
   };
   std::vector<std::vector<std::string>> rows;
   const Evaluation& first = methods.front().evaluation;
   for (size_t c = 0; c < first.classes.size(); ++c)
     rows.push_back(row(
-        escape(first.classes[c]), [&](const Evaluation& e) { return 100 * e.per_class[c].accuracy; }, true, 1));
+        escape(first.classes[c]),
+        [&](const Evaluation& e) {
+          const std::optional<double>& accuracy = e.per_class[c].accuracy;
+          return accuracy ? std::optional(100 * *accuracy) : std::nullopt;
+        },
+        true, 1));
   rows.push_back(row(
       "overall", [](const Evaluation& e) { return 100 * e.micro_accuracy; }, true, 1));
   rows.push_back(row(
       "mean over classes", [](const Evaluation& e) { return 100 * e.macro_accuracy; }, true, 1));
   rows.push_back(row(
       "log loss", [](const Evaluation& e) { return e.log_loss; }, false, 3));
-  return table("Accuracy in percent; the best of each row is marked.", columns, rows);
+  return table("Accuracy in percent; the best of each row is marked.", columns, rows) + absent_note(methods);
 }
 
 }  // namespace avs::report

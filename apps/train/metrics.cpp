@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/printable.h"
 #include "apps/cli/require.h"
 #include "tensor/error.h"
 
@@ -28,6 +29,24 @@ double log_loss_of(const ClipResult& row) {
   return -std::log(std::clamp(p, kSmallestProbability, 1.0));
 }
 
+constexpr size_t kMostNames = 10;  // of classes, in one line
+
+std::string table_name(const std::string& name) { return shortened(printable(name), 80); }
+
+std::optional<double> percent_of(const std::optional<double>& share) {
+  return share ? std::optional(100 * *share) : std::nullopt;
+}
+
+// A name as a cell of a table of text.
+std::string cell_of(const std::string& name) {
+  std::string cell = printable(name);
+  if (!cell.empty() && std::string_view("=+-@").find(cell.front()) != std::string_view::npos) cell.insert(0, 1, '\'');
+  if (cell.find('"') == std::string::npos) return cell;
+  std::string quoted = "\"";
+  for (const char c : cell) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
 double ratio(double sum, int64_t count) { return count == 0 ? 0.0 : sum / static_cast<double>(count); }
 
 }  // namespace
@@ -42,7 +61,8 @@ Evaluation evaluate(std::vector<ClipResult> rows, const std::vector<std::string>
   e.classes = classes;
   e.clips = static_cast<int64_t>(rows.size());
   e.confusion.assign(classes.size(), std::vector<int64_t>(classes.size(), 0));
-  for (const std::string& name : classes) e.per_class.push_back({name, 0, 0, 0, 0});
+  for (const std::string& name : classes) e.per_class.push_back({name, 0, 0, {}, {}});
+  std::vector<double> losses(classes.size(), 0.0);
 
   for (const ClipResult& row : rows) {
     check_row(row, classes.size());
@@ -50,19 +70,20 @@ Evaluation evaluate(std::vector<ClipResult> rows, const std::vector<std::string>
     const int64_t predicted = row.predicted();
     ++score.clips;
     if (predicted == row.label) ++score.correct;
-    score.log_loss += log_loss_of(row);
+    losses[static_cast<size_t>(row.label)] += log_loss_of(row);
     ++e.confusion[static_cast<size_t>(row.label)][static_cast<size_t>(predicted)];
   }
   int64_t correct = 0, present = 0;
-  for (ClassScore& score : e.per_class) {
+  for (size_t c = 0; c < classes.size(); ++c) {
+    ClassScore& score = e.per_class[c];
     if (score.clips == 0) continue;
     correct += score.correct;
-    e.log_loss += score.log_loss;
+    e.log_loss += losses[c];
     score.accuracy = ratio(static_cast<double>(score.correct), score.clips);
-    score.log_loss = ratio(score.log_loss, score.clips);
+    score.log_loss = ratio(losses[c], score.clips);
     ++present;
-    e.macro_accuracy += score.accuracy;
-    e.macro_log_loss += score.log_loss;
+    e.macro_accuracy += *score.accuracy;
+    e.macro_log_loss += *score.log_loss;
   }
   e.micro_accuracy = ratio(static_cast<double>(correct), e.clips);
   e.log_loss = ratio(e.log_loss, e.clips);
@@ -75,9 +96,9 @@ Evaluation evaluate(std::vector<ClipResult> rows, const std::vector<std::string>
 Evaluation evaluate(const Tensor& probabilities, const std::vector<std::string>& ids,
                     const std::vector<int64_t>& labels, const std::vector<std::string>& classes) {
   const int64_t n = static_cast<int64_t>(ids.size()), c = static_cast<int64_t>(classes.size());
-  AVS_CHECK(ShapeError, (probabilities.shape() == Shape{n, c}) && labels.size() == ids.size(),
-            "evaluation: probabilities are ", probabilities.shape(), " for ", n, " clips, ", labels.size(),
-            " labels and ", c, " classes");
+  require<ShapeError>((probabilities.shape() == Shape{n, c}) && labels.size() == ids.size(),
+                      "evaluation: probabilities are ", probabilities.shape(), " for ", n, " clips, ", labels.size(),
+                      " labels and ", c, " classes");
   const std::vector<float> values = probabilities.to_vector();
   std::vector<ClipResult> rows(ids.size());
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -96,51 +117,68 @@ std::string to_json(const Evaluation& e) {
   json["log_loss"] = e.log_loss;
   json["macro_log_loss"] = e.macro_log_loss;
   json["per_class"] = nlohmann::ordered_json::array();
+  const auto figure = [](const std::optional<double>& value) {
+    return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
+  };
   for (const ClassScore& s : e.per_class)
     json["per_class"].push_back({{"name", s.name},
                                  {"clips", s.clips},
                                  {"correct", s.correct},
-                                 {"accuracy", s.accuracy},
-                                 {"log_loss", s.log_loss}});
+                                 {"accuracy", figure(s.accuracy)},
+                                 {"log_loss", figure(s.log_loss)}});
   json["confusion"] = e.confusion;
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string absent_classes(const Evaluation& e) {
+  std::string names;
+  size_t absent = 0;
+  for (const ClassScore& score : e.per_class)
+    if (score.clips == 0 && ++absent <= kMostNames) names += (names.empty() ? "" : ", ") + table_name(score.name);
+  if (absent == 0) return {};
+  return fmt::format("no clips of {} of {} classes, which the means over classes leave out: {}{}", absent,
+                     e.per_class.size(), names, absent > kMostNames ? ", …" : "");
 }
 
 std::string table_of(const std::vector<NamedEvaluation>& columns) {
   require<UsageError>(!columns.empty(), "table: no evaluation to show");
   const Evaluation& first = columns.front().evaluation;
-  size_t name_width = std::string("macro accuracy").size();
-  for (const std::string& name : first.classes) name_width = std::max(name_width, name.size());
-  std::vector<size_t> widths;
+  int64_t name_width = columns_of("macro accuracy");
+  for (const std::string& name : first.classes) name_width = std::max(name_width, columns_of(table_name(name)));
+  std::vector<int64_t> widths;
+  std::string text = fmt::format("{:<{}}", "accuracy, %", name_width), notes;
   for (const NamedEvaluation& column : columns) {
     require<UsageError>(column.evaluation.classes == first.classes, "table: '", column.method,
                         "' has other classes than '", columns.front().method, "'");
-    widths.push_back(std::max<size_t>(7, column.method.size()) + 2);
+    const std::string method = table_name(column.method), absent = absent_classes(column.evaluation);
+    widths.push_back(std::max<int64_t>(7, columns_of(method)) + 2);
+    text += fmt::format("{:>{}}", method, widths.back());
+    if (!absent.empty()) notes += columns.size() == 1 ? absent + "\n" : method + ": " + absent + "\n";
   }
 
-  std::string text = fmt::format("{:<{}}", "accuracy, %", name_width);
-  for (size_t i = 0; i < columns.size(); ++i) text += fmt::format("{:>{}}", columns[i].method, widths[i]);
   const auto row = [&](const std::string& name, int decimals, const auto& value_of) {
     text += fmt::format("\n{:<{}}", name, name_width);
-    for (size_t i = 0; i < columns.size(); ++i)
-      text += fmt::format("{:>{}.{}f}", value_of(columns[i].evaluation), widths[i], decimals);
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const std::optional<double> value = value_of(columns[i].evaluation);
+      text += fmt::format("{:>{}}", value ? fmt::format("{:.{}f}", *value, decimals) : "–", widths[i]);
+    }
   };
   for (size_t c = 0; c < first.classes.size(); ++c)
-    row(first.classes[c], 1, [c](const Evaluation& e) { return 100 * e.per_class[c].accuracy; });
+    row(table_name(first.classes[c]), 1, [c](const Evaluation& e) { return percent_of(e.per_class[c].accuracy); });
   row("overall", 1, [](const Evaluation& e) { return 100 * e.micro_accuracy; });
   row("macro accuracy", 1, [](const Evaluation& e) { return 100 * e.macro_accuracy; });
   row("log loss", 3, [](const Evaluation& e) { return e.log_loss; });
   row("macro log loss", 3, [](const Evaluation& e) { return e.macro_log_loss; });
   row("clips", 0, [](const Evaluation& e) { return static_cast<double>(e.clips); });
-  return text + "\n";
+  return text + "\n" + notes;
 }
 
 std::string submission_of(const Evaluation& e) {
   std::string text = "filename\tscene_label";
-  for (const std::string& name : e.classes) text += "\t" + name;
+  for (const std::string& name : e.classes) text += "\t" + cell_of(name);
   text += '\n';
   for (const ClipResult& row : e.rows) {
-    text += row.id + "\t" + e.classes[static_cast<size_t>(row.predicted())];
+    text += cell_of(row.id) + "\t" + cell_of(e.classes[static_cast<size_t>(row.predicted())]);
     for (const float p : row.probabilities) text += fmt::format("\t{:.6f}", p);
     text += '\n';
   }

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ struct ClipResult {
 struct ClassScore {
   std::string name;
   int64_t clips = 0, correct = 0;
-  double accuracy = 0, log_loss = 0;  // 0 when the class has no clips
+  std::optional<double> accuracy, log_loss;  // none when the class has no clips
 };
 
 struct Evaluation {
@@ -55,19 +56,26 @@ Evaluation evaluate(std::vector<ClipResult> rows, const std::vector<std::string>
 Evaluation evaluate(const Tensor& probabilities, const std::vector<std::string>& ids,
                     const std::vector<int64_t>& labels, const std::vector<std::string>& classes);
 
+// Empty, or one line: the means over classes leave out the classes without clips, and which these are.
+std::string absent_classes(const Evaluation& evaluation);
+
 // JSON with the keys clips classes micro_accuracy macro_accuracy log_loss macro_log_loss per_class confusion; per_class
-// is a list of {name, clips, correct, accuracy, log_loss}.
+// is a list of {name, clips, correct, accuracy, log_loss}, the last two null for a class without clips.
 std::string to_json(const Evaluation& evaluation);
 
 // Table I's layout: classes as rows, one column of accuracies in percent per method, the overall (micro) accuracy, the
-// macro accuracy and the log loss last. All columns must have the same classes (UsageError).
+// macro accuracy and the log loss last. A class without clips has "–" instead of a figure, and a line below the table
+// says that the means leave it out. All columns must have the same classes (UsageError).
 struct NamedEvaluation {
   std::string method;  // the column's heading: "f4", "aud-mel"
   Evaluation evaluation;
 };
 std::string table_of(const std::vector<NamedEvaluation>& columns);
 
-// The challenge's submission: tab separated, a header, then filename, scene_label, one probability per class.
+// The challenge's submission: tab separated, a header, then filename, scene_label, one probability per class. Names are
+// written so that no reader takes them for structure or for a formula: control characters as printable() has them ("\t"
+// for a tab), a name that holds a double quote in double quotes (RFC 4180), and an apostrophe before a name that begins
+// with = + - or @, as spreadsheets want it.
 std::string submission_of(const Evaluation& evaluation);
 
 // Is `a` the better model? Higher micro accuracy, then lower log loss.

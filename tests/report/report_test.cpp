@@ -136,6 +136,19 @@ TEST(Report, OfSeveralMethodsMarksTheBestAndIsSelfContained) {
     EXPECT_THAT(html, Not(HasSubstr(outside)));
 }
 
+TEST(Report, AClassWithoutClipsHasNoFigureAndANoteSaysSo) {
+  const Evaluation e = evaluate({{"a", 0, {0.9f, 0.1f}}}, {"bus", "<tram>"});
+  for (const std::string& html :
+       {evaluation_report("t", "a", {{"f4", e}}), evaluation_report("t", "a", {{"f1", e}, {"f4", e}})}) {
+    expect_balanced(html);
+    EXPECT_THAT(html, HasSubstr("no clips of 1 of 2 classes, which the means over classes leave out: &lt;tram&gt;"));
+    EXPECT_THAT(html, Not(HasSubstr("<span class=\"best\">0.0</span>")));
+    EXPECT_THAT(html, HasSubstr("no clips</span>"));
+  }
+  EXPECT_THAT(accuracy_table({{"f1", e}, {"f4", e}}), HasSubstr("&lt;tram&gt;</th><td class=\"n\">–</td>"));
+  EXPECT_THAT(evaluation_report("t", "a", {{"f4", some_evaluation()}}), Not(HasSubstr("leave out")));
+}
+
 TEST(Report, RefusesEvaluationsOfDifferentClasses) {
   Evaluation other = evaluate({{"a", 0, {0.5f, 0.5f}}}, {"one", "two"});
   EXPECT_THROW(accuracy_table({{"a", some_evaluation()}, {"b", other}}), UsageError);

@@ -1,9 +1,12 @@
 // Metrics against hand counts, and against the paper's own table.
 #include "apps/train/metrics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "apps/cli/printable.h"
 #include "tests/op_case.h"
 
 namespace avs {
@@ -30,6 +33,20 @@ TEST(Metrics, MatchCountsDoneByHand) {
   EXPECT_EQ(e.confusion, (std::vector<std::vector<int64_t>>{{2, 1, 1}, {0, 1, 1}, {0, 0, 0}}));
   EXPECT_EQ(e.per_class[0].correct, 2);
   EXPECT_EQ(e.per_class[2].clips, 0);
+}
+
+TEST(Metrics, AClassWithoutClipsHasNoFigureAndTheTableSaysSo) {
+  const Evaluation e = small();
+  EXPECT_FALSE(e.per_class[2].accuracy.has_value());
+  EXPECT_FALSE(e.per_class[2].log_loss.has_value());
+  EXPECT_EQ(e.per_class[0].accuracy, 0.5);
+  const nlohmann::json tram = nlohmann::json::parse(to_json(e))["per_class"][2];
+  EXPECT_TRUE(tram["accuracy"].is_null() && tram["log_loss"].is_null()) << tram;
+  const std::string table = table_of({{"f1", e}});
+  EXPECT_THAT(table, testing::HasSubstr("\ntram                  –\n"));
+  EXPECT_THAT(table, testing::EndsWith("\nno clips of 1 of 3 classes, which the means over classes leave out: tram\n"));
+  EXPECT_THAT(table_of({{"f1", e}, {"f4", e}}), testing::HasSubstr("\nf4: no clips of 1 of 3 classes"));
+  EXPECT_EQ(absent_classes(evaluate({clip("a", 0, {1, 0}), clip("b", 1, {0, 1})}, {"x", "y"})), "");
 }
 
 TEST(Metrics, ATieGoesToTheLowerClass) { EXPECT_EQ(clip("a", 0, {0.2f, 0.4f, 0.4f}).predicted(), 1); }
@@ -61,6 +78,47 @@ TEST(Metrics, TheSubmissionIsTabSeparatedWithOneProbabilityPerClass) {
   const std::string text = submission_of(small());
   EXPECT_EQ(text.substr(0, text.find('\n')), "filename\tscene_label\tbus\tpark\ttram");
   EXPECT_NE(text.find("\na\tbus\t0.500000\t0.250000\t0.250000\n"), std::string::npos) << text;
+}
+
+// Every reader of tables finds the same columns, and no spreadsheet a formula.
+TEST(Metrics, NamesCannotBreakTheSubmission) {
+  const std::vector<std::string> names = {"tab\there",  "=cmd|'/C calc'!A0", "+1",       "-1",    "@x",
+                                          "\"quoted\"", "two\nlines",        "\x1b[31m", "b\xff", "plain - name"};
+  std::vector<ClipResult> rows;
+  for (size_t i = 0; i < names.size(); ++i) {
+    rows.push_back(clip(names[i], static_cast<int64_t>(i), std::vector<float>(names.size(), 0.0f)));
+    rows.back().probabilities[i] = 1;
+  }
+  std::istringstream lines(submission_of(evaluate(rows, names)));
+  std::string line;
+  int64_t count = 0;
+  for (; std::getline(lines, line); ++count) {
+    EXPECT_EQ(std::ranges::count(line, '\t'), static_cast<int64_t>(names.size()) + 1) << line;
+    EXPECT_EQ(line.find_first_of("\x1b\r\xff"), std::string::npos);
+    std::istringstream cells(line);
+    for (std::string cell; std::getline(cells, cell, '\t');)
+      EXPECT_EQ(std::string("=+-@").find(cell.front()), std::string::npos) << cell;
+  }
+  EXPECT_EQ(count, 11);
+  const std::string text = submission_of(evaluate(rows, names));
+  EXPECT_THAT(text, testing::HasSubstr("\ntab\\there\ttab\\there\t1.000000"));
+  EXPECT_THAT(text, testing::HasSubstr("\n'=cmd|'/C calc'!A0\t"));
+  EXPECT_THAT(text, testing::HasSubstr("\n\"\"\"quoted\"\"\"\t"));
+  EXPECT_THAT(text, testing::HasSubstr("\nplain - name\t"));
+}
+
+TEST(Metrics, TheTableStaysATableWhateverNamesAre) {
+  const std::vector<std::string> names = {"plaça", "駅", "\x1b[2J\n", std::string(1000, 'x')};
+  const Evaluation e = evaluate({clip("a", 0, {1, 0, 0, 0})}, names);
+  const std::string table = table_of({{"\tf1", e}});
+  EXPECT_EQ(std::ranges::count(table, '\n'), 11);  // heading, 4 classes, 5 figures, the absent classes
+  EXPECT_EQ(table.find_first_of("\x1b\t"), std::string::npos);
+  std::istringstream lines(table);
+  std::string line;
+  for (int64_t i = 0; i < 4; ++i) {
+    std::getline(lines, line);
+    EXPECT_EQ(columns_of(line), columns_of(table.substr(0, table.find('\n')))) << line;
+  }
 }
 
 TEST(Metrics, RefuseWhatCannotBeCounted) {

@@ -20,7 +20,7 @@ NamedTensors figures_of(const Evaluation& e) {
   const auto classes = static_cast<int64_t>(e.classes.size());
   std::vector<float> confusion, accuracies;
   for (const auto& row : e.confusion) confusion.insert(confusion.end(), row.begin(), row.end());
-  for (const ClassScore& score : e.per_class) accuracies.push_back(static_cast<float>(score.accuracy));
+  for (const ClassScore& score : e.per_class) accuracies.push_back(static_cast<float>(score.accuracy.value_or(0)));
   const auto number = [](double value) { return Tensor::full({1}, static_cast<float>(value)); };
   return {{"micro_accuracy", number(e.micro_accuracy)},
           {"macro_accuracy", number(e.macro_accuracy)},
