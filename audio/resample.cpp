@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <new>
 #include <numbers>
+#include <type_traits>
 
 #include "tensor/error.h"
 
@@ -34,6 +38,52 @@ const std::array<std::vector<Mix>, 9> kDownmix = {{
 // Beyond the ten seconds that are kept, so that the resampler's filter sees what follows them.
 constexpr double kMarginSeconds = 0.1;
 
+constexpr size_t kSoxrFrames = 1 << 16;  // given to libsoxr at a time: its buffers grow with them
+
+// libsoxr does not look whether it got the memory it asked for, so we look first.
+void check_memory() {
+  constexpr size_t kBytes =
+      size_t{32} << 20;  // with pieces of kSoxrFrames, rates from 1 Hz to 3 MHz need 15 MB at most
+  void* volatile trial = std::malloc(kBytes);  // volatile: a compiler may leave out what it takes for unused
+  if (trial == nullptr) throw std::bad_alloc();
+  std::free(trial);
+}
+
+class Resampler {
+ public:
+  struct Frames {
+    const float* data;
+    size_t count;
+  };
+  struct Room {
+    float* data;
+    size_t count;
+  };
+
+  Resampler(int64_t from_hz, int64_t to_hz, int64_t channels) : from_hz_(from_hz), to_hz_(to_hz) {
+    check_memory();
+    const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_VHQ, 0);
+    soxr_error_t error = nullptr;
+    state_.reset(soxr_create(static_cast<double>(from_hz), static_cast<double>(to_hz), static_cast<unsigned>(channels),
+                             &error, nullptr, &quality, nullptr));
+    check(error);
+  }
+
+  // No frames: the sound is over.
+  void operator()(Frames in, size_t& read, Room out, size_t& written) const {
+    check(
+        soxr_process(state_.get(), in.count == 0 ? nullptr : in.data, in.count, &read, out.data, out.count, &written));
+  }
+
+ private:
+  void check(soxr_error_t error) const {
+    if (error != nullptr) throw Error(str("resample: libsoxr from ", from_hz_, " to ", to_hz_, " Hz: ", error));
+  }
+
+  int64_t from_hz_, to_hz_;
+  std::unique_ptr<std::remove_pointer_t<soxr_t>, void (*)(soxr_t)> state_{nullptr, soxr_delete};
+};
+
 }  // namespace
 
 Waveform to_stereo(const Waveform& sound) {
@@ -58,15 +108,18 @@ Waveform resample(const Waveform& sound, int64_t sample_rate_hz) {
   const int64_t frames = static_cast<int64_t>(std::ceil(static_cast<double>(sound.frames()) * ratio));
   Waveform result{.sample_rate_hz = sample_rate_hz, .channels = sound.channels, .samples = {}};
   result.samples.resize(static_cast<size_t>(frames * sound.channels));
-  const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_VHQ, 0);
-  size_t read = 0, written = 0;
-  const soxr_error_t error =
-      soxr_oneshot(static_cast<double>(sound.sample_rate_hz), static_cast<double>(sample_rate_hz),
-                   static_cast<unsigned>(sound.channels), sound.samples.data(), static_cast<size_t>(sound.frames()),
-                   &read, result.samples.data(), static_cast<size_t>(frames), &written, nullptr, &quality, nullptr);
-  if (error != nullptr)
-    throw Error(str("resample: libsoxr from ", sound.sample_rate_hz, " to ", sample_rate_hz, " Hz: ", error));
-  result.samples.resize(written * static_cast<size_t>(sound.channels));
+  const Resampler resampler(sound.sample_rate_hz, sample_rate_hz, sound.channels);
+  const size_t width = static_cast<size_t>(sound.channels), all = static_cast<size_t>(sound.frames());
+  size_t taken = 0, given = 0;  // frames
+  while (given < static_cast<size_t>(frames)) {
+    const size_t piece = std::min(all - taken, kSoxrFrames);
+    size_t read = 0, written = 0;
+    resampler({sound.samples.data() + taken * width, piece}, read,
+              {result.samples.data() + given * width, static_cast<size_t>(frames) - given}, written);
+    taken += read;
+    given += written;
+    if (piece == 0 && written == 0) break;  // a sound of a few samples gives less: silence follows
+  }
   return result;
 }
 

@@ -24,6 +24,7 @@ inline constexpr double kClipSeconds = 10;
 Waveform to_stereo(const Waveform& sound);
 
 // libsoxr's "very high quality" (28 bits); ceil(frames * to / from) frames. The same rate comes back unchanged.
+// bad_alloc: not the memory that libsoxr, which would not notice, needs.
 Waveform resample(const Waveform& sound, int64_t sample_rate_hz = kSampleRateHz);
 
 // A reconstruction: nothing public says what happens to a clip shorter than ten seconds.

@@ -1,6 +1,11 @@
 // Rates, channels and lengths: everything between a decoded sound and a clip.
 #include "audio/resample.h"
 
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <new>
+
 #include "tests/audio/support.h"
 
 namespace avs {
@@ -33,6 +38,38 @@ TEST(Resample, KeepsAToneWhateverTheRate) {
 
 TEST(Resample, OfTheSameRateChangesNothing) {
   EXPECT_EQ(resample(tone(1000, 1, 32000, 2)).samples, tone(1000, 1, 32000, 2).samples);
+}
+
+// Its filters are longer than such a sound, of which they would make nothing.
+TEST(Resample, OfAFewSamplesGivesAsManyAsTheirTimeHas) {
+  for (const int64_t rate_hz : {1, 8000, 96000, 192000, 2822400})
+    for (const int64_t frames : {1, 2, 7})
+      EXPECT_EQ(resample({.sample_rate_hz = rate_hz,
+                          .channels = 1,
+                          .samples = std::vector<float>(static_cast<size_t>(frames), 0.5f)})
+                    .frames(),
+                (frames * 32000 + rate_hz - 1) / rate_hz)
+          << frames << " at " << rate_hz;
+}
+
+TEST(Resample, LooksForMemoryBeforeItsLibraryDoesNot) {
+  rlimit limit = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &limit), 0);
+  const Waveform sound = tone(440, 0.01, 48000, 1);
+  const rlimit none = {16 << 20, limit.rlim_max};  // less than the program has already
+  std::vector<void*> taken(1000);
+  bool is_refused = false;
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &none), 0);
+  for (void*& block : taken)
+    if ((block = std::malloc(8 << 20)) == nullptr) break;  // what earlier tests freed
+  try {
+    resample(sound);
+  } catch (const std::bad_alloc&) {
+    is_refused = true;
+  }
+  for (void* block : taken) std::free(block);
+  ::setrlimit(RLIMIT_AS, &limit);
+  EXPECT_TRUE(is_refused);
 }
 
 TEST(Stereo, DuplicatesMono) {
