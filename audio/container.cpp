@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -12,6 +14,7 @@
 #include "tensor/error.h"
 
 extern "C" {
+#include <libavutil/avstring.h>
 #include <libswscale/swscale.h>
 }
 
@@ -32,20 +35,86 @@ void keep_errors(void* source, int level, const char* format, va_list arguments)
   if (!text.empty()) last_log_line = text;
 }
 
-// FFmpeg would show a text file as a film of its letters, and a picture's demuxers match by file name alone.
-bool is_text_art(const AVInputFormat& format) {
-  constexpr std::array<std::string_view, 5> names = {"tty", "bin", "xbin", "adf", "idf"};
-  return std::find(names.begin(), names.end(), format.name) != names.end();
+// ---- the file, and nothing but the file ---------------------------------------
+
+constexpr int kIoBytes = 1 << 15;
+
+int read_source(void* source, uint8_t* to, int bytes) {
+  const size_t got = static_cast<SourceFile*>(source)->read(to, static_cast<size_t>(bytes));
+  return got == 0 ? AVERROR_EOF : static_cast<int>(got);
 }
 
-FormatPtr open_container(const std::filesystem::path& path) {
+int64_t seek_source(void* opaque, int64_t offset, int whence) {
+  auto& source = *static_cast<SourceFile*>(opaque);
+  if ((whence & AVSEEK_SIZE) != 0) return source.size();
+  whence &= ~AVSEEK_FORCE;
+  const int64_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? source.position() : source.size();
+  return source.seek(from + offset) ? source.position() : AVERROR(EINVAL);
+}
+
+IoPtr make_io(SourceFile& source) {
+  auto* buffer = static_cast<unsigned char*>(av_malloc(kIoBytes));
+  IoPtr io(buffer == nullptr ? nullptr
+                             : avio_alloc_context(buffer, kIoBytes, 0, &source, read_source, nullptr, seek_source));
+  if (io) return io;
+  av_free(buffer);
+  throw std::bad_alloc();
+}
+
+int open_nothing(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) { return AVERROR(EPERM); }
+
+// Formats that open other files by name, or fetch. FFmpeg marks those that open their file themselves (image2 reads a
+// numbered series of files).
+bool names_other_files(const AVInputFormat& format) {
+  constexpr const char* names =
+      "hls,dash,webm_dash_manifest,concat,imf,sdp,rtp,rtsp,sap,svg_pipe,vobsub,avisynth,vapoursynth";
+  return (format.flags & AVFMT_NOFILE) != 0 || av_match_list(format.name, names, ',') != 0;
+}
+
+// FFmpeg would show a text file as a film of its letters.
+bool is_text_art(const AVInputFormat& format) { return av_match_list(format.name, "tty,bin,xbin,adf,idf", ',') != 0; }
+
+// Only the name's end helps to tell formats apart; the rest of it must not be read as a pattern or a protocol.
+std::string name_for_probing(const std::filesystem::path& path) {
+  const std::string extension = path.extension().string();
+  const bool is_plain = std::all_of(extension.begin(), extension.end(),
+                                    [](unsigned char c) { return c == '.' || (c < 128 && std::isalnum(c) != 0); });
+  return "media" + (is_plain ? extension : "");
+}
+
+const AVInputFormat& find_format(AVIOContext& io, SourceFile& source, const std::string& name) {
+  const AVInputFormat* format = nullptr;
+  int code = av_probe_input_buffer2(&io, &format, name.c_str(), nullptr, 0, 0);
+  if (code >= 0 && std::strcmp(format->name, "image2") == 0) {  // goes by the name alone
+    format = nullptr;
+    if (avio_seek(&io, 0, SEEK_SET) == 0) code = av_probe_input_buffer2(&io, &format, "", nullptr, 0, 0);
+  }
+  source.throw_if_failed();
+  const std::string path = source.path().string();
+  if (code == AVERROR(ENOMEM)) throw std::bad_alloc();
+  if (code < 0) throw DataError(str(path, ": cannot be read as a media file: ", ffmpeg_reason(code)));
+  if (is_text_art(*format)) throw DataError(str(path, ": this is text, not a media file"));
+  if (names_other_files(*format))
+    throw DataError(
+        str(path, ": not a media file but a description of others (", format->name, "), which is not read"));
+  return *format;
+}
+
+FormatPtr open_container(AVIOContext& io, SourceFile& source) {
+  const std::string name = name_for_probing(source.path());
+  const AVInputFormat& input = find_format(io, source, name);
+  AVFormatContext* format = avformat_alloc_context();
+  if (format == nullptr) throw std::bad_alloc();
+  format->pb = &io;
+  format->io_open = open_nothing;
   AVDictionary* options = nullptr;
-  av_dict_set(&options, "protocol_whitelist", "file", 0);  // a playlist in disguise must not reach for the network
-  AVFormatContext* format = nullptr;
-  const std::string url = "file:" + path.string();  // or a name with a colon would be taken for a protocol
-  const int code = avformat_open_input(&format, url.c_str(), nullptr, &options);
+  av_dict_set(&options, "protocol_whitelist", "file", 0);
+  av_dict_set(&options, "format_whitelist", input.name, 0);
+  const int code = avformat_open_input(&format, name.c_str(), &input, &options);
   av_dict_free(&options);
-  if (code < 0) throw DataError(str(path.string(), ": cannot be read as a media file: ", ffmpeg_reason(code)));
+  source.throw_if_failed();
+  if (code == AVERROR(ENOMEM)) throw std::bad_alloc();
+  if (code < 0) throw DataError(str(source.path().string(), ": cannot be read as a media file: ", ffmpeg_reason(code)));
   return FormatPtr(format);
 }
 
@@ -94,18 +163,19 @@ std::string ffmpeg_reason(int error_code) {
 
 // ---- MediaFile --------------------------------------------------------------
 
-MediaFile::MediaFile(const std::filesystem::path& path) : path_(path) {
+MediaFile::MediaFile(const std::filesystem::path& path) {
   silence_ffmpeg();
   last_log_line.clear();
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) throw DataError(str(path.string(), ": no such file"));
-  if (!std::filesystem::is_regular_file(status)) throw DataError(str(path.string(), ": not a regular file"));
-  if (std::filesystem::file_size(path, error) == 0) throw DataError(str(path.string(), ": the file is empty"));
-
-  format_ = open_container(path);
-  if (is_text_art(*format_->iformat)) throw DataError(str(path.string(), ": this is text, not a media file"));
+  source_ = std::make_unique<SourceFile>(path);
+  io_ = make_io(*source_);
+  format_ = open_container(*io_, *source_);
+  for (unsigned i = 0; i < format_->nb_streams; ++i) {
+    const AVStream& found = *format_->streams[i];
+    own_seconds_.push_back(found.duration > 0 ? static_cast<double>(found.duration) * av_q2d(found.time_base) : 0);
+  }
   const int code = avformat_find_stream_info(format_.get(), nullptr);
+  source_->throw_if_failed();
+  if (code == AVERROR(ENOMEM)) throw std::bad_alloc();
   if (code < 0) throw DataError(str(path.string(), ": no streams can be found: ", ffmpeg_reason(code)));
   audio_stream_ = best_stream(*format_, AVMEDIA_TYPE_AUDIO);
   video_stream_ = best_stream(*format_, AVMEDIA_TYPE_VIDEO);
@@ -114,15 +184,72 @@ MediaFile::MediaFile(const std::filesystem::path& path) : path_(path) {
         str(path.string(), ": holds neither sound nor video (FFmpeg calls it '", format_->iformat->name, "')"));
 }
 
-std::optional<double> MediaFile::duration_seconds() const {
-  if (format_->duration == AV_NOPTS_VALUE || format_->duration <= 0) return std::nullopt;
+// Formats whose clocks may jump ahead say so; 10 s is what the ffmpeg program allows them.
+int MediaFile::read(AVPacket& packet) {
+  const int code = av_read_frame(format_.get(), &packet);
+  source_->throw_if_failed();
+  if (code == AVERROR(ENOMEM)) throw std::bad_alloc();
+  if (code < 0) return code;
+  const bool may_jump = (format_->iformat->flags & AVFMT_TS_DISCONT) != 0;
+  const auto index = static_cast<size_t>(packet.stream_index);
+  if (index >= clocks_.size()) clocks_.resize(index + 1);
+  clocks_[index].run_on(packet, stream(packet.stream_index).time_base, may_jump ? 10 : 1e9);
+  return code;
+}
+
+// A negative start of sound is a codec's priming, cut away before frames reach us: second 0 is still timestamp 0.
+// Pictures have no priming; theirs is a clock that wrapped around.
+double MediaFile::origin_seconds() const {
+  if (format_->start_time == AV_NOPTS_VALUE) return 0;
+  const double start = static_cast<double>(format_->start_time) / AV_TIME_BASE;
+  if (start >= 0 || !video_stream_) return std::max(0.0, start);
+  const AVStream& video = stream(*video_stream_);
+  return video.start_time == AV_NOPTS_VALUE || video.start_time >= 0 ? 0 : start;
+}
+
+std::optional<double> MediaFile::promised_seconds(int stream_index) const {
+  const bool is_measured = av_match_list(format_->iformat->name, "ogg,avi,asf", ',') != 0 || is_fragmented(*source_);
+  if (is_measured) return std::nullopt;
+  const auto index = static_cast<size_t>(stream_index);
+  if (index < own_seconds_.size() && own_seconds_[index] > 0) return own_seconds_[index];
+  const bool is_guessed = format_->duration_estimation_method != AVFMT_DURATION_FROM_STREAM;
+  if (is_guessed || format_->duration == AV_NOPTS_VALUE || format_->duration <= 0) return std::nullopt;
   return static_cast<double>(format_->duration) / AV_TIME_BASE;
 }
 
-// A negative start is a codec's priming, cut away before frames reach us: second 0 is still timestamp 0.
-double MediaFile::origin_seconds() const {
-  if (format_->start_time == AV_NOPTS_VALUE) return 0;
-  return std::max(0.0, static_cast<double>(format_->start_time) / AV_TIME_BASE);
+MediaFile::Ending MediaFile::judge_end(int stream_index, double end_seconds, double wanted_seconds) const {
+  // A container may claim to end later than its last packet: rounding, a last packet without a duration, sound padded
+  // to whole frames. Some count from timestamp 0 instead of the start.
+  constexpr double kSlackSeconds = 0.5, kSlackShare = 0.05;
+  const std::optional<double> promised = promised_seconds(stream_index);
+  const double wanted = std::min(promised.value_or(wanted_seconds), wanted_seconds);
+  if (promised) {
+    const double found = std::max(end_seconds, end_seconds + origin_seconds()) + kSlackSeconds;
+    if (wanted <= end_seconds + kSlackSeconds + kSlackShare * wanted || *promised <= found) return {};
+  }
+  const FileEnd end = end_of(*source_);
+  if (end == FileEnd::Cut || (end == FileEnd::Unknown && promised)) return {.is_cut = true, .note = {}};
+  if (!promised) return {};
+  std::array<char, 96> note;
+  std::snprintf(note.data(), note.size(), "the header promises %.1f s, the file holds %.1f s", *promised, end_seconds);
+  return {.is_cut = false, .note = note.data()};
+}
+
+// ---- StreamClock --------------------------------------------------------------
+
+void StreamClock::run_on(AVPacket& packet, AVRational time_base, double forward_limit) {
+  constexpr double kBackLimit = 0.5;  // smaller steps back are rounding
+  if (packet.dts != AV_NOPTS_VALUE) {
+    const int64_t step = last_ == AV_NOPTS_VALUE ? 0 : packet.dts + offset_ - last_;
+    const double seconds = static_cast<double>(step) * av_q2d(time_base);
+    if (seconds < -kBackLimit || seconds > forward_limit)
+      offset_ = last_ + step_ - packet.dts;
+    else if (step > 0)
+      step_ = step;
+    packet.dts += offset_;
+    last_ = packet.dts;
+  }
+  if (packet.pts != AV_NOPTS_VALUE) packet.pts += offset_;
 }
 
 // ---- Decoder ----------------------------------------------------------------
@@ -161,13 +288,15 @@ AVFrame* Decoder::next_frame() {
     if (code == 0 && !bring_down()) continue;
     if (code == 0) {
       ++frames_;
+      const bool is_damaged = frame_->decode_error_flags != 0 || (frame_->flags & AV_FRAME_FLAG_CORRUPT) != 0;
+      if (is_damaged)
+        count_damage(frame_->best_effort_timestamp);
+      else
+        last_good_ = seconds(*frame_).value_or(last_good_);
       return frame_.get();
     }
     if (code == AVERROR_EOF) return nullptr;
-    if (code != AVERROR(EAGAIN)) {
-      ++corrupt_packets_;
-      reason_ = ffmpeg_reason(code);
-    }
+    if (code != AVERROR(EAGAIN)) count_corrupt(code);
     if (!send_next_packet()) {
       if (flushing_ && code != AVERROR(EAGAIN)) return nullptr;  // an error while draining would repeat for ever
       flushing_ = true;
@@ -181,8 +310,7 @@ bool Decoder::bring_down() {
   int code = av_hwframe_transfer_data(here.get(), frame_.get(), 0);
   if (code >= 0) code = av_frame_copy_props(here.get(), frame_.get());
   if (code < 0) {
-    ++corrupt_packets_;
-    reason_ = ffmpeg_reason(code);
+    count_corrupt(code);
     return false;
   }
   frame_ = std::move(here);
@@ -192,7 +320,7 @@ bool Decoder::bring_down() {
 bool Decoder::send_next_packet() {
   for (;;) {
     av_packet_unref(packet_.get());
-    const int read = flushing_ ? AVERROR_EOF : av_read_frame(&file_.native(), packet_.get());
+    const int read = flushing_ ? AVERROR_EOF : file_.read(*packet_);
     if (read < 0) {
       if (read != AVERROR_EOF) {
         truncated_ = true;
@@ -202,14 +330,42 @@ bool Decoder::send_next_packet() {
       return false;
     }
     if (packet_->stream_index != stream_index_) continue;
+    const double length = static_cast<double>(std::max<int64_t>(packet_->duration, 0)) * av_q2d(stream().time_base);
+    if (const auto begin = seconds_at(packet_->pts)) end_seconds_ = std::max(end_seconds_, *begin + length);
     refuse_encrypted();
     if (may_drop()) continue;
     const int sent = avcodec_send_packet(codec_.get(), packet_.get());
     if (sent >= 0) return true;
-    if (sent == AVERROR(ENOMEM)) throw std::bad_alloc();
-    ++corrupt_packets_;
-    reason_ = ffmpeg_reason(sent);
+    count_corrupt(sent);
   }
+}
+
+void Decoder::count_corrupt(int code) {
+  if (code == AVERROR(ENOMEM)) throw std::bad_alloc();
+  ++corrupt_packets_;
+  reason_ = ffmpeg_reason(code);
+  count_damage(packet_->pts != AV_NOPTS_VALUE ? packet_->pts : packet_->dts);
+}
+
+void Decoder::count_damage(int64_t timestamp) {
+  const double at = std::max(0.0, seconds_at(timestamp).value_or(last_good_));
+  if (damages_ == 0) first_damage_ = last_damage_ = at;
+  first_damage_ = std::min(first_damage_, at);
+  last_damage_ = std::max(last_damage_, at);
+  ++damages_;
+}
+
+std::string Decoder::damage() const {
+  if (damages_ == 0) return {};
+  const char* const packets = damages_ == 1 ? "packet" : "packets";
+  std::array<char, 96> text;
+  if (last_good_ <= last_damage_)
+    std::snprintf(text.data(), text.size(), "damaged from second %.1f on (%lld %s)", first_damage_,
+                  static_cast<long long>(damages_), packets);
+  else
+    std::snprintf(text.data(), text.size(), "damaged between seconds %.1f and %.1f (%lld %s)", first_damage_,
+                  last_damage_, static_cast<long long>(damages_), packets);
+  return text.data();
 }
 
 // Decoders do not notice: they would make noise of it.
@@ -222,11 +378,13 @@ bool Decoder::may_drop() {
   if (!options_.is_needed) return false;
   const bool is_needed = options_.is_needed(*packet_);
   codec_->skip_frame = is_needed ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
-  return !is_needed && is_intra_only_;
+  // Side data (a palette, a change of parameters) hold for the pictures that follow, too.
+  return !is_needed && is_intra_only_ && packet_->side_data_elems == 0;
 }
 
-std::optional<double> Decoder::seconds(const AVFrame& frame) const {
-  const int64_t timestamp = frame.best_effort_timestamp;
+std::optional<double> Decoder::seconds(const AVFrame& frame) const { return seconds_at(frame.best_effort_timestamp); }
+
+std::optional<double> Decoder::seconds_at(int64_t timestamp) const {
   if (timestamp == AV_NOPTS_VALUE) return std::nullopt;
   return static_cast<double>(timestamp) * av_q2d(stream().time_base) - file_.origin_seconds();
 }

@@ -3,7 +3,11 @@
 // A MediaFile is a container somebody can read packets from; a Decoder turns the packets of one of its streams into
 // frames. One MediaFile feeds one Decoder, which discards every other stream unread: whoever wants sound and picture
 // opens the file twice, because demuxing costs next to nothing beside decoding. FFmpeg's own log is silenced; its last
-// error line is part of our DataError, which is always one line: file, reason.
+// error line is part of our DataError, which is always one line: file, reason. An error of the machine while reading is
+// a std::system_error instead.
+//
+// FFmpeg reads this one file and nothing else: formats that name other files or fetch (hls, dash, concat, sdp, svg,
+// ...) are refused, and no demuxer may open a second file.
 //
 //   MediaFile file("park.mp4");
 //   if (const auto index = file.video_stream()) {
@@ -18,11 +22,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 }
+
+#include "audio/file_end.h"
+#include "audio/source_file.h"
 
 namespace avs {
 
@@ -33,11 +41,16 @@ struct FfmpegDeleter {
   void operator()(AVPacket* packet) const { av_packet_free(&packet); }
   void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
   void operator()(AVFormatContext* format) const { avformat_close_input(&format); }
+  void operator()(AVIOContext* io) const {
+    av_freep(&io->buffer);
+    avio_context_free(&io);
+  }
 };
 using FramePtr = std::unique_ptr<AVFrame, FfmpegDeleter>;
 using PacketPtr = std::unique_ptr<AVPacket, FfmpegDeleter>;
 using CodecPtr = std::unique_ptr<AVCodecContext, FfmpegDeleter>;
 using FormatPtr = std::unique_ptr<AVFormatContext, FfmpegDeleter>;
+using IoPtr = std::unique_ptr<AVIOContext, FfmpegDeleter>;
 
 FramePtr make_frame();
 PacketPtr make_packet();
@@ -51,22 +64,50 @@ std::string media_versions();
 
 void silence_ffmpeg();  // every MediaFile does it; writers, which open none, ask for it
 
+// Timestamps of one stream, made to run on where they jump: recordings joined byte by byte, a clock that restarts.
+class StreamClock {
+ public:
+  // forward_limit: seconds by which time may advance from one packet to the next.
+  void run_on(AVPacket& packet, AVRational time_base, double forward_limit);
+
+ private:
+  int64_t offset_ = 0, last_ = AV_NOPTS_VALUE, step_ = 0;  // decoding times as given out; the last step forward
+};
+
 class MediaFile {
  public:
-  // DataError: no such file, empty, no media in it, or neither a sound nor a video stream.
+  // DataError: no such file, not a regular file, empty, no media in it, a format that names other files, or neither a
+  // sound nor a video stream. std::system_error: the machine refuses to open or to read it.
   explicit MediaFile(const std::filesystem::path& path);
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return source_->path(); }
+  SourceFile& source() const { return *source_; }
   std::optional<int> audio_stream() const { return audio_stream_; }  // FFmpeg's "best" one
   std::optional<int> video_stream() const { return video_stream_; }  // cover pictures of sound files do not count
   AVStream& stream(int index) const { return *format_->streams[index]; }
   AVFormatContext& native() const { return *format_; }
-  std::optional<double> duration_seconds() const;  // as the container claims; absent in many streamed webm files
-  double origin_seconds() const;                   // the timestamp that is second 0 of this file's presentation
+
+  // The next packet; FFmpeg's code below 0 where reading ends. std::system_error: the machine cannot read on.
+  int read(AVPacket& packet);
+
+  double origin_seconds() const;  // the timestamp that is second 0 of this file's presentation
+  // How long a stream is by its own header, else by the container's; absent where neither says or FFmpeg only guessed.
+  std::optional<double> promised_seconds(int stream_index) const;
+
+  // The verdict on a stream that ends at `end_seconds` although more of it, up to `wanted_seconds`, was asked for. What
+  // ends long before its promise was cut, unless the file's structure is whole: then the header is wrong.
+  struct Ending {
+    bool is_cut = false;
+    std::string note;  // "the header promises 14.0 s of ...": it was not cut all the same
+  };
+  Ending judge_end(int stream_index, double end_seconds, double wanted_seconds) const;
 
  private:
-  std::filesystem::path path_;
+  std::unique_ptr<SourceFile> source_;
+  IoPtr io_;
   FormatPtr format_;
+  std::vector<StreamClock> clocks_;
+  std::vector<double> own_seconds_;  // of each stream, by its own header; 0: not said
   std::optional<int> audio_stream_, video_stream_;
 };
 
@@ -92,6 +133,10 @@ class Decoder {
   int64_t corrupt_packets() const { return corrupt_packets_; }  // skipped so far
   bool truncated() const { return truncated_; }                 // reading ended in an error instead of the file's end
   const std::string& last_reason() const { return reason_; }    // why the last packet was skipped or reading ended
+  // "damaged from second 2.9 on (203 packets)", "damaged between seconds 1.0 and 1.4 (3 packets)"; empty: all decoded.
+  std::string damage() const;
+
+  double end_seconds() const { return end_seconds_; }  // of the last packet read, decoded or not
 
   // Presentation time relative to the file's origin; absent where the container gives none.
   std::optional<double> seconds(const AVFrame& frame) const;
@@ -101,8 +146,11 @@ class Decoder {
  private:
   bool send_next_packet();  // false: the end was sent
   void refuse_encrypted() const;
-  bool may_drop();  // the packet just read; otherwise tells the codec whether its picture is needed
+  bool may_drop();    // the packet just read; otherwise tells the codec whether its picture is needed
   bool bring_down();  // a picture that lies in the hardware; false: it cannot be read
+  void count_damage(int64_t timestamp);
+  void count_corrupt(int code);  // the packet just sent
+  std::optional<double> seconds_at(int64_t timestamp) const;
 
   MediaFile& file_;
   int stream_index_;
@@ -112,7 +160,8 @@ class Decoder {
   AVPixelFormat in_hardware_ = AV_PIX_FMT_NONE;
   FramePtr frame_;
   PacketPtr packet_;
-  int64_t frames_ = 0, corrupt_packets_ = 0;
+  int64_t frames_ = 0, corrupt_packets_ = 0, damages_ = 0;
+  double first_damage_ = 0, last_damage_ = 0, last_good_ = 0, end_seconds_ = 0;  // seconds
   bool truncated_ = false, flushing_ = false;
   std::string reason_;
 };

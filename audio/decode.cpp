@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <fstream>
 #include <string>
 #include <string_view>
 
 #include "audio/container.h"
+#include "audio/resample.h"
 #include "tensor/error.h"
 
 extern "C" {
@@ -25,23 +25,55 @@ constexpr int64_t kPieceFrames = 1 << 16;  // read at a time when no limit is gi
 
 // ---- libsndfile -------------------------------------------------------------
 
-// By content, never by name. MP3 and Ogg are left to FFmpeg: of broken ones libsndfile's decoders complain on stderr
-// (MP3) or never free what they allocated (Vorbis).
-bool is_for_sndfile(const std::filesystem::path& path) {
-  constexpr std::array<std::string_view, 8> marks = {"RIFF", "RIFX", "RF64", "riff", "fLaC", "FORM", ".snd", "caff"};
+// By content, never by name. Compressed sound is left to FFmpeg: of broken files libsndfile's decoders complain on
+// stderr (MP3), never free what they allocated (Vorbis), or know no speakers (FLAC).
+bool is_for_sndfile(SourceFile& file) {
+  constexpr std::array<std::string_view, 7> marks = {"RIFF", "RIFX", "RF64", "riff", "FORM", ".snd", "caff"};
   std::array<char, 4> head = {};
-  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
+  file.read_at(0, head.data(), head.size());
   return std::find(marks.begin(), marks.end(), std::string_view(head.data(), head.size())) != marks.end();
+}
+
+SourceFile& source_of(void* file) { return *static_cast<SourceFile*>(file); }
+
+SF_VIRTUAL_IO source_io() {
+  return {
+      .get_filelen = [](void* file) -> sf_count_t { return source_of(file).size(); },
+      .seek = [](sf_count_t offset, int whence, void* file) -> sf_count_t {
+        SourceFile& source = source_of(file);
+        const int64_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? source.position() : source.size();
+        return source.seek(from + offset) ? source.position() : -1;
+      },
+      .read = [](void* to, sf_count_t bytes, void* file) -> sf_count_t {
+        return static_cast<sf_count_t>(source_of(file).read(to, static_cast<size_t>(std::max<sf_count_t>(bytes, 0))));
+      },
+      .write = [](const void*, sf_count_t, void*) -> sf_count_t { return 0; },
+      .tell = [](void* file) -> sf_count_t { return source_of(file).position(); }};
+}
+
+// Files that say where their loudspeakers stand are left to FFmpeg, which knows all of them.
+bool names_its_speakers(SNDFILE* file, int channels) {
+  std::vector<int> speakers(static_cast<size_t>(std::max(channels, 0)));
+  const int bytes = static_cast<int>(speakers.size() * sizeof(int));
+  return channels > 2 && sf_command(file, SFC_GET_CHANNEL_MAP_INFO, speakers.data(), bytes) == SF_TRUE;
 }
 
 class SndfileReader final : public SoundReader {
  public:
   static std::unique_ptr<SoundReader> open(const std::filesystem::path& path) {
-    if (!is_for_sndfile(path)) return nullptr;
+    auto source = std::make_unique<SourceFile>(path);
+    const bool is_for_us = is_for_sndfile(*source);
+    source->throw_if_failed();
+    if (!is_for_us) return nullptr;
     SF_INFO info = {};
-    SNDFILE* file = sf_open(path.c_str(), SFM_READ, &info);
-    if (file == nullptr) return nullptr;
-    return std::unique_ptr<SoundReader>(new SndfileReader(path, file, info));
+    SF_VIRTUAL_IO io = source_io();
+    SNDFILE* file = sf_open_virtual(&io, SFM_READ, &info, source.get());
+    if (file == nullptr) {
+      source->throw_if_failed();
+      return nullptr;
+    }
+    std::unique_ptr<SoundReader> reader(new SndfileReader(std::move(source), file, info));
+    return names_its_speakers(file, info.channels) ? nullptr : std::move(reader);
   }
   ~SndfileReader() override { sf_close(file_); }
 
@@ -49,16 +81,20 @@ class SndfileReader final : public SoundReader {
   int64_t channels() const override { return info_.channels; }
 
  private:
-  SndfileReader(const std::filesystem::path& path, SNDFILE* file, const SF_INFO& info)
-      : SoundReader(path), file_(file), info_(info) {}
+  SndfileReader(std::unique_ptr<SourceFile> source, SNDFILE* file, const SF_INFO& info)
+      : SoundReader(source->path()), source_(std::move(source)), file_(file), info_(info) {}
 
   void append(int64_t frames, std::vector<float>& samples) override {
     const size_t before = samples.size(), width = static_cast<size_t>(info_.channels);
     samples.resize(before + static_cast<size_t>(frames) * width);
     const sf_count_t got = sf_readf_float(file_, samples.data() + before, frames);
     samples.resize(before + static_cast<size_t>(std::max<sf_count_t>(0, got)) * width);
+    source_->throw_if_failed();
   }
 
+  MediaFile::Ending judge_end(double) override { return {.is_cut = end_of(*source_) == FileEnd::Cut, .note = {}}; }
+
+  std::unique_ptr<SourceFile> source_;
   SNDFILE* file_;
   SF_INFO info_;
 };
@@ -78,11 +114,19 @@ AVChannelLayout layout_of(int channels) {
                                                             AV_CH_LAYOUT_QUAD,
                                                             AV_CH_LAYOUT_5POINT0_BACK,
                                                             AV_CH_LAYOUT_5POINT1_BACK,
-                                                            AV_CH_LAYOUT_6POINT1_BACK,
+                                                            AV_CH_LAYOUT_6POINT1,
                                                             AV_CH_LAYOUT_7POINT1};
   AVChannelLayout layout = {};
   av_channel_layout_from_mask(&layout, masks[static_cast<size_t>(channels)]);
   return layout;
+}
+
+// Are these the speakers that to_stereo expects? libswresample makes others stereo, with the same coefficients.
+bool has_usual_layout(const AVChannelLayout& layout) {
+  if (layout.nb_channels < 1 || layout.nb_channels > kMaxChannels) return false;
+  if (layout.nb_channels == 1 || layout.order == AV_CHANNEL_ORDER_UNSPEC) return true;
+  const AVChannelLayout usual = layout_of(layout.nb_channels);
+  return av_channel_layout_compare(&layout, &usual) == 0;
 }
 
 class FfmpegReader final : public SoundReader {
@@ -95,7 +139,7 @@ class FfmpegReader final : public SoundReader {
     }
     const AVFrame& frame = *frame_;
     sample_rate_hz_ = frame.sample_rate;
-    channels_ = frame.ch_layout.nb_channels > kMaxChannels ? 2 : frame.ch_layout.nb_channels;
+    channels_ = has_usual_layout(frame.ch_layout) ? frame.ch_layout.nb_channels : 2;
     if (sample_rate_hz_ <= 0 || channels_ <= 0)
       throw DataError(str(path.string(), ": its sound has ", channels_, " channels at ", sample_rate_hz_, " Hz"));
   }
@@ -112,11 +156,13 @@ class FfmpegReader final : public SoundReader {
   void append(int64_t frames, std::vector<float>& samples) override {
     const size_t wanted = static_cast<size_t>(frames * channels_);
     while (ready_.size() - taken_ < wanted && frame_ != nullptr) {
-      fill_gap_before(*frame_, frames);
+      fill_gap_before(decoder_.seconds(*frame_), frames);
       if (ready_.size() - taken_ >= wanted) break;  // the gap alone is longer than what is wanted: the frame waits
       convert(*frame_);
       next();
     }
+    if (frame_ == nullptr && decoder_.corrupt_packets() > 0 && ready_.size() - taken_ < wanted)
+      fill_gap_before(decoder_.end_seconds(), frames);
     const size_t count = std::min(wanted, ready_.size() - taken_);
     samples.insert(samples.end(), ready_.begin() + static_cast<std::ptrdiff_t>(taken_),
                    ready_.begin() + static_cast<std::ptrdiff_t>(taken_ + count));
@@ -127,9 +173,15 @@ class FfmpegReader final : public SoundReader {
     }
   }
 
-  // Silence up to the frame's presentation time, but not more than `limit` frames of it at once.
-  void fill_gap_before(const AVFrame& frame, int64_t limit) {
-    const std::optional<double> seconds = decoder_.seconds(frame);
+  MediaFile::Ending judge_end(double wanted_seconds) override {
+    if (decoder_.truncated()) return {.is_cut = true, .note = decoder_.last_reason()};
+    return file_->judge_end(*file_->audio_stream(), decoder_.end_seconds(), wanted_seconds);
+  }
+
+  std::string damage() const override { return decoder_.damage(); }
+
+  // Silence up to a presentation time, but not more than `limit` frames of it at once.
+  void fill_gap_before(std::optional<double> seconds, int64_t limit) {
     if (!seconds) return;
     const double missing = *seconds - static_cast<double>(produced_frames_) / static_cast<double>(sample_rate_hz_);
     if (!(missing > kToleranceSeconds)) return;
@@ -162,7 +214,7 @@ class FfmpegReader final : public SoundReader {
     channels_in_ = frame.ch_layout.nb_channels;
     AVChannelLayout from = frame.ch_layout;
     AVChannelLayout to = layout_of(static_cast<int>(channels_));
-    if (from.order == AV_CHANNEL_ORDER_UNSPEC)
+    if (from.order == AV_CHANNEL_ORDER_UNSPEC || channels_in_ == 1)
       from = channels_in_ <= kMaxChannels ? layout_of(channels_in_) : AVChannelLayout{};
     SwrContext* context = nullptr;
     int code = swr_alloc_set_opts2(&context, &to, AV_SAMPLE_FMT_FLT, static_cast<int>(sample_rate_hz_), &from,
@@ -194,23 +246,38 @@ std::unique_ptr<SoundReader> SoundReader::open(const std::filesystem::path& path
     if (!file->audio_stream()) return nullptr;
     reader = std::make_unique<FfmpegReader>(path, std::move(file));
   }
-  if (reader->channels() < 1 || reader->channels() > kMaxChannels || reader->sample_rate_hz() < 1)
-    throw DataError(str(path.string(), ": ", reader->channels(), " channels at ", reader->sample_rate_hz(),
-                        " Hz; 1 to ", kMaxChannels, " channels are understood"));
+  if (reader->channels() < 1 || reader->channels() > kMaxChannels || reader->sample_rate_hz() < 1 ||
+      reader->sample_rate_hz() > kMaxSampleRateHz)
+    throw DataError(str(path.string(), ": its sound has ", reader->channels(), " channels at ",
+                        reader->sample_rate_hz(), " Hz; 1 to ", kMaxChannels, " channels and rates up to ",
+                        kMaxSampleRateHz, " Hz are understood"));
   return reader;
 }
 
 Waveform SoundReader::read(double seconds) {
+  constexpr double kTailSeconds = 0.1;
+  const auto rate = static_cast<double>(sample_rate_hz());
   Waveform sound{.sample_rate_hz = sample_rate_hz(), .channels = channels(), .samples = {}};
-  const double wanted = std::ceil(seconds * static_cast<double>(sound.sample_rate_hz));
+  const double wanted = std::ceil(seconds * rate);
   while (static_cast<double>(sound.frames()) < wanted) {
     const double missing = wanted - static_cast<double>(sound.frames());
     const size_t before = sound.samples.size();
     append(static_cast<int64_t>(std::min<double>(missing, kPieceFrames)), sound.samples);
     if (sound.samples.size() == before) break;
   }
+  frames_read_ += sound.frames();
   for (const float sample : sound.samples)
     if (!std::isfinite(sample)) throw DataError(str(path().string(), ": its sound holds samples that are not finite"));
+  if (static_cast<double>(sound.frames()) < wanted - kTailSeconds * rate) {
+    const double end = static_cast<double>(frames_read_) / rate;
+    const MediaFile::Ending ending = judge_end(end + (wanted - static_cast<double>(sound.frames())) / rate);
+    if (ending.is_cut)
+      throw Truncated(str(path().string(), ": truncated: its sound ends at second ", std::round(end * 10) / 10,
+                          ending.note.empty() ? "" : ": " + ending.note));
+    sound.note = ending.note;
+  }
+  if (const std::string found = damage(); !found.empty())
+    sound.note += (sound.note.empty() ? "" : "; ") + ("its sound is " + found);
   return sound;
 }
 
@@ -219,6 +286,9 @@ std::optional<Waveform> decode_sound(const std::filesystem::path& path, double m
   if (!reader) return std::nullopt;
   Waveform sound = reader->read(max_seconds);
   if (sound.samples.empty()) throw DataError(str(path.string(), ": its sound holds no samples"));
+  if (sound.frames() * kSampleRateHz < sound.sample_rate_hz)
+    throw DataError(str(path.string(), ": its sound of ", sound.frames(), " samples at ", sound.sample_rate_hz,
+                        " Hz is shorter than one sample at ", kSampleRateHz, " Hz"));
   return sound;
 }
 

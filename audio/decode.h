@@ -1,10 +1,10 @@
-// Sound from files. libsndfile reads what it knows (WAV up to 64 bits a sample, FLAC, AIFF, ...), FFmpeg every other
-// container; nobody outside this header needs to know which one did.
+// Sound from files. libsndfile reads uncompressed sound (WAV up to 64 bits a sample, AIFF, AU, CAF), FFmpeg everything
+// else; nobody outside this header needs to know which one did.
 //
 // Time: second 0 of a waveform is second 0 of the file's presentation, which the picture shares. Sound that starts
 // later than that, and gaps in it, are filled with silence when they are longer than kToleranceSeconds; shorter ones,
-// and timestamps that run backwards, are ignored, so that rounded timestamps never tear a signal. Packets that do not
-// decode become silence by the same rule.
+// and timestamps that run back by less than half a second, are ignored, so that rounded timestamps never tear a signal;
+// a clock that restarts runs on (StreamClock). Packets that do not decode become silence by the same rule.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,10 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
+
+#include "audio/container.h"
 
 namespace avs {
 
@@ -20,6 +23,7 @@ struct Waveform {
   int64_t sample_rate_hz = 0;
   int64_t channels = 0;        // 1..8 in the order of WAVE files: L R C LFE BL BR SL SR, see resample.h
   std::vector<float> samples;  // interleaved [frames, channels], full scale is 1
+  std::string note = {};       // worth telling a person: "its sound is damaged from second 2.8 on (356 packets)"
 
   int64_t frames() const { return channels == 0 ? 0 : static_cast<int64_t>(samples.size()) / channels; }
   double seconds() const { return static_cast<double>(frames()) / static_cast<double>(sample_rate_hz); }
@@ -29,14 +33,18 @@ struct Waveform {
 class SoundReader {
  public:
   static constexpr double kToleranceSeconds = 0.05;
+  static constexpr int64_t kMaxSampleRateHz = 3'000'000;  // the fastest DSD, as FFmpeg decodes it, has 2,822,400
 
-  // nullptr: the file has no sound stream. DataError: it cannot be read, or its sound cannot be decoded.
+  // nullptr: the file has no sound stream. DataError: it cannot be read, its sound cannot be decoded, or it claims more
+  // than 8 channels or a rate above kMaxSampleRateHz.
   static std::unique_ptr<SoundReader> open(const std::filesystem::path& path);
   virtual ~SoundReader() = default;
 
   virtual int64_t sample_rate_hz() const = 0;
   virtual int64_t channels() const = 0;
-  // The next `seconds` of sound: less at the end, no frames after it. DataError: samples that are not finite numbers.
+  // The next `seconds` of sound: less at the end, no frames after it. DataError: samples that are not finite numbers;
+  // Truncated: the file was cut more than a tenth of a second before them. std::system_error: the machine cannot read
+  // it.
   Waveform read(double seconds);
   const std::filesystem::path& path() const { return path_; }
 
@@ -44,12 +52,17 @@ class SoundReader {
   explicit SoundReader(std::filesystem::path path) : path_(std::move(path)) {}
   // Appends at most `frames` to `samples`; appends nothing at the end.
   virtual void append(int64_t frames, std::vector<float>& samples) = 0;
+  // The sound is over, short of what was asked for: cut off, and what else there is to say?
+  virtual MediaFile::Ending judge_end(double wanted_seconds) = 0;
+  virtual std::string damage() const { return {}; }
 
  private:
   std::filesystem::path path_;
+  int64_t frames_read_ = 0;
 };
 
-// The first max_seconds of a file's sound. nullopt: it has none. DataError: unreadable, undecodable, or not one sample.
+// The first max_seconds of a file's sound. nullopt: it has none. DataError: what SoundReader throws, or less sound than
+// one sample of a clip (1/32000 s).
 std::optional<Waveform> decode_sound(const std::filesystem::path& path,
                                      double max_seconds = std::numeric_limits<double>::infinity());
 

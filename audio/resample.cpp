@@ -139,7 +139,9 @@ Waveform to_clip(const Waveform& sound, ShortClip short_clip) {
 std::optional<Waveform> load_clip(const std::filesystem::path& path, ShortClip short_clip) {
   const std::optional<Waveform> sound = decode_sound(path, kClipSeconds + kMarginSeconds);
   if (!sound) return std::nullopt;
-  return to_clip(*sound, short_clip);
+  Waveform clip = to_clip(*sound, short_clip);
+  clip.note = sound->note;
+  return clip;
 }
 
 }  // namespace avs

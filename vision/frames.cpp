@@ -6,6 +6,7 @@
 
 #include "audio/container.h"
 #include "tensor/error.h"
+#include "vision/exif.h"
 #include "vision/image.h"
 #include "vision/picture_plan.h"
 #include "vision/scale.h"
@@ -99,6 +100,21 @@ Frames sample_still(const std::filesystem::path& path, const FrameOptions& optio
   return {to_square(read_image(path), size).reshape({1, size, size, 3}), {frame_time(0, options)}};
 }
 
+// A container's rotation, or that of a picture which FFmpeg decodes (WebP, TIFF).
+Orientation shown_orientation(MediaFile& file, const AVStream& stream) {
+  const Orientation orientation = orientation_of(stream);
+  return orientation == Orientation{} ? exif_orientation(file.source()) : orientation;
+}
+
+[[noreturn]] void refuse_without_picture(MediaFile& file, const Decoder& decoder) {
+  const std::string path = file.path().string();
+  if (is_animated_webp(file.source()))
+    throw DataError(str(path, ": an animated WebP picture, which this FFmpeg (libavcodec ", LIBAVCODEC_VERSION_MAJOR,
+                        ") cannot read; make a GIF, an APNG or a video of it"));
+  throw DataError(str(path, ": no picture of its video stream can be decoded",
+                      decoder.last_reason().empty() ? "" : ": " + decoder.last_reason()));
+}
+
 Frames sample_video(MediaFile& file, int stream_index, const FrameOptions& options) {
   std::vector<double> times;
   for (int64_t k = 0; k < max_frame_count(options); ++k) times.push_back(frame_time(k, options));
@@ -107,25 +123,29 @@ Frames sample_video(MediaFile& file, int stream_index, const FrameOptions& optio
   decoding.hardware = options.hardware;
   if (plan.is_known) decoding.is_needed = [&](const AVPacket& packet) { return plan.needs(packet); };
   Decoder decoder(file, stream_index, decoding);
-  Sampler sampler(options, orientation_of(decoder.stream()));
+  Sampler sampler(options, shown_orientation(file, decoder.stream()));
   double end = 0;  // of the shown picture, if nothing followed
   while (!sampler.full()) {
     AVFrame* frame = decoder.next_frame();
     if (frame == nullptr) break;
     const double begin = decoder.seconds(*frame).value_or(end);
     if (sampler.has_picture()) sampler.show_until(begin);
-    end = begin + shown_seconds(*frame, decoder.stream(), options);
+    end = begin + (plan.picture_seconds > 0 ? plan.picture_seconds : shown_seconds(*frame, decoder.stream(), options));
     sampler.show(*frame);
   }
-  if (!sampler.has_picture())
-    throw DataError(str(file.path().string(), ": no picture of its video stream can be decoded",
-                        decoder.last_reason().empty() ? "" : ": " + decoder.last_reason()));
+  if (!sampler.has_picture()) refuse_without_picture(file, decoder);
   sampler.show_until(plan.is_known ? plan.end_seconds : end);
-  if (!sampler.full() && (decoder.truncated() || plan.breaks_off))
-    throw Truncated(str(file.path().string(), ": truncated: its pictures end at second ", std::round(end * 10) / 10,
+  const bool is_short = !sampler.full();
+  if (is_short && (decoder.truncated() || plan.ending.is_cut))
+    throw Truncated(str(file.path().string(), ": truncated: its pictures end at second ",
+                        std::round((plan.is_known ? plan.end_seconds : end) * 10) / 10,
                         decoder.last_reason().empty() ? "" : ": " + decoder.last_reason()));
   if (sampler.taken() == 0) sampler.take();
-  return sampler.finish();
+  Frames frames = sampler.finish();
+  if (is_short) frames.note = plan.ending.note;
+  if (const std::string damage = decoder.damage(); !damage.empty())
+    frames.note += (frames.note.empty() ? "" : "; ") + ("its pictures are " + damage);
+  return frames;
 }
 
 }  // namespace

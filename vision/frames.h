@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "audio/video_hardware.h"
@@ -29,17 +30,15 @@ struct FrameOptions {
 struct Frames {
   Tensor pixels;                // u8 [frames, size, size, 3], RGB
   std::vector<double> seconds;  // when each is on screen: (k + 1/2) / frames_per_second
+  std::string note = {};        // worth telling a person: "its pictures are damaged from second 2.9 on (203 packets)"
 };
-
-struct Truncated : DataError {
-  using DataError::DataError;
-};  // the file ends before the clip does
 
 int64_t max_frame_count(const FrameOptions& options);  // of a clip of max_seconds or longer
 
 // nullopt: the file has sound but no picture. A still (JPEG, PNG, BMP) is one frame.
-// DataError: unreadable, or no picture decodes; Truncated when the file breaks off before its last wanted picture.
-// UsageError: an option out of range.
+// DataError: unreadable, or no picture decodes; Truncated when the file was cut before its last wanted picture. A file
+// that is whole but whose header promises more keeps its pictures, with a note.
+// UsageError: an option out of range. std::system_error: the machine cannot read the file.
 std::optional<Frames> sample_frames(const std::filesystem::path& path, const FrameOptions& options = {});
 
 }  // namespace avs

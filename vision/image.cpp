@@ -7,73 +7,48 @@
 #include <stb/stb_image.h>
 #include <stb/stb_image_write.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 
+#include "audio/source_file.h"
 #include "tensor/error.h"
+#include "vision/exif.h"
 
 namespace avs {
 namespace {
 
 constexpr int64_t kMaxPixels = int64_t{1} << 27;  // 400 MB of RGB; a header may claim anything
 
-std::vector<uint8_t> read_bytes(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw DataError(str(path.string(), ": cannot be opened"));
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
+constexpr int64_t kMostBytesPerPixel = 8, kMostOtherBytes = int64_t{64} << 20;  // of a file: 16-bit RGBA, metadata
 
-// The eight values of EXIF tag 0x0112: where the stored row 0 and column 0 lie in the shown picture.
-Orientation orientation_of_exif(int value) {
-  switch (value) {
-    case 2:
-      return {false, true, false};
-    case 3:
-      return {false, true, true};
-    case 4:
-      return {false, false, true};
-    case 5:
-      return {true, false, false};
-    case 6:
-      return {true, true, false};
-    case 7:
-      return {true, true, true};
-    case 8:
-      return {true, false, true};
-    default:
-      return {};
-  }
-}
+SourceFile& source_of(void* file) { return *static_cast<SourceFile*>(file); }
 
-// A TIFF directory inside a JPEG's APP1 segment (EXIF 2.3, section 4.6.2); anything malformed is "no orientation".
-int exif_orientation(std::span<const uint8_t> tiff) {
-  if (tiff.size() < 8) return 1;
-  const bool little = tiff[0] == 'I';
-  const auto read = [&](size_t at, int bytes) {
-    uint32_t value = 0;
-    for (int i = 0; i < bytes; ++i) value = value << 8 | tiff[at + static_cast<size_t>(little ? bytes - 1 - i : i)];
-    return value;
-  };
-  const size_t directory = read(4, 4);
-  if (directory > tiff.size() || tiff.size() - directory < 2) return 1;
-  const size_t entries = read(directory, 2);
-  for (size_t i = 0, at = directory + 2; i < entries && at + 12 <= tiff.size(); ++i, at += 12)
-    if (read(at, 2) == 0x0112) return static_cast<int>(read(at + 8, 2));
-  return 1;
-}
+constexpr stbi_io_callbacks kCallbacks = {
+    .read = [](void* file, char* to, int bytes) -> int {
+      return static_cast<int>(source_of(file).read(to, static_cast<size_t>(bytes)));
+    },
+    .skip = [](void* file, int bytes) { source_of(file).seek(source_of(file).position() + bytes); },
+    .eof = [](void* file) -> int { return source_of(file).position() >= source_of(file).size() ? 1 : 0; }};
 
-int jpeg_orientation(std::span<const uint8_t> jpeg) {
-  size_t at = 2;
-  while (at + 4 <= jpeg.size() && jpeg[at] == 0xff && jpeg[at + 1] != 0xda) {
-    const size_t length = size_t{jpeg[at + 2]} << 8 | jpeg[at + 3];
-    if (length < 2 || at + 2 + length > jpeg.size()) return 1;
-    if (jpeg[at + 1] == 0xe1 && length > 8 && std::memcmp(&jpeg[at + 4], "Exif\0\0", 6) == 0)
-      return exif_orientation(jpeg.subspan(at + 10, length - 8));
-    at += 2 + length;
-  }
-  return 1;
+// The whole file, once its header has told that the picture is of a size we take.
+std::vector<uint8_t> read_picture(SourceFile& file) {
+  const std::string path = file.path().string();
+  int width = 0, height = 0, channels = 0;
+  const bool is_read = stbi_info_from_callbacks(&kCallbacks, &file, &width, &height, &channels) != 0;
+  file.throw_if_failed();
+  if (!is_read) throw DataError(str(path, ": cannot be read as a picture: ", stbi_failure_reason()));
+  const int64_t pixels = int64_t{width} * height;
+  if (pixels > kMaxPixels) throw DataError(str(path, ": a picture of ", width, " x ", height, " pixels is too large"));
+  const int64_t most = std::min<int64_t>(pixels * kMostBytesPerPixel + kMostOtherBytes, INT32_MAX);
+  if (file.size() > most)
+    throw DataError(
+        str(path, ": ", file.size(), " bytes are too many for a picture of ", width, " x ", height, " pixels"));
+  std::vector<uint8_t> bytes(static_cast<size_t>(file.size()));
+  bytes.resize(file.read_at(0, bytes.data(), bytes.size()));
+  file.throw_if_failed();
+  return bytes;
 }
 
 void append(void* to, void* data, int bytes) {
@@ -97,28 +72,27 @@ Extents writable(const Tensor& pixels, const char* who) {
 }  // namespace
 
 bool is_still_image(const std::filesystem::path& path) {
+  SourceFile file(path);
   std::array<char, 8> head = {};
-  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
+  file.read_at(0, head.data(), head.size());
   constexpr std::array<char, 8> png = {'\x89', 'P', 'N', 'G', '\r', '\n', '\x1a', '\n'};
   const bool jpeg = std::memcmp(head.data(), "\xff\xd8\xff", 3) == 0;
   const bool bmp = head[0] == 'B' && head[1] == 'M' && head[6] == 0 && head[7] == 0;  // bytes 6..9 are reserved zeros
-  return jpeg || bmp || head == png;
+  const bool is_still = jpeg || bmp || (head == png && !is_animated_png(file));
+  file.throw_if_failed();
+  return is_still;
 }
 
 Image read_image(const std::filesystem::path& path) {
-  const std::vector<uint8_t> bytes = read_bytes(path);
-  const int length = static_cast<int>(std::min<size_t>(bytes.size(), INT32_MAX));
+  SourceFile file(path);
+  const std::vector<uint8_t> bytes = read_picture(file);
   int width = 0, height = 0, channels = 0;
-  if (stbi_info_from_memory(bytes.data(), length, &width, &height, &channels) == 0)
-    throw DataError(str(path.string(), ": cannot be read as a picture: ", stbi_failure_reason()));
-  if (int64_t{width} * height > kMaxPixels)
-    throw DataError(str(path.string(), ": a picture of ", width, " x ", height, " pixels is too large"));
   const std::unique_ptr<stbi_uc, void (*)(void*)> rgb(
-      stbi_load_from_memory(bytes.data(), length, &width, &height, &channels, 3), stbi_image_free);
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 3),
+      stbi_image_free);
   if (!rgb) throw DataError(str(path.string(), ": cannot be read as a picture: ", stbi_failure_reason()));
   const size_t size = static_cast<size_t>(width) * static_cast<size_t>(height) * 3;
-  return {Tensor::from({height, width, 3}, std::span<const uint8_t>(rgb.get(), size)),
-          orientation_of_exif(jpeg_orientation(bytes))};
+  return {Tensor::from({height, width, 3}, std::span<const uint8_t>(rgb.get(), size)), exif_orientation(file)};
 }
 
 Tensor to_square(const Image& image, int64_t size) {

@@ -10,15 +10,17 @@
 
 namespace avs {
 
-// Does the file begin like a JPEG, PNG or BMP? (Animated formats are left to the video decoder.)
+// Does the file begin like a JPEG, PNG or BMP? (Animated formats, APNG among them, are left to the video decoder.)
 bool is_still_image(const std::filesystem::path& path);
 
 struct Image {
   Tensor pixels;            // u8 [height, width, 3], RGB as stored; alpha dropped, 16 bits cut to 8
-  Orientation orientation;  // how to lay it for display: EXIF tag 0x0112
+  Orientation orientation;  // how to lay it for display, see vision/exif.h
 };
 
-Image read_image(const std::filesystem::path& path);  // DataError: not readable as a picture, or above 2^27 pixels
+// DataError: not readable as a picture, above 2^27 pixels, or a file far larger than its pixels; these are judged by
+// its header, before the file is read. std::system_error: the machine cannot read it.
+Image read_image(const std::filesystem::path& path);
 
 // The whole picture squeezed into a square and turned upright, by the same filter as video frames: u8 [size, size, 3].
 Tensor to_square(const Image& image, int64_t size);

@@ -1,15 +1,11 @@
 #include "vision/picture_plan.h"
 
 #include <algorithm>
-#include <optional>
+#include <memory>
+#include <new>
 
 namespace avs {
 namespace {
-
-// How much later than its last packet a container may claim to end: rounding, a last packet without a duration, sound
-// padded to whole frames. What is missing beyond that was cut away.
-constexpr double kSlackSeconds = 0.5;
-constexpr double kSlackShare = 0.05;
 
 // Codecs in which a packet is one picture.
 bool tells_by_packet(AVCodecID codec) {
@@ -31,10 +27,38 @@ struct Shown {  // one packet of the stream
   double begin, end;  // seconds
 };
 
-// The container's own statement, not one FFmpeg guessed from a bit rate.
-std::optional<double> promised_seconds(const MediaFile& file) {
-  if (file.native().duration_estimation_method == AVFMT_DURATION_FROM_BITRATE) return std::nullopt;
-  return file.duration_seconds();
+// Finds out whether a packet is a picture or only one of its two fields, which H.264 decides picture by picture.
+class FieldFinder {
+ public:
+  explicit FieldFinder(const AVCodecParameters& stream) {
+    if (stream.codec_id != AV_CODEC_ID_H264) return;
+    parser_.reset(av_parser_init(stream.codec_id));
+    codec_.reset(avcodec_alloc_context3(nullptr));
+    if (!codec_ || (parser_ && avcodec_parameters_to_context(codec_.get(), &stream) < 0)) throw std::bad_alloc();
+    if (parser_) parser_->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+  }
+  bool operator()(const AVPacket& packet) {
+    if (!parser_) return false;
+    uint8_t* out = nullptr;
+    int bytes = 0;
+    av_parser_parse2(parser_.get(), codec_.get(), &out, &bytes, packet.data, packet.size, packet.pts, packet.dts, -1);
+    return parser_->picture_structure == AV_PICTURE_STRUCTURE_TOP_FIELD ||
+           parser_->picture_structure == AV_PICTURE_STRUCTURE_BOTTOM_FIELD;
+  }
+
+ private:
+  struct Close {
+    void operator()(AVCodecParserContext* parser) const { av_parser_close(parser); }
+  };
+  std::unique_ptr<AVCodecParserContext, Close> parser_;
+  CodecPtr codec_;
+};
+
+// Does a packet put a picture on the screen? An empty one repeats the last; VP8 marks pictures that are only referred
+// to.
+bool is_shown(const AVPacket& packet, AVCodecID codec) {
+  if ((packet.flags & AV_PKT_FLAG_DISCARD) != 0 || packet.size == 0) return false;
+  return codec != AV_CODEC_ID_VP8 || (packet.data[0] & 0x10) != 0;
 }
 
 }  // namespace
@@ -49,15 +73,22 @@ PicturePlan plan_pictures(const std::filesystem::path& path, int stream_index, c
   std::vector<Shown> shown;
   double end_of_all = 0;
   bool is_complete = false;  // every picture up to last_time was seen
+  FieldFinder is_field(*stream.codecpar);
+  bool has_fields = false;
+  double pictures = 0, seconds = 0;
   const PacketPtr packet = make_packet();
-  for (; av_read_frame(&file.native(), packet.get()) >= 0; av_packet_unref(packet.get())) {
+  for (; file.read(*packet) >= 0; av_packet_unref(packet.get())) {
     const double unit = av_q2d(file.stream(packet->stream_index).time_base);
     const int64_t stamp = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     const double begin = stamp == AV_NOPTS_VALUE ? 0 : static_cast<double>(stamp) * unit - origin;
     const double duration = static_cast<double>(std::max<int64_t>(packet->duration, 0)) * unit;
     end_of_all = std::max(end_of_all, begin + duration);
-    if (packet->stream_index != stream_index || (packet->flags & AV_PKT_FLAG_DISCARD) != 0) continue;
-    if (packet->pts == AV_NOPTS_VALUE)
+    if (packet->stream_index != stream_index || !is_shown(*packet, stream.codecpar->codec_id)) continue;
+    const bool half = is_field(*packet);
+    pictures += half ? 0.5 : 1;
+    seconds += duration;
+    has_fields |= half;
+    if (packet->pts == AV_NOPTS_VALUE || half)
       all_known = false;
     else
       shown.push_back({packet->pts, begin, begin + (duration > 0 ? duration : frame_seconds)});
@@ -65,8 +96,8 @@ PicturePlan plan_pictures(const std::filesystem::path& path, int stream_index, c
     is_complete = packet->dts != AV_NOPTS_VALUE && static_cast<double>(packet->dts) * unit - origin > last_time;
     if (is_complete) break;
   }
-  const double promised = promised_seconds(file).value_or(0);
-  plan.breaks_off = !is_complete && std::min(promised, last_time) > end_of_all + kSlackSeconds + kSlackShare * promised;
+  if (!is_complete) plan.ending = file.judge_end(stream_index, end_of_all, last_time);
+  if (has_fields) plan.picture_seconds = seconds / pictures;
   plan.is_known = all_known && !shown.empty();
   if (!plan.is_known) return plan;
 

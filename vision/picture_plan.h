@@ -2,7 +2,7 @@
 //
 // Most pictures of a clip are never looked at (23 of 24 at 2 of 48 a second), and those no other picture depends on
 // need not be decoded at all. A first pass over the packets costs a few hundredths of a decode and also tells, from all
-// streams together, whether the file breaks off.
+// streams together, whether the file was cut.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,13 @@
 namespace avs {
 
 struct PicturePlan {
-  // False where packets carry no usable presentation times (raw streams, old AVI): then every picture is decoded.
+  // False where packets carry no usable presentation times (raw streams, old AVI) or are not pictures (H.264 in
+  // fields): then every picture is decoded.
   bool is_known = false;
-  std::set<int64_t> wanted;  // presentation timestamps in the stream's time base
-  double end_seconds = 0;    // when the last picture leaves the screen
-  bool breaks_off = false;   // the container promises more time than all its streams hold, and more is wanted
+  std::set<int64_t> wanted;    // presentation timestamps in the stream's time base
+  double end_seconds = 0;      // when the last picture leaves the screen
+  double picture_seconds = 0;  // how long a picture in two fields is shown, each a packet; 0: there is none
+  MediaFile::Ending ending;    // where more is wanted than all streams hold
 
   bool needs(const AVPacket& packet) const {
     return !is_known || packet.pts == AV_NOPTS_VALUE || wanted.contains(packet.pts);

@@ -23,7 +23,8 @@ struct SpectrogramOptions {
 
 struct ClipArrays {
   EntryParts parts;  // in the order of kParts
-  std::string note;  // "no sound", "no picture", or why one of the two cannot be decoded; else empty
+  // "no sound", "no picture", or why one of the two cannot be decoded; what is damaged; a header that promises more.
+  std::string note;
 };
 
 // Holds filters and scratch memory: make one per thread and use it for many clips. Works on one thread.
@@ -32,11 +33,12 @@ class ClipDecoder {
   ClipDecoder(const FrameOptions& frames, const SpectrogramOptions& spectrograms);
 
   // Decodes a clip's sound and picture; either path may be empty, both may be the same file.
-  // DataError, one line with file and reason: neither can be used, or the picture breaks off (Truncated).
+  // DataError, one line with file and reason: neither can be used, or one was cut (Truncated) or is not to be opened
+  // (CannotOpen). std::system_error: the machine cannot read a file, of which nothing may be kept then.
   ClipArrays operator()(const std::filesystem::path& audio, const std::filesystem::path& video);
 
  private:
-  EntryParts sound_parts(const std::filesystem::path& path);
+  EntryParts sound_parts(const Waveform& clip);
 
   FrameOptions frames_;
   std::vector<SpectrogramKind> kinds_;

@@ -3,7 +3,12 @@
 
 #include "audio/container.h"
 #include "tests/audio/container_writer.h"
+#include "tests/audio/encode_sound.h"
 #include "tests/audio/support.h"
+
+extern "C" {
+#include <libswresample/swresample.h>
+}
 
 namespace avs {
 namespace {
@@ -138,11 +143,67 @@ TEST(DecodeSound, RefusesSamplesThatAreNoNumbers) {
   EXPECT_THAT(refusal(folder / "x.wav"), HasSubstr("not finite"));
 }
 
-TEST(DecodeSound, ReadsWhatIsLeftOfATruncatedWave) {
+TEST(DecodeSound, RefusesRatesThatNoSoundHas) {
   const TemporaryFolder folder;
-  write_sound(folder / "x.wav", tone(440, 1, 8000, 1), SF_FORMAT_WAV | SF_FORMAT_PCM_16);
-  std::filesystem::resize_file(folder / "x.wav", 44 + 2 * 3000);
-  EXPECT_NEAR(static_cast<double>(decode_sound(folder / "x.wav")->frames()), 3000, 1);
+  write_sound(folder / "x.wav", tone(440, 1, 2147483647 / 1024, 1), SF_FORMAT_WAV | SF_FORMAT_PCM_16);
+  EXPECT_EQ(decode_sound(folder / "x.wav", 0.1)->sample_rate_hz, 2097151);
+  std::fstream(folder / "x.wav", std::ios::binary | std::ios::in | std::ios::out)
+      .seekp(24)
+      .write("\xff\xff\xff\x7f", 4);
+  EXPECT_THAT(refusal(folder / "x.wav"), HasSubstr("2147483647 Hz; 1 to 8 channels and rates up to 3000000 Hz"));
+}
+
+TEST(DecodeSound, RefusesLessThanOneSampleOfAClip) {
+  const TemporaryFolder folder;
+  for (const int64_t rate_hz : {96000, 192000}) {
+    write_sound(folder / "x.wav", tone(440, 1 / static_cast<double>(rate_hz), rate_hz, 1),
+                SF_FORMAT_WAV | SF_FORMAT_PCM_16);
+    EXPECT_THAT(refusal(folder / "x.wav"), HasSubstr("shorter than one sample at 32000 Hz"));
+  }
+}
+
+// ---- loudspeakers -----------------------------------------------------------
+
+// How much of channel c, a tone of 300 (c + 1) Hz, is in one side of a second of stereo.
+double gain_of(const Waveform& stereo, size_t c, size_t side) {
+  double sum = 0;
+  for (size_t t = 0; t < 8000; ++t)
+    sum += static_cast<double>(stereo.samples[2 * t + side]) *
+           std::sin(2 * std::numbers::pi * 300 * static_cast<double>(c + 1) * static_cast<double>(t) / 8000);
+  return sum / (8000 * 0.25 / 2);
+}
+
+TEST(Loudspeakers, AreMixedAsFfmpegMixesThem) {
+  const TemporaryFolder folder;
+  const double h = std::sqrt(0.5);
+  const AVChannelLayout stereo = AV_CHANNEL_LAYOUT_STEREO;
+  for (const auto& [muxer, encoder] : {std::pair{"wav", "pcm_s32le"},
+                                       {"wav", "pcm_s16le"},
+
+                                       {"matroska", "flac"},
+                                       {"flac", "flac"}})
+    for (const std::string layout : {"2.1", "3.0", "3.1", "4.0", "quad", "quad(side)", "4.1", "5.0", "5.0(side)", "5.1",
+                                     "5.1(side)", "6.0", "6.1", "7.0", "7.1", "7.1(wide)"}) {
+      const SoundFile spec{.muxer = muxer, .encoder = encoder, .seconds = 1, .rate_hz = 8000, .layout = layout};
+      const std::filesystem::path path = folder / ("x." + spec.muxer);
+      try {
+        encode_sound(path, spec);
+      } catch (const Error&) {
+        continue;  // FLAC has no place for some of them
+      }
+      const Waveform mixed = to_stereo(decode_sound(path).value());
+      AVChannelLayout from = {};
+      must(av_channel_layout_from_string(&from, layout.c_str()), layout);
+      const auto channels = static_cast<size_t>(from.nb_channels);
+      std::vector<double> matrix(2 * channels);
+      must(swr_build_matrix2(&from, &stereo, h, h, 0, 1e9, 1, matrix.data(), static_cast<ptrdiff_t>(channels),
+                             AV_MATRIX_ENCODING_NONE, nullptr),
+           "matrix");
+      for (size_t side = 0; side < 2; ++side)
+        for (size_t c = 0; c < channels; ++c)
+          EXPECT_NEAR(gain_of(mixed, c, side), matrix[side * channels + c], 2e-3)
+              << muxer << " " << layout << ", channel " << c << " on side " << side;
+    }
 }
 
 // ---- real files -------------------------------------------------------------

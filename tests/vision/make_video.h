@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <string>
@@ -38,6 +39,7 @@ struct VideoSpec {
   std::vector<int64_t> times_ms = {0};  // of each picture
   int64_t last_ms = 100;                // how long the last picture is on screen
   std::map<std::string, std::string> muxer_options = {};
+  std::vector<int64_t> chapter_ends_ms = {};
   Painter paint = [](int64_t, double, double) { return Rgb{255, 0, 0}; };
 };
 
@@ -118,6 +120,7 @@ class VideoFile {  // owns the muxer while a file is written
       auto* matrix = reinterpret_cast<int32_t*>(av_stream_new_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, 36));
       av_display_rotation_set(matrix, spec.rotation_degrees);
     }
+    add_chapters(spec.chapter_ends_ms);
     AVDictionary* options = nullptr;
     for (const auto& [name, value] : spec.muxer_options) av_dict_set(&options, name.c_str(), value.c_str(), 0);
     const int code = avformat_write_header(format, &options);
@@ -144,6 +147,20 @@ class VideoFile {  // owns the muxer while a file is written
       if (spec.times_ms[i] == pts) return spec.times_ms[i + 1] - pts;
     return spec.last_ms;
   }
+  void add_chapters(const std::vector<int64_t>& ends_ms) {  // freed with the muxer
+    if (ends_ms.empty()) return;
+    format_->chapters = static_cast<AVChapter**>(av_calloc(ends_ms.size(), sizeof(AVChapter*)));
+    for (size_t i = 0; i < ends_ms.size(); ++i) {
+      auto* const chapter = static_cast<AVChapter*>(av_mallocz(sizeof(AVChapter)));
+      chapter->id = static_cast<int64_t>(i) + 1;
+      chapter->time_base = {1, 1000};
+      chapter->start = i == 0 ? 0 : ends_ms[i - 1];
+      chapter->end = ends_ms[i];
+      av_dict_set(&chapter->metadata, "title", "part", 0);
+      format_->chapters[format_->nb_chapters++] = chapter;
+    }
+  }
+
   FormatPtr format_;
   CodecPtr codec_;
   AVStream* stream_ = nullptr;
@@ -194,5 +211,14 @@ class Folder {
  private:
   std::filesystem::path path_;
 };
+
+inline std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
 
 }  // namespace avs::test
