@@ -7,7 +7,6 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <iostream>
@@ -117,10 +116,40 @@ int open_stream(const Place& place) {
   }
 }
 
-fs::path unfinished_name(const fs::path& target) {
-  static std::atomic<uint64_t> count = 0;
-  return parent_of(target) /
-         str(".", target.filename().string().substr(0, 200), ".", ::getpid(), "-", count++, kUnfinished);
+fs::path unfinished_name(const fs::path& target, int number) {
+  return parent_of(target) / str(".", target.filename().string().substr(0, 200), ".", number, kUnfinished);
+}
+
+// An unfinished file is locked by its writer; the system lets go of a killed one's. False: it is under way, or not
+// ours.
+bool remove_abandoned(const fs::path& unfinished) {
+  int descriptor = open_file(unfinished, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (descriptor < 0) return errno == ENOENT;
+  struct stat opened, named;
+  const bool is_free =
+      ::fstat(descriptor, &opened) == 0 && S_ISREG(opened.st_mode) && ::flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+  // Its writer may have finished it meanwhile, and another one have begun.
+  const bool is_same = is_free && ::lstat(unfinished.c_str(), &named) == 0 && named.st_ino == opened.st_ino;
+  const bool removed = is_free && (!is_same || ::unlink(unfinished.c_str()) == 0);
+  close_file(descriptor);
+  return removed;
+}
+
+// The first name that nobody holds, opened and locked.
+int open_unfinished(const fs::path& target, fs::path& name) {
+  for (int number = 0;;) {
+    name = unfinished_name(target, number);
+    int descriptor = open_file(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+    if (descriptor < 0 && errno != EEXIST) return descriptor;
+    if (descriptor < 0) {
+      if (!remove_abandoned(name)) ++number;
+      continue;
+    }
+    ::flock(descriptor, LOCK_EX | LOCK_NB);
+    struct stat status;
+    if (::fstat(descriptor, &status) != 0 || status.st_nlink > 0) return descriptor;
+    close_file(descriptor);  // removed before it was locked
+  }
 }
 
 }  // namespace
@@ -221,10 +250,7 @@ OutputFile::OutputFile(const fs::path& path) : path_(path) {
   if (is_there && !S_ISREG(status.st_mode))
     throw UsageError(str(path.string(), ": cannot be written: it is a ",
                          S_ISDIR(status.st_mode) ? "folder" : "block device or a socket"));
-  do {  // a name may be left from a killed process of our number
-    unfinished_ = unfinished_name(target_);
-    descriptor_ = open_file(unfinished_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
-  } while (descriptor_ < 0 && errno == EEXIST);
+  descriptor_ = open_unfinished(target_, unfinished_);
   if (descriptor_ < 0) {
     const int reason = errno;
     unfinished_.clear();
@@ -233,8 +259,9 @@ OutputFile::OutputFile(const fs::path& path) : path_(path) {
 }
 
 OutputFile::~OutputFile() {
-  if (descriptor_ >= 0) close_file(descriptor_);
-  if (!unfinished_.empty()) ::unlink(unfinished_.c_str());
+  if (!unfinished_.empty()) ::unlink(unfinished_.c_str());  // while it is locked: then the name is another writer's
+  for (int* const descriptor : {&descriptor_, &lock_})
+    if (*descriptor >= 0) close_file(*descriptor);
 }
 
 void OutputFile::fail(int reason) const {
@@ -254,6 +281,8 @@ void OutputFile::flush() {
 
 void OutputFile::commit() {
   flush();
+  if (!unfinished_.empty())
+    lock_ = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);  // close() may tell an error, and must not unlock
   if (!close_file(descriptor_)) fail(errno);
   if (unfinished_.empty()) return;
   if (retried([&] { return ::rename(unfinished_.c_str(), target_.c_str()); }) != 0) fail(errno);

@@ -1,7 +1,8 @@
 // Files as this project reads, writes and removes them. Nothing else in it opens a file for writing or removes one.
 //
-// A file that is written is whole or not there: its bytes go into a new file beside it, ".NAME.PID-N.avs-part", which
-// is flushed to disk and renamed; then the folder is flushed. Where `path` is a link, the file that it points to is
+// A file that is written is whole or not there: its bytes go into a new file beside it, ".NAME.N.avs-part", which is
+// flushed to disk and renamed; then the folder is flushed. What a killed process left under that name is removed by
+// the next that writes NAME. Where `path` is a link, the file that it points to is
 // replaced and the link stays. A FIFO or a character device (/dev/null, /dev/stdout) is written into.
 //
 // Errors name the file and the system's reason. Calls that a signal breaks off (EINTR) are made again.
@@ -79,7 +80,7 @@ class OutputFile {
   [[noreturn]] void fail(int reason) const;
   std::filesystem::path path_, target_;  // as given, and behind links
   std::filesystem::path unfinished_;     // empty: a stream
-  int descriptor_ = -1;
+  int descriptor_ = -1, lock_ = -1;
 };
 
 void write_file(const std::filesystem::path& path, std::span<const ByteView> parts);  // one after the other

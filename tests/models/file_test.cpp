@@ -85,7 +85,7 @@ TEST_F(Files, BehindALinkAreReplacedAndTheLinkStays) {
 TEST_F(Files, DoNotFollowALinkThatWasPlantedForTheirUnfinishedName) {
   plant("victim", "mine");
   // Every name that the next writers could take is a link to somebody's file.
-  for (int i = 0; i < 400; ++i) fs::create_symlink("victim", folder_ / str(".a.", ::getpid(), "-", i, ".avs-part"));
+  for (int i = 0; i < 400; ++i) fs::create_symlink("victim", folder_ / str(".a.", i, ".avs-part"));
   write_text(folder_ / "a", "new");
   EXPECT_EQ(read_text(folder_ / "victim"), "mine");
   EXPECT_EQ(read_text(folder_ / "a"), "new");
@@ -250,14 +250,31 @@ TEST_F(Files, ThatAKilledWriterLeftAreRemovedAndNobodyElses) {
     ::_exit(0);  // as SIGKILL: no destructor
   }
   ::waitpid(child, nullptr, 0);
-  ASSERT_EQ(names().size(), 1u);
-  EXPECT_TRUE(is_unfinished(*names().begin(), "a"));
+  ASSERT_EQ(names(), std::set<std::string>{".a.0.avs-part"});
   plant(".b.12-0.avs-part", "of another file");
   plant(".a.thesis.avs-part", "mine");
   plant("a.part", "mine");
   fs::create_directory(folder_ / ".a.1-0.avs-part");
   remove_unfinished(folder_ / "a");
   EXPECT_EQ(names(), (std::set<std::string>{".b.12-0.avs-part", ".a.thesis.avs-part", "a.part", ".a.1-0.avs-part"}));
+}
+
+TEST_F(Files, LeftByAKilledWriterAreGoneAfterTheNextOneAndThoseUnderWayAreNot) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    OutputFile file(folder_ / "a");
+    ::_exit(0);
+  }
+  ::waitpid(child, nullptr, 0);
+  ASSERT_EQ(names(), std::set<std::string>{".a.0.avs-part"});
+  OutputFile first(folder_ / "a"), second(folder_ / "a");
+  EXPECT_EQ(names(), (std::set<std::string>{".a.0.avs-part", ".a.1.avs-part"}));
+  write_text(folder_ / "a", "third");
+  first.write(std::as_bytes(std::span("first", 5)));
+  first.commit();
+  EXPECT_EQ(read_text(folder_ / "a"), "first");
+  second.commit();
+  EXPECT_EQ(names(), std::set<std::string>{"a"});
 }
 
 TEST_F(Files, AreRemovedOnceAndAbsentOnesAreWell) {
