@@ -17,6 +17,7 @@ struct Scenario {
   // Files it may replace and folders (ending with '/') it works in; everything else is the user's.
   std::vector<std::string> results = {};
   bool prints_result = false;  // stdout is a result too
+  std::string tells = {};      // on stdout after exit 0: a file was left out, and is made by the same command again
   // Commands that made what is there already; "cp A B"; "rm A"; "write A", a user's file.
   std::vector<std::string> earlier = {};
   std::string reader = {};  // a command that must not be misled by what a killed run left

@@ -88,6 +88,7 @@ void note_renamed(const char* from, const char* to) {
 }
 
 void lose_what_was_not_flushed() {
+  ::pthread_mutex_lock(&mutex);  // for good: another thread must not come to its rename
   for (int i = 0; i < count; ++i) {
     struct stat status;
     if (::stat(files[i].path, &status) == 0 && status.st_ino == files[i].number && status.st_size > files[i].on_disk)
