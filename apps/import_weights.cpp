@@ -11,7 +11,6 @@ extern "C" {
 #include <array>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -20,6 +19,7 @@ extern "C" {
 #include "apps/cli/program.h"
 #include "apps/cli/require.h"
 #include "apps/cli/weight_options.h"
+#include "models/weights/bytes.h"
 #include "models/weights/import.h"
 
 namespace avs {
@@ -53,12 +53,9 @@ Digests digests_of(const std::string& file) {
   require<OutOfMemory>(md5 != nullptr && sha != nullptr, "libavutil cannot allocate its digests");
   av_md5_init(md5.get());
   av_sha_init(sha.get(), 256);
-  std::ifstream in(file, std::ios::binary);
-  std::vector<uint8_t> block(1 << 20);
-  while (in.read(reinterpret_cast<char*>(block.data()), static_cast<std::streamsize>(block.size())), in.gcount() > 0) {
-    av_md5_update(md5.get(), block.data(), static_cast<size_t>(in.gcount()));
-    av_sha_update(sha.get(), block.data(), static_cast<size_t>(in.gcount()));
-  }
+  const weights::Bytes bytes = weights::read_file(file);
+  av_md5_update(md5.get(), bytes.data(), bytes.size());
+  av_sha_update(sha.get(), bytes.data(), bytes.size());
   std::array<uint8_t, 16> md5_digest;
   std::array<uint8_t, 32> sha_digest;
   av_md5_final(md5.get(), md5_digest.data());
