@@ -328,13 +328,22 @@ std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base
   if (recognised.own) {
     options = *recognised.own;
     options.pool_padding = import.pool_padding.value_or(options.pool_padding);
-  } else if (recognised.classes() >= 2) {
-    options.classes = recognised.classes();
-    options.head = HeadKind::Direct;
   }
-  std::unique_ptr<Backbone> network = make_backbone(options, FirstWeights::NotDrawn);
-  network->eval();
-  ImportReport made = import_into(*network, recognised, file.string(), import);
+  std::unique_ptr<Backbone> network;
+  ImportReport made;
+  while (true) {
+    const bool takes_classifier = !recognised.own && recognised.classes() >= 2;
+    BackboneOptions wanted = options;
+    if (takes_classifier) {
+      wanted.classes = recognised.classes();
+      wanted.head = HeadKind::Direct;
+    }
+    network = make_backbone(wanted, FirstWeights::NotDrawn);
+    network->eval();
+    made = import_into(*network, recognised, file.string(), import);
+    if (made.head_taken || !takes_classifier || recognised.layout.own) break;
+    recognised.head_prefix.reset();  // it reads something else than the pooled features: a head of the file's own
+  }
   if (!made.head_taken) network->draw_head();
   if (report != nullptr) *report = std::move(made);
   return network;

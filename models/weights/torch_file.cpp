@@ -80,7 +80,7 @@ class StateDict {
   // Training scripts save {"state_dict": …, "epoch": …, "optimizer": …}: every tensor of every dictionary is listed.
   std::vector<SourceTensor> read() {
     const auto* const dict = std::get_if<Dict>(&document_->root->data);
-    if (dict == nullptr) throw DataError(file_ + ": holds a single value, not the dictionary of a network's tensors");
+    if (dict == nullptr) throw DataError(file_ + ": holds no dictionary of a network's tensors");
     collect(*dict, "", 0);
     if (tensors_.empty()) throw DataError(file_ + ": the dictionary holds no tensors");
     return std::move(tensors_);

@@ -132,6 +132,18 @@ TEST(OwnTraining, AClassifierBehindAnotherLayerIsNotTaken) {
   EXPECT_THAT(got.report.skipped, AllOf(Contains(HasSubstr("head.fc.weight")), Contains(HasSubstr("pre_logits"))));
 }
 
+TEST(OwnTraining, AClassifierOfOtherFeaturesIsNotTaken) {
+  Tensors file = tensors_of("inception_timm.safetensors");
+  file["fc.weight"] = Tensor::zeros({5, 40});
+  const auto network =
+      make_backbone_from_weights({.model = "vis-inc", .classes = 3, .width = golden::kWidth}, safetensors(file));
+  EXPECT_EQ(network->options().head, HeadKind::Hidden1024);
+  EXPECT_EQ(network->options().classes, 3);
+  const Imported got = imported("vis-inc", safetensors(file));
+  expect_body_of("inception_timm.safetensors", got);
+  EXPECT_THAT(got.report.skipped, Contains(HasSubstr("fc.weight: no layer of InceptionV3's body")));
+}
+
 TEST(OwnTraining, AnotherLayerInsideABlockIsRefused) {
   Tensors file = renamed(timm(), "backbone.");
   file["backbone.stages.0.blocks.0.grn.weight"] = Tensor::zeros({4});
