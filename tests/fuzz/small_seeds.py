@@ -2,9 +2,12 @@
 
     small_seeds.py READER FOLDER
 """
+import argparse
+import collections
 import io
 import json
 import os
+import pathlib
 import pickle
 import struct
 import sys
@@ -34,6 +37,10 @@ def state_dict(view=b""):
 
 if reader == "torch":
     numbers = struct.pack("<6f", *range(6))
+    beside = {"args": argparse.Namespace(lr=1.0, out=pathlib.PurePosixPath("x")), "set": {1, 2}, "bytes": b"x", "counts": collections.Counter("aab")}
+    for protocol in (2, 4):
+        with zipfile.ZipFile(os.path.join(folder, f"beside_{protocol}.pth"), "w") as z:
+            z.writestr("a/data.pkl", pickle.dumps(beside, protocol))
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", method) as z:
@@ -45,7 +52,7 @@ if reader == "torch":
     stream += pickle.dumps(["0", "1"], 2) + 2 * (struct.pack("<Q", 6) + numbers)
     write("small_legacy.pth", stream)
 if reader == "safetensors":
-    for entries in ({}, {"a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}},
+    for entries in ({}, {"__metadata__": None, "a": {"dtype": "BOOL", "shape": [1, 1, 1, 1, 1, 2], "data_offsets": [0, 2]}}, {"a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}},
                     {"__metadata__": {"k": "v"}, "a": {"dtype": "BF16", "shape": [], "data_offsets": [0, 2]}}):
         header = json.dumps(entries).encode()
         header += b" " * (-len(header) % 8)
