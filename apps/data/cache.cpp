@@ -228,6 +228,8 @@ Entry Cache::entry(int64_t clip, Part part) const {
     return entry;
   } catch (const DataError& error) {
     throw DataError(str(error.what(), "; run prepare again, it rebuilds what is damaged"));
+  } catch (const SystemError& error) {
+    throw SystemError(str(error.what(), "; if the rest of the disk is well, prepare rebuilds what cannot be read"));
   }
 }
 

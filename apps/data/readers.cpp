@@ -23,13 +23,19 @@ std::string reader_of(const ReaderVersions& versions, const std::string& file) {
 }  // namespace
 
 const ReaderVersions& reader_versions() {
-  static const ReaderVersions versions = {
-      // 2: pictures are counted, not packets (interlaced H.264 has two packets a picture)
-      {"264", 2},  {"h264", 2}, {"m2ts", 2}, {"mkv", 2}, {"mpeg", 2},
-      {"mpg", 2},  {"mts", 2},  {"ts", 2},   {"vob", 2}, {"avi", 2},  // 2: a palette that comes beside the first packet
-      {"apng", 2},  // 2: an animation's pictures, and a picture turned as EXIF says
-      {"png", 2},  {"webp", 2},
-  };
+  static const ReaderVersions versions = [] {
+    ReaderVersions all;
+    const auto raise = [&](int version, std::initializer_list<const char*> kinds) {
+      for (const char* kind : kinds) all[kind] = version;
+    };
+    // Pictures are counted, not packets (interlaced H.264 has two a picture); time runs on where a clock restarts.
+    raise(2, {"264", "h264", "m2ts", "mkv", "mpeg", "mpg", "mts", "ts", "vob"});
+    // A palette beside the first packet; an animation's pictures; pictures turned as EXIF says.
+    raise(2, {"apng", "avi", "png", "tif", "tiff", "webp"});
+    // A sound that breaks off is refused; loudspeakers that a file names are mixed as such.
+    raise(2, {"aac", "aif", "aiff", "flac", "m4a", "mp3", "ogg", "opus", "wav"});
+    return all;
+  }();
   return versions;
 }
 

@@ -30,9 +30,18 @@ namespace fs = std::filesystem;
 class CacheFiles : public testing::Test {
  protected:
   void SetUp() override {
-    for (int i = 0; i < 3; ++i)
-      for (const char* label : {"a", "b"}) write_clip(data_ / label / str("clip", i, ".mp4"), i, 1.5);
+    fs::copy(videos().path(), data_, fs::copy_options::recursive);
     prepare(options_);
+  }
+  static const Folder& videos() {  // encoded once
+    static const struct Videos {
+      Folder folder;
+      Videos() {
+        for (int i = 0; i < 3; ++i)
+          for (const char* label : {"a", "b"}) write_clip(folder / label / str("clip", i, ".mp4"), i, 1.5);
+      }
+    } made;
+    return made.folder;
   }
   fs::path entry_path(const std::string& clip) const { return cache_ / "entries" / entry_file_name(clip); }
   nlohmann::ordered_json index() const { return nlohmann::ordered_json::parse(read_text(cache_ / kIndexName)); }
