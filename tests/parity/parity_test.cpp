@@ -1,5 +1,6 @@
 // This engine beside the libraries the field trusts, through the small golden files that those libraries made
 // (tests/parity/peers, ./run golden); no Python is needed here. ./run parity does the same with larger cases.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -38,15 +39,51 @@ using Index = testing::TestParamInfo<size_t>;
 std::string case_name(const Index& index) { return as_test_name(golden_cases().at(index.param).name); }
 std::string mistake_name(const Index& index) { return as_test_name(mistakes().at(index.param).name); }
 
+// The worst share of the allowance in each row, printed at the end. Above a half the next processor may be over: with
+// AVS_REVIEW in the environment that is a failure, to be looked at before a change is accepted; for a user it is none.
+class Shares : public testing::Environment {
+ public:
+  static void note(const Case& c, const Difference& d) {
+    Worst& worst = rows()[c.row];
+    if (d.share() >= worst.share) worst = {d.share(), c.name + ": " + d.output};
+  }
+
+  void TearDown() override {
+    std::string shares;
+    const Worst* most = nullptr;
+    for (const auto& [row, worst] : rows()) {
+      shares += fmt::format("{} {} {:.2f}", shares.empty() ? "" : ",", row, worst.share);
+      if (most == nullptr || worst.share > most->share) most = &worst;
+    }
+    if (most == nullptr) return;
+    fmt::print("parity: at most {:.2f} of what is allowed ({});{}\n", most->share, most->where, shares);
+    if (std::getenv("AVS_REVIEW") == nullptr) return;
+    EXPECT_LE(most->share, 0.5) << "the review's target; a test fails above 1";
+  }
+
+ private:
+  struct Worst {
+    double share = 0;
+    std::string where;
+  };
+  static std::map<std::string, Worst>& rows() {
+    static std::map<std::string, Worst> rows;
+    return rows;
+  }
+};
+const testing::Environment* const kShares = testing::AddGlobalTestEnvironment(new Shares);
+
 class Parity : public testing::TestWithParam<size_t> {};
 
 TEST_P(Parity, AgreesWithItsPeer) {
   const Case& c = golden_cases().at(GetParam());
   ASSERT_FALSE(c.expected.empty());
   if (is_from_test_data(c) && !std::filesystem::exists(test_data())) GTEST_SKIP() << "no test data in " << test_data();
-  for (const Difference& d : differences(c, answer(c)))
+  for (const Difference& d : differences(c, answer(c))) {
+    Shares::note(c, d);
     EXPECT_FALSE(d.is_over()) << c.name << ", against " << c.peer << ": " << d.output << " differs by " << d.error
-                              << ", allowed " << d.tolerance;
+                              << ", allowed " << d.tolerance << "; its own single precision is off by " << d.single;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, Parity, testing::Range(size_t{0}, golden_cases().size()), case_name);
@@ -85,6 +122,16 @@ TEST(ParityCases, HoldEveryDifferentiableFunction) {
   EXPECT_GE(declared.size(), 20u);
   for (const std::string& name : declared)
     EXPECT_TRUE(compared.contains(name)) << name << " has no case with gradients";
+}
+
+TEST(ParityCases, AreMeasuredByTheScaleOfTheWholeAnswerAndAllowedEightOfThePeersErrors) {
+  Case c;
+  c.expected["y"] = {Tensor::full({1}, 1e-3f), 99, 1e-6, 0.5, 1e-7};  // the one value that is kept lies near zero
+  const Difference d = worst(differences(c, {{"y", Tensor::full({1}, 1e-3f + 2e-7f)}}));
+  EXPECT_NEAR(d.error, 4e-7, 1e-9);
+  EXPECT_DOUBLE_EQ(d.tolerance, 1e-6);
+  c.expected["y"].single = 1e-5;
+  EXPECT_DOUBLE_EQ(c.expected["y"].tolerance(), 8e-5);
 }
 
 TEST(ParityCases, AFileWithoutThemIsNamed) {

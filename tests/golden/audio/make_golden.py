@@ -55,9 +55,9 @@ def synthetic(n, rate):
     return np.stack([left, right], axis=1).astype(np.float32)
 
 
-def both(signal, transform):
+def both(signal, transform, real=np.float64):
     """[bands, 704, 2] of a stereo signal; frames 5..708 of 715 stay."""
-    return np.stack([transform(signal[:, c].astype(np.float64)) for c in (0, 1)], axis=-1)[:, 5:-6]
+    return np.stack([transform(signal[:, c].astype(real)) for c in (0, 1)], axis=-1)[:, 5:-6]
 
 
 def mel(x):

@@ -26,8 +26,12 @@ Case case_of(const Json& json, const Checkpoint& file) {
   for (const auto& [name, description] : json.at("inputs").items())
     c.inputs[name] = input_of(description, file, "in/" + c.name + "/" + name);
   for (const auto& [name, how] : json.at("expected").items())
-    c.expected[name] = {file.tensors.at("out/" + c.name + "/" + name), how.at(0), how.at(1),
-                        how.size() > 2 ? Measure::MeanDifference : Measure::RelativeNorm};
+    c.expected[name] = {file.tensors.at("out/" + c.name + "/" + name),
+                        how.at("stride"),
+                        how.at("floor"),
+                        how.value("scale", 1.0),
+                        how.value("single", 0.0),
+                        how.contains("measure") ? Measure::MeanDifference : Measure::RelativeNorm};
   return c;
 }
 
@@ -35,15 +39,15 @@ double error_of(const std::vector<float>& got, const Expected& expected) {
   const auto step = static_cast<size_t>(expected.stride);
   const std::vector<float> values = expected.values.to_vector();
   if ((got.size() + step - 1) / step != values.size()) return std::numeric_limits<double>::infinity();
-  double squares = 0, norm = 0, sum = 0;
+  double squares = 0, sum = 0;
   for (size_t i = 0; i < values.size(); ++i) {
     const auto theirs = static_cast<double>(values[i]), difference = static_cast<double>(got[i * step]) - theirs;
     squares += difference * difference;
-    norm += theirs * theirs;
     sum += std::abs(difference);
   }
-  if (expected.measure == Measure::MeanDifference) return sum / static_cast<double>(values.size());
-  return norm == 0 ? std::sqrt(squares) : std::sqrt(squares / norm);
+  const auto count = static_cast<double>(values.size());
+  if (expected.measure == Measure::MeanDifference) return sum / count;
+  return std::sqrt(squares / count) / (expected.scale == 0 ? 1 : expected.scale);
 }
 
 }  // namespace
@@ -127,19 +131,19 @@ std::vector<Difference> differences(const Case& c, const NamedTensors& ours) {
     const auto found = ours.find(name);
     const double error =
         found == ours.end() ? std::numeric_limits<double>::infinity() : error_of(found->second.to_vector(), expected);
-    all.push_back({name, error, expected.tolerance});
+    all.push_back({name, error, expected.tolerance(), expected.single});
   }
   return all;
 }
 
+double Difference::share() const {
+  if (error == 0) return 0;
+  return error > 0 && tolerance > 0 ? error / tolerance : std::numeric_limits<double>::infinity();
+}
+
 Difference worst(const std::vector<Difference>& all) {
   AVS_CHECK(DataError, !all.empty(), "a case without expectations shows nothing");
-  const auto share = [](const Difference& d) {
-    if (!(d.error >= 0)) return std::numeric_limits<double>::infinity();
-    return d.tolerance > 0 ? d.error / d.tolerance : (d.error > 0 ? std::numeric_limits<double>::infinity() : 0.0);
-  };
-  return *std::max_element(all.begin(), all.end(),
-                           [&](const Difference& a, const Difference& b) { return share(a) < share(b); });
+  return *std::ranges::max_element(all, {}, &Difference::share);
 }
 
 }  // namespace avs::parity

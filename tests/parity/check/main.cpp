@@ -23,8 +23,6 @@ struct Row {
   int over = 0;
 };
 
-double share(const Difference& d) { return d.tolerance > 0 ? d.error / d.tolerance : d.error; }
-
 Row& row_of(std::vector<Row>& rows, const std::string& name) {
   for (Row& row : rows)
     if (row.name == name) return row;
@@ -43,10 +41,10 @@ std::vector<Row> measure(const std::vector<Case>& cases) {
     for (const Difference& d : all)
       if (d.is_over()) {
         ++row.over;
-        std::cerr << fmt::format("over: {} {}: {:.3g} > {:.0e}\n", c.name, d.output, d.error, d.tolerance);
+        std::cerr << fmt::format("over: {} {}: {:.3g} > {:.3g}\n", c.name, d.output, d.error, d.tolerance);
       }
     const Difference here = worst(all);
-    if (row.worst_case.empty() || share(here) > share(row.worst)) {
+    if (row.worst_case.empty() || here.share() > row.worst.share()) {
       row.worst = here;
       row.worst_case = c.name + ": " + here.output;
     }
@@ -55,25 +53,25 @@ std::vector<Row> measure(const std::vector<Case>& cases) {
 }
 
 bool print_rows(const std::vector<Row>& rows) {
-  std::cout << "| row | against | cases | tensors | worst relative error | where | tolerance "
-               "|\n|---|---|---|---|---|---|---|\n";
+  std::cout << "| row | against | cases | tensors | worst relative error | where | allowed | share "
+               "|\n|---|---|---|---|---|---|---|---|\n";
   bool all_within = true;
   for (const Row& row : rows) {
-    std::cout << fmt::format("| {} | {} | {} | {} | {:.1e}{} | `{}` | {:.0e} |\n", row.name, row.peers, row.cases,
-                             row.numbers, row.worst.error, row.over > 0 ? " **over**" : "", row.worst_case,
-                             row.worst.tolerance);
+    std::cout << fmt::format("| {} | {} | {} | {} | {:.1e}{} | `{}` | {:.1e} | {:.2f} |\n", row.name, row.peers,
+                             row.cases, row.numbers, row.worst.error, row.over > 0 ? " **over**" : "", row.worst_case,
+                             row.worst.tolerance, row.worst.share());
     all_within = all_within && row.over == 0;
   }
   return all_within;
 }
 
 bool print_mistakes(const std::vector<Case>& cases) {
-  std::cout << "\n| row | planted mistake | caught | clearest in | error | tolerance |\n|---|---|---|---|---|---|\n";
+  std::cout << "\n| row | planted mistake | caught | clearest in | error | allowed |\n|---|---|---|---|---|---|\n";
   bool all_caught = true;
   for (const Mistake& mistake : mistakes()) {
     const Catch caught = catch_of(mistake, cases);
     if (caught.cases == 0) continue;  // with part of the cases only part of the mistakes can be made
-    std::cout << fmt::format("| {} | {}: {} | {} of {} | `{}` | {:.1e} | {:.0e} |\n", mistake.row, mistake.name,
+    std::cout << fmt::format("| {} | {}: {} | {} of {} | `{}` | {:.1e} | {:.1e} |\n", mistake.row, mistake.name,
                              mistake.what, caught.caught, caught.cases, caught.by, caught.error, caught.tolerance);
     all_caught = all_caught && caught.caught > 0;
   }

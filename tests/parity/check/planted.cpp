@@ -257,7 +257,7 @@ Catch catch_of(const Mistake& mistake, const std::vector<Case>& cases) {
     const Difference found = worst(differences(c, answer(c)));
     if (!found.is_over()) continue;
     ++result.caught;
-    const double share = found.tolerance > 0 ? found.error / found.tolerance : found.error;
+    const double share = found.share();
     if (result.by.empty() || share > clearest) {
       clearest = share;
       result.by = c.name + ": " + found.output;

@@ -1,11 +1,53 @@
 """Files of cases: inputs and what a peer computes from them, for tests/parity/check/case.h to read."""
 
+import contextlib
 import hashlib
 import json
 import math
 
 import numpy as np
+import torch
 from safetensors.numpy import save_file
+
+# Rounding to f32 is off by U at most. FLOOR is what is allowed where single precision happens to be exact: sixteen
+# roundings, of an op. Networks put a hundred layers in a row, whose roundings add up like a random walk.
+U = 2**-24
+FLOOR = 16 * U
+NETWORK_FLOOR = FLOOR * 10
+
+
+class Precision:
+    """The type in which peers compute."""
+
+    real = np.float64
+
+
+torch.set_default_dtype(torch.float64)
+
+
+@contextlib.contextmanager
+def single_precision(by_onednn=True):
+    Precision.real = np.float32
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.backends.mkldnn.flags(enabled=by_onednn):
+            yield
+    finally:
+        Precision.real = np.float64
+        torch.set_default_dtype(torch.float64)
+
+
+def in_both_precisions(make, exact=None):
+    """make() yields cases, which learn how far the same computation in single precision is off: by oneDNN and without.
+    exact: what it yielded already in double precision."""
+    exact = exact or list(make())
+    for by_onednn in (True, False):
+        with single_precision(by_onednn):
+            for case, single in zip(exact, make(), strict=True):
+                case.learn_from(single)
+    for case in exact:
+        case.answers.clear()
+    return exact
 
 
 def noise(count, seed):
@@ -19,9 +61,18 @@ def noise(count, seed):
 
 
 def drawn(shape, seed, scale, shift):
-    """f64, but rounded to f32, so that both sides begin with equal numbers."""
+    """Rounded to f32, whatever the type, so that both sides begin with equal numbers."""
     values = shift + scale * noise(math.prod(shape), seed)
-    return values.astype(np.float32).astype(np.float64).reshape(shape)
+    return values.astype(np.float32).astype(Precision.real).reshape(shape)
+
+
+def rounded(value):
+    """Three digits: metadata stay small."""
+    return float(f"{value:.3g}")
+
+
+def root_mean_square(values):
+    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def seed_of(text):
@@ -34,7 +85,7 @@ class Case:
     def __init__(self, name, row, kind, peer, spec, attempt=0):
         """attempt: another one draws other numbers."""
         self.name, self.row, self.kind, self.peer, self.spec, self.attempt = name, row, kind, peer, spec, attempt
-        self.inputs, self.expected, self.tensors = {}, {}, {}
+        self.inputs, self.expected, self.tensors, self.answers = {}, {}, {}, {}
 
     def draw(self, name, shape, scale=1.0, shift=0.0):
         seed = seed_of(f"{self.name}/{name}" + (f"/{self.attempt}" if self.attempt else ""))
@@ -47,16 +98,36 @@ class Case:
         kind = np.int32 if values.dtype.kind in "iu" else np.float32
         self.inputs[name] = "stored"
         self.tensors[f"in/{self.name}/{name}"] = np.ascontiguousarray(values.astype(kind))
-        return values.astype(kind).astype(np.int64 if kind is np.int32 else np.float64)
+        return values.astype(kind).astype(np.int64 if kind is np.int32 else Precision.real)
 
-    def expect(self, name, values, tolerance, most=None, measure=()):
-        """At most `most` values are kept, evenly spread; the stride is odd so that it meets every channel."""
-        values = np.asarray(values, dtype=np.float64).reshape(-1)
+    def expect(self, name, values, floor, most=None, measure=None):
+        """At most `most` values are kept, evenly spread; the stride is odd so that it meets every channel. The scale is
+        that of the whole answer: the few that are kept may all lie near zero."""
+        values = np.array(values, dtype=np.float64).reshape(-1)  # a copy: torch reuses its memory
         stride = 1
         if most is not None and values.size > most:
             stride = -(-values.size // most) | 1
-        self.expected[name] = [stride, tolerance, *measure]
-        self.tensors[f"out/{self.name}/{name}"] = np.array(values[::stride])  # a copy: torch reuses its memory
+        self.answers[name] = values
+        self.expected[name] = {"stride": stride, "floor": rounded(floor)}
+        if measure is not None:
+            self.expected[name]["measure"] = measure
+        else:
+            self.expected[name] |= {"scale": rounded(root_mean_square(values)), "single": 0.0}
+        self.tensors[f"out/{self.name}/{name}"] = values[::stride]
+
+    def learn_from(self, single):
+        """single: this case in single precision. An answer may be as wrong as the worst of its kind (infer/…, grad/…):
+        a value at a ReLU's kink that rounding carries across changes every gradient before it."""
+        errors = {}
+        for name, values in self.answers.items():
+            if "single" in self.expected[name]:
+                norm = float(np.linalg.norm(values)) or 1.0
+                kind = name.split("/")[0]
+                error = float(np.linalg.norm(single.answers[name] - values)) / norm
+                errors[kind] = max(errors.get(kind, 0.0), error)
+        for name, how in self.expected.items():
+            if "single" in how:
+                how["single"] = max(how["single"], rounded(errors[name.split("/")[0]]))
 
     def json(self):
         return {

@@ -7,7 +7,7 @@ import sklearn
 import torch
 from sklearn import metrics
 
-from cases import Case
+from cases import FLOOR, NETWORK_FLOOR, Case, Precision, in_both_precisions
 from random_numbers import Rng, philox
 from training import kl_loss
 
@@ -16,7 +16,8 @@ SKLEARN = f"scikit-learn {sklearn.__version__}"
 INPUTS = ("aud-mel", "aud-gam", "aud-cqt", "vis-inc", "vis-conv")
 
 
-def expect_figures(case, probabilities, labels, classes, tolerance):
+def expect_figures(case, probabilities, labels, classes):
+    probabilities = probabilities.astype(np.float64)
     predicted = probabilities.argmax(axis=1)
     names = list(range(classes))
     with warnings.catch_warnings():
@@ -28,11 +29,11 @@ def expect_figures(case, probabilities, labels, classes, tolerance):
             if (labels == k).any()
         ]
         case.expect("micro_accuracy", [metrics.accuracy_score(labels, predicted)], 0)
-        case.expect("macro_accuracy", [metrics.balanced_accuracy_score(labels, predicted)], 1e-7)
+        case.expect("macro_accuracy", [metrics.balanced_accuracy_score(labels, predicted)], FLOOR)
         case.expect("class_accuracy", recalls, 0)
         case.expect("confusion", metrics.confusion_matrix(labels, predicted, labels=names), 0)
-        case.expect("log_loss", [metrics.log_loss(labels, probabilities, labels=names)], tolerance)
-        case.expect("macro_log_loss", [np.mean(losses)], tolerance)
+        case.expect("log_loss", [metrics.log_loss(labels, probabilities, labels=names)], FLOOR)
+        case.expect("macro_log_loss", [np.mean(losses)], FLOOR)
 
 
 def metrics_cases():
@@ -47,7 +48,7 @@ def metrics_cases():
         labels = case.store("labels", random.integers(0, classes - (4 if name.startswith("absent") else 0), n))
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         p = p.astype(np.float32)
-        expect_figures(case, case.store("probabilities", p), labels, classes, 1e-6)
+        expect_figures(case, case.store("probabilities", p), labels, classes)
         yield case
 
 
@@ -57,7 +58,7 @@ def glorot_uniform(path, n_out, n_in, seed):
     words = philox(seed, stream, np.arange(n_out * n_in))[0]
     uniform = (words >> np.uint64(8)).astype(np.float32) * np.float32(2**-24)
     limit = np.sqrt(np.float32(6) / np.float32(n_in + n_out))
-    return (limit * (np.float32(2) * uniform - np.float32(1))).astype(np.float64).reshape(n_out, n_in)
+    return (limit * (np.float32(2) * uniform - np.float32(1))).astype(Precision.real).reshape(n_out, n_in)
 
 
 class Fusion:
@@ -131,15 +132,15 @@ def fusion_case(method, most, fc1024):
         adam.step()
     with torch.no_grad():
         probabilities = torch.softmax(net(x), dim=1).numpy()
-    expect_figures(case, probabilities, labels, classes, 1e-6)
-    case.expect("probabilities", probabilities, 1e-5, most)
+    expect_figures(case, probabilities, labels, classes)
+    case.expect("probabilities", probabilities, NETWORK_FLOOR, most)
     for name, tensor in net.parameters.items():
-        case.expect(f"param/{name}", tensor.detach().numpy(), 1e-4, most)
+        case.expect(f"param/{name}", tensor.detach().numpy(), NETWORK_FLOOR, most)
     return case
 
 
 def cases(form, _folder):
     torch.set_num_threads(1)  # the steps are too small to share
     yield from metrics_cases()
-    for method in ("f1", "f2", "f3", "f4", "f5", "f6"):
-        yield fusion_case(method, 96 if form == "golden" else None, 1024 if form == "full" else 48)
+    most, fc1024 = 96 if form == "golden" else None, 1024 if form == "full" else 48
+    yield from in_both_precisions(lambda: (fusion_case(f"f{i}", most, fc1024) for i in range(1, 7)))

@@ -1,4 +1,4 @@
-"""InceptionV3 and ConvNeXt-Tiny as keras.applications builds them, narrowed, in double precision (torch backend).
+"""InceptionV3 and ConvNeXt-Tiny as keras.applications builds them, narrowed, in the type asked for (torch backend).
 
 Layers are found by graph role: InceptionV3's convolutions in the order of their numbers, ConvNeXt's by their names.
 """
@@ -13,11 +13,11 @@ from keras.src.applications import inception_v3 as keras_inception
 from torch.nn import functional as F
 
 import networks
-from cases import Case
+from cases import NETWORK_FLOOR, Case, Precision
 from networks import scaled
 from training import (
     Extent,
-    check_gradients,
+    are_well_posed,
     decays,
     draw_batches,
     draw_input,
@@ -162,7 +162,7 @@ def draw_weights(case, parameters, buffers):
             assign(weight, axes, case.draw(prefix + name, shape, *rule_of(name, shape)))
 
 
-def draw_head(case, features, classes, dtype="float64"):
+def draw_head(case, features, classes):
     head = {}
     for name, shape in (
         ("fc1024.weight", (1024, features)),
@@ -171,7 +171,7 @@ def draw_head(case, features, classes, dtype="float64"):
         ("classes.bias", (classes,)),
     ):
         values = case.draw(f"param/head.{name}", shape, *rule_of(name, shape))
-        head[f"head.{name}"] = (keras.Variable(values, dtype=dtype), None)
+        head[f"head.{name}"] = (keras.Variable(values, dtype=values.dtype.name), None)
     return head
 
 
@@ -183,9 +183,9 @@ def run(net, head, x, training, dropout=lambda hidden: hidden):
     return stages | {"fc1024": hidden, "logits": logits}
 
 
-def build(options, size, dtype="float64"):
+def build(options, size):
     """The network, its parameters and statistics by this engine's names, and what stands before it."""
-    keras.config.set_floatx(dtype)
+    keras.config.set_floatx(np.dtype(Precision.real).name)
     keras.utils.clear_session()
     return (inception if options["model"] == "vis-inc" else convnext)(options, size)
 
@@ -200,26 +200,18 @@ def network_case(model, extent, attempt):
     head = draw_head(case, net.output["pool"].shape[-1], options["classes"])
     with torch.no_grad():
         for stage, y in run(net, head, preprocess(x), False).items():
-            case.expect(f"infer/{stage}", y.numpy(), 1e-4, extent.most)
+            case.expect(f"infer/{stage}", y.numpy(), NETWORK_FLOOR, extent.most)
     stages = run(net, head, preprocess(x), True)
     for stage, y in stages.items():
-        case.expect(f"train/{stage}", y.detach().numpy(), 1e-4, extent.most)
+        case.expect(f"train/{stage}", y.detach().numpy(), NETWORK_FLOOR, extent.most)
     dlogits = torch.tensor(case.draw("dlogits", (extent.pass_batch, options["classes"])))
     stages["logits"].backward(dlogits)
     parameters |= head
     for name, (weight, axes) in parameters.items():
-        case.expect(f"grad/{name}", to_ours(weight.value.grad.numpy(), axes), 1e-4, extent.most)
+        case.expect(f"grad/{name}", to_ours(weight.value.grad.numpy(), axes), NETWORK_FLOOR, extent.most)
     tensors = {name: weight.value for name, (weight, _) in parameters.items()}
     run_backward = lambda x: run(net, head, preprocess(x), True)["logits"].backward(dlogits)
-
-    def in_single():
-        net, parameters, buffers, preprocess = build(options, extent.sizes[model], "float32")
-        draw_weights(case, parameters, buffers)
-        head = draw_head(case, net.output["pool"].shape[-1], options["classes"], "float32")
-        run(net, head, preprocess(x.float()), True)["logits"].backward(dlogits.float())
-        return {name: weight.value.grad.double() for name, (weight, _) in (parameters | head).items()}
-
-    return case, check_gradients(case, extent, tensors, x, run_backward, in_single)
+    return case, lambda: are_well_posed(extent, tensors, x, run_backward)
 
 
 def expect_statistics(case, net, buffers, start, rows, momentum, most):
@@ -234,7 +226,7 @@ def expect_statistics(case, net, buffers, start, rows, momentum, most):
         if name.endswith("running_variance"):
             n = pixels[weight.path]
             values = kept * start[name] + (values - kept * start[name]) * n / (n - 1)
-        case.expect(f"stat/{name}", values, 1e-3, most)
+        case.expect(f"stat/{name}", values, NETWORK_FLOOR, most)
 
 
 def steps_case(model, extent, attempt, shake):
@@ -270,9 +262,9 @@ def steps_case(model, extent, attempt, shake):
         for weight in variables:
             weight.value.grad = None
         losses.append(loss.item())
-    case.expect("loss", losses, 1e-4)
+    case.expect("loss", losses, NETWORK_FLOOR)
     for name, (weight, axes) in parameters.items():
-        case.expect(f"param/{name}", to_ours(weight.value.detach(), axes), 1e-3, extent.most)
+        case.expect(f"param/{name}", to_ours(weight.value.detach(), axes), NETWORK_FLOOR, extent.most)
     expect_statistics(case, net, buffers, start, len(inputs), 1 - options["batch_norm_new_value_weight"], extent.most)
     return case, losses
 

@@ -1,4 +1,4 @@
-"""The five networks in PyTorch, double precision, with parameters that the cases draw under this engine's names.
+"""The five networks in PyTorch, in the default type, with parameters that the cases draw under this engine's names.
 
 InceptionV3 and ConvNeXt-Tiny are torchvision's own modules, narrowed; the sound network is written down from its
 definition (models/residual_inception.h). Every network is a Peer: forward() returns the stages by name, and `names`
@@ -15,7 +15,6 @@ from torchvision.models import convnext, inception
 
 from random_numbers import dropout_mask
 
-torch.set_default_dtype(torch.float64)
 KCRS_TO_KRSC, C1RS_TO_RSC = (0, 2, 3, 1), (2, 3, 0, 1)
 
 
@@ -255,7 +254,7 @@ class ConvNextTiny(Peer):
 
 def make(options, clock):
     kinds = {"vis-inc": InceptionV3, "vis-conv": ConvNextTiny}
-    return kinds.get(options["model"], Sound)(options, clock).double()
+    return kinds.get(options["model"], Sound)(options, clock).to(torch.get_default_dtype())
 
 
 def to_ours(tensor, axes):

@@ -19,8 +19,9 @@ from safetensors import safe_open
 os.environ.setdefault("KERAS_BACKEND", "torch")
 import keras_networks  # noqa: E402 (the backend is chosen before)
 import networks  # noqa: E402
+from cases import NETWORK_FLOOR  # noqa: E402
 
-TOLERANCE = 1e-4
+TOLERANCE = NETWORK_FLOOR
 
 
 def load(path):

@@ -8,13 +8,12 @@ import timm.scheduler
 import timm.utils
 import torch
 
-from cases import Case
+from cases import FLOOR, Case, Precision, in_both_precisions
 from random_numbers import Rng, mixup_plan
 from training import KerasAdam, keras_version
 
 PEER = f"PyTorch {torch.__version__.split('+')[0]}"
 TIMM = f"timm {timm.__version__}"
-TOLERANCE = 1e-6
 
 
 def rates_of(scheduler, optimizer, steps):
@@ -36,7 +35,7 @@ def schedule_cases():
         sgd = optimizer()
         one_cycle = torch.optim.lr_scheduler.OneCycleLR(sgd, peak, total_steps=total, cycle_momentum=False)
         rates = rates_of(one_cycle, sgd, total)
-        case.expect("rate", rates, TOLERANCE)
+        case.expect("rate", rates, FLOOR)
         yield case
     for total, warm in ((200, 0.05), (37, 0.1), (30, 0.0)):
         spec = {"schedule": "cosine", "peak": 1e-3, "total_steps": total, "steps": total, "warm_fraction": warm}
@@ -45,10 +44,10 @@ def schedule_cases():
         sgd = optimizer(1e-3)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, total - first)
         rates = [1e-3 * (t + 1) / first for t in range(first)] + rates_of(cosine, sgd, total - first)
-        case.expect("rate", rates, TOLERANCE)
+        case.expect("rate", rates, FLOOR)
         yield case
         case = Case(f"schedule/cosine over {total}, warm-up {warm}, timm", "schedules", "schedule", TIMM, spec)
-        case.expect("rate", timm_rates(optimizer(1e-3), total, first), TOLERANCE)
+        case.expect("rate", timm_rates(optimizer(1e-3), total, first), FLOOR)
         yield case
 
 
@@ -91,7 +90,7 @@ def average_cases():
             name = f"average/decay {decay}" + (", timm" if peer == TIMM else "")
             case = Case(name, "moving average", "average", peer, {"decay": decay})
             w = torch.tensor(case.draw("w", (1 + steps, 33)))
-            module = torch.nn.Linear(33, 1, bias=False).double()
+            module = torch.nn.Linear(33, 1, bias=False)
             with torch.no_grad():
                 module.weight.copy_(w[:1])
             average, update = start(module)
@@ -99,7 +98,7 @@ def average_cases():
                 with torch.no_grad():
                     module.weight.copy_(w[t : t + 1])
                 update(min(decay, (1 + t) / (10 + t)))
-            case.expect("average", average.weight.detach().numpy(), TOLERANCE)
+            case.expect("average", average.weight.detach().numpy(), FLOOR)
             yield case
 
 
@@ -110,12 +109,12 @@ def mixup_cases():
         x = case.draw("x", (n, 4, 3))
         rows = mixup_plan(n, scheme, 0.4, Rng(17).fork("mixup", step))
         first, second, lam = (np.array(column) for column in zip(*rows))
-        lam = lam.astype(np.float64)
+        lam = lam.astype(Precision.real)
         case.expect("first", first, 0)
         case.expect("second", second, 0)
-        case.expect("lambda", lam, TOLERANCE)
+        case.expect("lambda", lam, FLOOR)
         wide = lam[:, None, None]
-        case.expect("y", wide * x[first] + (1 - wide) * x[second], TOLERANCE)
+        case.expect("y", wide * x[first] + (1 - wide) * x[second], FLOOR)
         yield case
 
 
@@ -141,10 +140,10 @@ def adam_cases():
             adam.step()
             m, v = optimizer._momentums[0].value.detach(), optimizer._velocities[0].value.detach()
         for name, values in (("p", p), ("m", m), ("v", v)):
-            case.expect(name, values.detach().numpy(), TOLERANCE)
+            case.expect(name, values.detach().numpy(), FLOOR)
         yield case
 
 
 def cases(_form, _folder):
     for group in (schedule_cases, average_cases, mixup_cases, adam_cases):
-        yield from group()
+        yield from in_both_precisions(group)
