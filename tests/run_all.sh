@@ -40,9 +40,14 @@ END {
   }
 }'
 
-run_program() {  # BINARY RESULTS [ORDER]: of threads and blocks, for programs whose device is the emulation
+run_program() {  # BINARY RESULTS [PART VARIABLE=VALUE…]: PART of its tests, unless a filter was given, in that environment
   local binary=$1 results=$2 program=${1#"$build"/} part=$filter started=$SECONDS status
-  [ -z "${3:-}" ] || { export AVS_EMULATION_ORDER=$3 && program="$program in order $3"; }
+  if [ $# -gt 2 ]; then
+    [ "$filter" != '*' ] || part=$3
+    shift 3
+    export "$@"
+    program="$program with $*"
+  fi
   # Decoding whole folders takes minutes under the thread sanitizer; the whole of it: build/tsan/bin/data_tests.
   [ "$program" = tsan/bin/data_tests ] && [ "$filter" = '*' ] && part='-Prepare*:DcaseLayout*'
   timeout --kill-after=10 "$limit_seconds" "$binary" --gtest_color=no --gtest_filter="$part" 2>&1 |
@@ -57,6 +62,18 @@ run_program() {  # BINARY RESULTS [ORDER]: of threads and blocks, for programs w
   fi
   echo "$program: $((SECONDS - started)) s" >&2
 }
+
+# What of AVX-512, AVX2 and neither this machine has, its own first, by the names of AVS_ISA (tensor/cpu/simd.h).
+instruction_sets() {
+  local has
+  has=" $(sed -n 's/^flags[[:space:]]*: //p' /proc/cpuinfo | head -n 1) "
+  case "$has" in
+    *' avx512f '*) echo avx512 avx2 any ;;
+    *' avx2 '*) echo avx2 any ;;
+    *) echo any ;;
+  esac
+}
+declare -A onednn_set=([avx2]=AVX2 [any]=SSE41)
 
 # As many at once as there are cores, but two at most: each of them measures nothing, and some use threads of their own. The
 # long ones first.
@@ -74,9 +91,23 @@ done
 # Every op once more with the last thread and block first, and once shuffled (docs/emulation.md).
 for order in reverse shuffled:7; do
   while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do wait -n; done
-  [ ! -x "$build/bin/emulated_ops_tests" ] || run_program "$build/bin/emulated_ops_tests" "$parts/$order" "$order" &
+  [ ! -x "$build/bin/emulated_ops_tests" ] ||
+    run_program "$build/bin/emulated_ops_tests" "$parts/$order" '*' "AVS_EMULATION_ORDER=$order" &
+done
+# What rounds differently from one instruction set to another, once more under every lesser one that this machine has: ours,
+# and the one of oneDNN that goes with it.
+declare -A part_of=([ops_tests]='*' [models_tests]='Folding*:*EightSamples*' [parity_tests]='Golden/Parity.*')
+read -ra sets < <(instruction_sets)
+for set in "${sets[@]:1}"; do
+  for program in ops_tests models_tests parity_tests; do
+    while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do wait -n; done
+    [ ! -x "$build/bin/$program" ] ||
+      run_program "$build/bin/$program" "$parts/$program-$set" "${part_of[$program]}" "AVS_ISA=$set" \
+        "ONEDNN_MAX_CPU_ISA=${onednn_set[$set]}" &
+  done
 done
 wait
+echo "instruction sets: ${sets[*]} (all but the first: ops, networks and golden files)"
 cat "$parts"/* >"$results" 2>/dev/null
 
 # What NVIDIA's compiler is for, where there is one: every file for two architectures, a warning is an error; then what ptxas
