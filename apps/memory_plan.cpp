@@ -118,8 +118,6 @@ void print_table(const Options& options, Placement placement) {
 }
 
 void main_of(Options options) {
-  for (const int64_t batch : options.batches)
-    require<UsageError>(batch >= 1, "--batch must be at least 1, got ", batch);
   if (options.models.empty()) {
     options.models = backbone_names();
     if (options.table)
@@ -145,7 +143,10 @@ int main(int argc, char** argv) {
   flags.add("--model", options.models, "aud-mel, aud-gam, aud-cqt, vis-inc, vis-conv; default: all")
       .joined_by_commas()
       .one_of(avs::backbone_names());
-  flags.add("--batch", options.batches, "batch sizes, joined by commas").joined_by_commas().shows_default();
+  flags.add("--batch", options.batches, "batch sizes, joined by commas")
+      .joined_by_commas()
+      .within(1, 1'000'000)
+      .shows_default();
   flags.add("--width", options.network.width, "multiplies every channel count of the body").shows_default();
   flags.add("--image-size", options.network.image_size, "pixels of a frame's side").shows_default();
   flags.add("--classes", options.network.classes, "classes").shows_default();

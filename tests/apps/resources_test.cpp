@@ -85,7 +85,8 @@ TEST(MemoryPlanProgram, WritesFiguresAndRefusesNonsense) {
   EXPECT_GT(plan[1]["activations"], plan[0]["activations"]);
   EXPECT_EQ(plan[1]["optimizer"], plan[0]["optimizer"]);
   EXPECT_EQ(run_program("memory_plan", "--model resnet").exit_code, 2);
-  EXPECT_EQ(run_program("memory_plan", "--batch 0").exit_code, 2);
+  for (const char* batch : {"0", "8,-1", "9223372036854775807"})  // the last one planned for ever
+    EXPECT_EQ(run_program("memory_plan", str("--batch ", batch)).exit_code, 2) << batch;
 }
 
 }  // namespace
