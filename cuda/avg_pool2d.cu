@@ -10,7 +10,7 @@ namespace avs::cuda {
 namespace {
 
 // 1 / how many positions of the window count
-__device__ inline float weight_of(const Pool& pool, Window rows, Window columns, PoolPadding counting) {
+__device__ inline float weight_of(const Pool& pool, Span rows, Span columns, PoolPadding counting) {
   const int count = counting == PoolPadding::Counted ? pool.window_h * pool.window_w : rows.extent() * columns.extent();
   return 1.0f / static_cast<float>(count);
 }
@@ -21,9 +21,9 @@ template <typename T, int N, int kSpan>
 __global__ void __launch_bounds__(kBlock, 4)
     avg_pool2d_kernel(Pool pool, PoolWork work, PoolPadding counting, const T* __restrict__ x, T* __restrict__ y) {
   for_results<N>(work, [&](int q, int channel) {
-    const Window columns = columns_of(pool, q);
+    const Span columns = columns_of(pool, q);
     return [&pool, counting, x, y, q, channel, columns](int64_t image, int p) {
-      const Window rows = rows_of(pool, p);
+      const Span rows = rows_of(pool, p);
       const T* const from = x + image * (pool.h * pool.w * pool.c) + channel;
       float sum[N] = {};
       for_window<kSpan>(rows, columns, [&](int row, int column, bool inside) {
@@ -44,9 +44,9 @@ template <typename T, int N, int kSpan>
 __global__ void __launch_bounds__(kBlock, 4) avg_pool2d_backward_kernel(Pool pool, PoolWork work, PoolPadding counting,
                                                                         const T* __restrict__ dy, T* __restrict__ dx) {
   for_results<N>(work, [&](int column, int channel) {
-    const Window qs = outputs_over(column, pool.stride_w, pool.left, pool.window_w, pool.q);
+    const Span qs = outputs_over(column, pool.stride_w, pool.left, pool.window_w, pool.q);
     return [&pool, counting, dy, dx, column, channel, qs](int64_t image, int row) {
-      const Window ps = outputs_over(row, pool.stride_h, pool.top, pool.window_h, pool.p);
+      const Span ps = outputs_over(row, pool.stride_h, pool.top, pool.window_h, pool.p);
       const T* const from = dy + image * (pool.p * pool.q * pool.c) + channel;
       float sum[N] = {};
       for_window<kSpan>(ps, qs, [&](int p, int q, bool inside) {

@@ -14,9 +14,9 @@ template <typename T, int N, int kSpan>
 __global__ void __launch_bounds__(kBlock, 4)
     max_pool2d_kernel(Pool pool, PoolWork work, const T* __restrict__ x, T* __restrict__ y) {
   for_results<N>(work, [&](int q, int channel) {
-    const Window columns = columns_of(pool, q);
+    const Span columns = columns_of(pool, q);
     return [&pool, x, y, q, channel, columns](int64_t image, int p) {
-      const Window rows = rows_of(pool, p);
+      const Span rows = rows_of(pool, p);
       const T* const from = x + image * (pool.h * pool.w * pool.c) + channel;
       Pack<T, N> largest = load_pack<N>(from + (rows.first * pool.w + columns.first) * pool.c);
       for_window<kSpan>(rows, columns, [&](int row, int column, bool) {  // to see an element twice does no harm
@@ -35,9 +35,9 @@ template <typename T, typename Index, int N, int kSpan>
 __global__ void __launch_bounds__(kBlock, 4)
     max_position_kernel(Pool pool, PoolWork work, const T* __restrict__ x, Index* __restrict__ positions) {
   for_results<N>(work, [&](int q, int channel) {
-    const Window columns = columns_of(pool, q);
+    const Span columns = columns_of(pool, q);
     return [&pool, x, positions, q, channel, columns](int64_t image, int p) {
-      const Window rows = rows_of(pool, p);
+      const Span rows = rows_of(pool, p);
       const int top = p * pool.stride_h - pool.top, left = q * pool.stride_w - pool.left;
       const T* const from = x + image * (pool.h * pool.w * pool.c) + channel;
       const Pack<T, N> start = load_pack<N>(from + (rows.first * pool.w + columns.first) * pool.c);
@@ -71,9 +71,9 @@ __global__ void __launch_bounds__(kBlock, 4)
     max_pool2d_backward_kernel(Pool pool, PoolWork work, const Index* __restrict__ positions, const T* __restrict__ dy,
                                T* __restrict__ dx) {
   for_results<N>(work, [&](int column, int channel) {
-    const Window qs = outputs_over(column, pool.stride_w, pool.left, pool.window_w, pool.q);
+    const Span qs = outputs_over(column, pool.stride_w, pool.left, pool.window_w, pool.q);
     return [&pool, positions, dy, dx, column, channel, qs](int64_t image, int row) {
-      const Window ps = outputs_over(row, pool.stride_h, pool.top, pool.window_h, pool.p);
+      const Span ps = outputs_over(row, pool.stride_h, pool.top, pool.window_h, pool.p);
       const int64_t outputs = image * (pool.p * pool.q * pool.c) + channel;
       float sum[N] = {};
       for_window<kSpan>(ps, qs, [&](int p, int q, bool inside) {

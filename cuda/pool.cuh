@@ -45,24 +45,24 @@ inline Pool make_pool(const char* op, const Shape& x, const Shape& y, const Pool
 
 // ---- windows ----
 
-struct Window {
+struct Span {
   int first, last;  // [first, last)
   __device__ int extent() const { return last - first; }
 };
 
 // The input positions inside the window of an output.
-__device__ inline Window window_at(int output, int stride, int before, int extent, int input) {
+__device__ inline Span window_at(int output, int stride, int before, int extent, int input) {
   const int start = output * stride - before;
   return {max(0, start), min(input, start + extent)};
 }
-__device__ inline Window rows_of(const Pool& pool, int p) {
+__device__ inline Span rows_of(const Pool& pool, int p) {
   return window_at(p, pool.stride_h, pool.top, pool.window_h, pool.h);
 }
-__device__ inline Window columns_of(const Pool& pool, int q) {
+__device__ inline Span columns_of(const Pool& pool, int q) {
   return window_at(q, pool.stride_w, pool.left, pool.window_w, pool.w);
 }
 // The outputs whose window contains input position `at`; may be none.
-__device__ inline Window outputs_over(int at, int stride, int before, int extent, int outputs) {
+__device__ inline Span outputs_over(int at, int stride, int before, int extent, int outputs) {
   const int start = at + before - extent + 1;  // the earliest window start that still reaches `at`
   return {start <= 0 ? 0 : (start + stride - 1) / stride, min(outputs, (at + before) / stride + 1)};
 }
@@ -71,7 +71,7 @@ __device__ inline Window outputs_over(int at, int stride, int before, int extent
 // unrolls and all loads are in flight at once; those past the end see its last position again, inside = false.
 // kSpan = 0: any size.
 template <int kSpan, typename Visit>
-__device__ inline void for_window(Window rows, Window columns, Visit&& visit) {
+__device__ inline void for_window(Span rows, Span columns, Visit&& visit) {
   if constexpr (kSpan == 0) {
 #pragma unroll 1
     for (int row = rows.first; row < rows.last; ++row)

@@ -111,21 +111,30 @@ echo "instruction sets: ${sets[*]} (all but the first: ops, networks and golden 
 cat "$parts"/* >"$results" 2>/dev/null
 
 # What NVIDIA's compiler is for, where there is one: every file for two architectures, a warning is an error; then what ptxas
-# said of every kernel is held against docs/cuda_report.md; then a program is linked, which starts without a GPU too.
+# said of every kernel is held against docs/cuda_report.md; then a program is linked, which starts without a GPU too. The CMake
+# that ./run fetched configures it where it is there: from 3.31 on CMake's unity builds take .cu files, too.
 compile_cuda() {
   local name='cuda: every file compiles for sm_75 and sm_90a without a warning' tree="$build/cuda" started=$SECONDS nvcc
   local page='cuda: no kernel spills, and all are as docs/cuda_report.md says' said options
   local starts='cuda: a program with the CUDA backend links and starts'
+  local unity='cuda: a CMake from 3.31 on, whose unity builds take .cu files, configures and builds it' cmake=cmake version
   if ! nvcc=$("$root/cmake/nvcc.sh" 2>/dev/null); then
     said=$("$root/cmake/nvcc.sh" 2>&1 | tr '\n' ';')
-    printf 'skipped %s\t%s\n' "$name" "$said" "$page" "$said" "$starts" "$said" >>"$results"
+    printf 'skipped %s\t%s\n' "$name" "$said" "$unity" "$said" "$page" "$said" "$starts" "$said" >>"$results"
     return
   fi
   mkdir -p "$tree"
+  [ ! -x "$root/build/cmake/bin/cmake" ] || cmake=$root/build/cmake/bin/cmake
+  version=$("$cmake" --version | sed -n 's/^cmake version //p')
   mapfile -t options < <("$root/tests/cuda_report/report.sh" options 75,90a)
-  if cmake -S "$root" -B "$tree" -G Ninja -DCMAKE_CUDA_COMPILER="$nvcc" "${options[@]}" >"$tree/build.log" 2>&1 &&
-    cmake --build "$tree" --target avs_cuda avs_variants >>"$tree/build.log" 2>&1; then
+  if "$cmake" -S "$root" -B "$tree" -G Ninja -DCMAKE_CUDA_COMPILER="$nvcc" "${options[@]}" >"$tree/build.log" 2>&1 &&
+    "$cmake" --build "$tree" --target avs_cuda avs_variants >>"$tree/build.log" 2>&1; then
     printf 'passed %s\t\n' "$name" >>"$results"
+    if [ "$(printf '%s\n' 3.31 "$version" | sort -V | head -n 1)" = 3.31 ]; then
+      printf 'passed %s\t\n' "$unity" >>"$results"
+    else
+      printf 'skipped %s\t%s\n' "$unity" "the newest here is $version" >>"$results"
+    fi
     said=$("$root/tests/cuda_report/report.sh" compare "$tree" "$nvcc")
     case $? in
       0) printf 'passed %s\t\n' "$page" >>"$results" ;;
@@ -138,7 +147,7 @@ compile_cuda() {
         printf 'failed %s\t(./run cuda_report makes it anew)\n' "$page" >>"$results"
         ;;
     esac
-    if cmake --build "$tree" --target variants_bench >>"$tree/build.log" 2>&1 &&
+    if "$cmake" --build "$tree" --target variants_bench >>"$tree/build.log" 2>&1 &&
       "$tree/bin/variants_bench" --benchmark_list_tests 2>&1 | grep -q '^cuda/layer_norm.cu/'; then
       printf 'passed %s\t\n' "$starts" >>"$results"
     else
@@ -149,6 +158,25 @@ compile_cuda() {
     printf 'failed %s\t(log: %s)\n' "$name" "$tree/build.log" >>"$results"
   fi
   echo "cuda for sm_75 and sm_90a: $((SECONDS - started)) s" >&2
+}
+
+# The host code, cuda/'s with the others', through a second compiler: as the build of compile_cuda would compile it, but only
+# parsed and checked. (A pragma that clang does not know asks GCC for speed.)
+check_with_clang() {
+  local name='clang: the host code, with CUDA, has neither error nor warning' tree="$build/cuda" started=$SECONDS
+  if ! command -v clang++ >/dev/null || [ ! -e "$tree/compile_commands.json" ]; then
+    printf 'skipped %s\t%s\n' "$name" 'no clang++, or no nvcc to configure a build with CUDA, on this machine' >>"$results"
+    return
+  fi
+  if sed -n 's/^  "command": "[^ ]* \(.*\.c[px][px]\)",$/\1/p' "$tree/compile_commands.json" | sed 's/\\\(.\)/\1/g' |
+    (cd "$tree" && xargs -d '\n' -P "$at_once" -I '{}' sh -c 'clang++ -fsyntax-only -Wno-unknown-pragmas {}') \
+      >"$tree/clang.log" 2>&1; then
+    printf 'passed %s\t\n' "$name" >>"$results"
+  else
+    grep -E 'error|warning' "$tree/clang.log"
+    printf 'failed %s\t(log: %s)\n' "$name" "$tree/clang.log" >>"$results"
+  fi
+  echo "clang: $((SECONDS - started)) s" >&2
 }
 
 # The readers of weight files under clang's fuzzer, half a minute each, side by side.
@@ -168,6 +196,7 @@ fuzz_readers() {
 }
 if [ "$filter" = '*' ]; then
   compile_cuda
+  check_with_clang
   fuzz_readers
 fi
 

@@ -70,10 +70,10 @@ void dropout(const Tensor& x, float rate, const Tensor& state, uint32_t stream, 
   const Mask mask{joined(words[0], words[1]), (step << 32) + stream, rate};
   const float* from = x.data<float>();
   float* to = y.data<float>();
-  constexpr int64_t kBlock = 4 * kCounters;
+  constexpr int64_t kDrawn = 4 * kCounters;
   const int64_t n = x.size();
-  parallel_for((n + kBlock - 1) / kBlock, 4,
-               [=](int64_t a, int64_t b) { dropout_range(from, to, a * kBlock, std::min(n, b * kBlock), mask); });
+  parallel_for((n + kDrawn - 1) / kDrawn, 4,
+               [=](int64_t a, int64_t b) { dropout_range(from, to, a * kDrawn, std::min(n, b * kDrawn), mask); });
 }
 
 }  // namespace avs::cpu

@@ -263,7 +263,7 @@ TEST(Backbone, FreezingAStageKeepsItAndEverythingBeforeItAsItIs) {
     for (const auto& [path, values] : statistics()) {
       const bool early = path.starts_with("input_bn.") ||
                          std::any_of(stages.begin(), stages.begin() + 3,
-                                     [&](const std::string& stage) { return path.starts_with(stage + "."); });
+                                     [&at = path](const std::string& stage) { return at.starts_with(stage + "."); });
       EXPECT_EQ(values == before.at(path), early) << model << " " << path;
     }
   }

@@ -54,7 +54,7 @@ bool stands_in_the_project(const std::vector<std::string>& lines) {
   return std::ranges::any_of(source_files(), [&](const SourceFile& file) {
     if (!file.is_code()) return false;
     const std::vector<std::string> text = without_blanks(file.lines);
-    return !std::ranges::search(text, lines).empty();
+    return std::search(text.begin(), text.end(), lines.begin(), lines.end()) != text.end();
   });
 }
 

@@ -75,7 +75,7 @@ TEST(Rng, DrawsFromTheNamedDistributions) {
     EXPECT_NEAR(gamma.variance, shape, 0.05 * shape);
   }
   for (const auto& [a, b] : {std::pair{0.4, 0.4}, {2.0, 5.0}}) {
-    const auto beta = of([&] { return rng.beta(a, b); });
+    const auto beta = of([&, a = a, b = b] { return rng.beta(a, b); });
     EXPECT_NEAR(beta.mean, a / (a + b), 0.005);
     EXPECT_NEAR(beta.variance, a * b / ((a + b) * (a + b) * (a + b + 1)), 0.003);
   }
