@@ -23,6 +23,7 @@ Context& context(Device device);
 int compute_capability(Device device);    // 75, 80, 90
 std::string description(Device device);   // "cuda:0 (NVIDIA H100, compute capability 9.0)"
 std::string libraries();  // "cuBLASLt 13.1.0, cuDNN 9.19.0", or why our own kernels do their work
+std::string missing_libraries();   // one sentence for each that the build has and this machine has not; empty: none
 size_t library_workspace_bytes();  // the most that an engine of cuDNN takes for its work; 0 without it
 size_t taken_bytes(size_t bytes);  // of the arena, by a tensor of so many bytes
 size_t room(Device device);        // what the arena holds and what the driver has left
@@ -35,6 +36,10 @@ struct Arithmetic {
   bool tanh_gelu = false;     // GELU by its tanh approximation, up to 5e-4 off, where a product's epilogue does it
 };
 void set_arithmetic(Arithmetic wanted);
+
+// Told of what takes long and only the first time, in one line each; nobody is told unless asked for.
+void on_notice(std::function<void(const std::string&)> told);
+bool notify(const std::string& notice);  // false: nobody listens
 
 // Moments on the device's stream: when the work that was asked for before a mark was done.
 class Marks {

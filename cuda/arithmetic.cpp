@@ -2,6 +2,7 @@
 #include "cuda/api.h"
 #include "cuda/blas.h"
 #include "cuda/cudnn.h"
+#include "cuda/opened_library.h"
 
 namespace avs::cuda {
 
@@ -12,6 +13,24 @@ void set_arithmetic(Arithmetic wanted) {
 }
 
 std::string libraries() { return about_products() + ", " + cudnn::about(); }
+namespace {
+std::function<void(const std::string&)>& listener() {
+  static std::function<void(const std::string&)> told;
+  return told;
+}
+}  // namespace
+void on_notice(std::function<void(const std::string&)> told) { listener() = std::move(told); }
+bool notify(const std::string& notice) {
+  if (listener()) listener()(notice);
+  return static_cast<bool>(listener());
+}
+
+std::string missing_libraries() {
+  libraries();  // opens them
+  std::string all;
+  for (const std::string& problem : OpenedLibrary::problems()) all += (all.empty() ? "" : "; ") + problem;
+  return all;
+}
 size_t library_workspace_bytes() { return static_cast<size_t>(cudnn::most_workspace_bytes()); }
 
 }  // namespace avs::cuda

@@ -30,9 +30,8 @@ bool has_gelu_epilogue(const Tensor* pre) {
 }  // namespace
 
 std::string about_products() {
-  const std::string library = about_library();
-  if (library.empty()) return "built without cuBLASLt: our own kernels multiply";
-  return products() == Products::Own ? "AVS_CUBLAS=0: our own kernels multiply" : library;
+  if (products() == Products::Own) return "AVS_CUBLAS=0: our own kernels multiply";
+  return why_no_library().empty() ? about_library() : why_no_library() + ": our own kernels multiply";
 }
 
 Products products() { return chosen_products(); }

@@ -34,7 +34,8 @@ void product(const MatMul& product, const Tensor& a, const Tensor& b, const Tens
 // library, of GeluForm::Tanh, or of an algorithm.
 bool product_through_gelu(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& pre, Tensor& c);
 
-std::string about_library();  // cublaslt.cpp; empty: there is none
+std::string about_library();          // cublaslt.cpp, where there is one: "cuBLASLt 13.1.0"
+const std::string& why_no_library();  // one sentence; empty: there is one
 // What a GELU's epilogue keeps (forward, written) or reads (backward) beside c, of c's shape and type.
 struct GeluInput {
   Tensor pre = {};

@@ -211,6 +211,7 @@ std::string about_library() {
 
 bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c,
                      const GeluInput& gelu) {
+  if (!why_no_library().empty()) return false;
   const Device device = c.device();
   // The library reads a bias of c's type only.
   const Tensor fitting_bias = bias.defined() ? ops::cast(bias, c.dtype()) : Tensor();

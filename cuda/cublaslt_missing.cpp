@@ -4,6 +4,10 @@
 namespace avs::cuda {
 
 std::string about_library() { return {}; }
+const std::string& why_no_library() {
+  static const std::string reason = "built without cuBLASLt";
+  return reason;
+}
 bool library_product(const MatMul&, const Tensor&, const Tensor&, const Tensor&, Tensor&, const GeluInput&) {
   return false;
 }

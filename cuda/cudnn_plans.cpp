@@ -1,12 +1,12 @@
 // The one file that includes cuDNN.
 #include "cuda/cudnn_plans.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <map>
 #include <mutex>
 #include <unordered_map>
+
+#include "cuda/opened_library.h"
 
 #define CUDNN_FRONTEND_SKIP_JSON_LIB
 #define NV_CUDNN_FRONTEND_DISABLE_LOGGING
@@ -42,9 +42,9 @@ namespace {
 constexpr size_t kOldestVersion = 90800;  // graphs without a handle, device descriptions
 
 std::string open_library() {
-  const std::string name = "libcudnn.so." + std::to_string(CUDNN_MAJOR);
-  fe::cudnn_dlhandle = dlopen(name.c_str(), RTLD_NOW | RTLD_GLOBAL);
-  if (fe::cudnn_dlhandle == nullptr) return str("cuDNN cannot be opened: ", dlerror());
+  static const OpenedLibrary library("cuDNN", str("libcudnn.so.", CUDNN_MAJOR), "AVS_CUDNN_LIBRARY", AVS_CUDNN_FOLDER);
+  if (!library.problem().empty()) return library.problem();
+  fe::cudnn_dlhandle = library.handle();
   const size_t version = fe::detail::get_backend_version();
   if (version >= kOldestVersion) return {};
   fe::cudnn_dlhandle = nullptr;
@@ -200,15 +200,30 @@ struct Engines::State {
     }
   }
 
-  void query(const ConvGraph& g, const Rules& rules, const std::shared_ptr<fe::DeviceProperties>& device) {
+  // The frontend throws where a function of the library or of the driver is not there: then there is no engine.
+  void query(const ConvGraph& g, const Rules& rules, const std::shared_ptr<fe::DeviceProperties>& device) try {
     text = text_of(g);
     const bool fused = g.bias || g.relu;
     if (ask(g, rules, DType::F32, device) || (fused && g.dtype != DType::F32 && ask(g, rules, g.dtype, device))) {
       list();
       problem.clear();
     }
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    numbers.clear();
+    names.clear();
+    problem = error.what();
   }
 };
+
+// Calls the frontend and has only errors of ours come out of it.
+template <typename F>
+fe::error_t guarded(F&& f) try {
+  return f();
+} catch (const std::exception& error) {
+  return {fe::error_code_t::CUDNN_BACKEND_API_FAILED, error.what()};
+}
 
 Engines::Engines(const ConvGraph& graph, const Rules& rules, Device device) : state_(std::make_unique<State>()) {
   const std::string reason = why_unavailable();
@@ -234,7 +249,7 @@ const std::vector<std::string>& Engines::names() const { return state_->names; }
 const std::string& Engines::problem() const { return state_->problem; }
 bool Engines::compiled_at_run_time(size_t engine) const { return engine >= state_->compiled_before; }
 bool Engines::build(size_t engine) {
-  const auto error = state_->graph->build_plan_at_index(state_->numbers[engine]);
+  const auto error = guarded([&] { return state_->graph->build_plan_at_index(state_->numbers[engine]); });
   if (error.is_bad()) state_->problem = message_of(error);
   return error.is_good();
 }
@@ -248,8 +263,9 @@ void Engines::run(size_t engine, const Operands& operands, void* workspace, void
                                                  {kResult, operands.result}};
   if (operands.bias != nullptr) pointers[kBias] = const_cast<void*>(operands.bias);
   state_->here->bind(stream);
-  const auto error =
-      state_->graph->execute_plan_at_index(state_->here->handle, pointers, workspace, state_->numbers[engine]);
+  const auto error = guarded([&] {
+    return state_->graph->execute_plan_at_index(state_->here->handle, pointers, workspace, state_->numbers[engine]);
+  });
   AVS_CHECK(DeviceError, error.is_good(), "cuDNN: ", message_of(error), " in ", state_->text);
 }
 

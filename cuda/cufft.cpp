@@ -78,6 +78,7 @@ class FftPlan {
 
 void fft_forward(Tensor& x) {
   if (x.size() == 0) return;
+  AVS_CHECK(DeviceError, why_no_fft().empty(), "spectrograms on a GPU: ", why_no_fft(), "; --features-on cpu works");
   using Key = std::tuple<int, int64_t, int64_t>;
   static std::mutex mutex;
   static auto* const plans = new std::map<Key, FftPlan>;  // never destroyed: by then the driver may be gone

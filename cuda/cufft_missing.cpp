@@ -4,8 +4,10 @@
 
 namespace avs::cuda {
 
-void fft_forward(Tensor&) {
-  throw DeviceError("spectrograms on a GPU: this build has no cuFFT; --features-on cpu works");
+void fft_forward(Tensor&) { throw DeviceError("spectrograms on a GPU: " + why_no_fft() + "; --features-on cpu works"); }
+const std::string& why_no_fft() {
+  static const std::string reason = "this build has no cuFFT";
+  return reason;
 }
 
 }  // namespace avs::cuda

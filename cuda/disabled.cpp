@@ -40,6 +40,8 @@ AVS_WEAK avs::Context& context(Device) { missing(); }
 AVS_WEAK int compute_capability(Device) { missing(); }
 AVS_WEAK std::string description(Device) { missing(); }
 AVS_WEAK std::string libraries() { return {}; }
+AVS_WEAK std::string missing_libraries() { return {}; }
+AVS_WEAK void on_notice(std::function<void(const std::string&)>) {}
 AVS_WEAK size_t library_workspace_bytes() { return 0; }
 AVS_WEAK std::unique_ptr<Graph> capture(Device, const std::function<void()>&) { missing(); }
 AVS_WEAK std::unique_ptr<ReadBack> read_back(Device, size_t, int) { missing(); }

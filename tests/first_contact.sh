@@ -83,13 +83,14 @@ write_facts() { # what our programs say of the device and of NVIDIA's libraries
   [ -z "$missing" ] || { echo "libraries that are not here:$missing"; return 1; }
   "$bin/${prefix}selftest" --device "$device" --filter 'Relu*' >"$out/said" 2>&1 || { cat "$out/said"; return 1; }
   said=$(sed -n 's/.*device: //p' "$out/said" | head -n 1)
+  missing=$(sed -n 's/.*\(cu[A-Z][A-Za-z]* cannot be opened: .*\)/\1/p' "$out/said" | tail -n 1)
   cat >"$out/facts.json" <<JSON
 {"device": $(quoted "$gpu"), "driver": $(quoted "$driver"), "cuda": $(quoted "${cuda:-?}"), "said": $(quoted "${said:-nothing}"),
  "versions": $(quoted "$("$bin/${prefix}memory_plan" --version)"), "commit": $(quoted "$commit"),
  "date": $(quoted "$(date -u +%F)"), "emulated": $([ -n "$emulated" ] && echo true || echo false)}
 JSON
-  case "$emulated$own_kernels$said" in *'own kernels'*)
-    [ -n "$emulated$own_kernels" ] || { echo "$said; --own-kernels goes on without NVIDIA's libraries"; return 1; } ;;
+  case "$said$missing" in *'own kernels'* | *'cannot be opened'*)  # all speeds would be those of other code
+    [ -n "$emulated$own_kernels" ] || { echo "${missing:-$said}; --own-kernels goes on without NVIDIA's libraries"; return 1; } ;;
   esac
   echo "$said"
 }

@@ -116,7 +116,7 @@ cat "$parts"/* >"$results" 2>/dev/null
 compile_cuda() {
   local name='cuda: every file compiles for sm_75 and sm_90a without a warning' tree="$build/cuda" started=$SECONDS nvcc
   local page='cuda: no kernel spills, and all are as docs/cuda_report.md says' said options
-  local starts='cuda: a program with the CUDA backend links and starts'
+  local starts="cuda: a program with the CUDA backend links, needs none of NVIDIA's libraries to start, and starts"
   local unity='cuda: a CMake from 3.31 on, whose unity builds take .cu files, configures and builds it' cmake=cmake version
   if ! nvcc=$("$root/cmake/nvcc.sh" 2>/dev/null); then
     said=$("$root/cmake/nvcc.sh" 2>&1 | tr '\n' ';')
@@ -148,6 +148,7 @@ compile_cuda() {
         ;;
     esac
     if "$cmake" --build "$tree" --target variants_bench >>"$tree/build.log" 2>&1 &&
+      ! readelf -d "$tree/bin/variants_bench" | grep -E 'NEEDED.*lib(cu|nv)' >>"$tree/build.log" &&
       "$tree/bin/variants_bench" --benchmark_list_tests 2>&1 | grep -q '^cuda/layer_norm.cu/'; then
       printf 'passed %s\t\n' "$starts" >>"$results"
     else

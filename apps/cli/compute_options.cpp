@@ -137,6 +137,9 @@ Placement use_device(const ComputeOptions& options) {
         {.deterministic = !options.fast, .tf32 = options.fast || options.tf32, .tanh_gelu = options.fast});
     spdlog::info("device: {}, {}, {}{}", cuda::description(placement.device), str(placement.dtype), cuda::libraries(),
                  options.device == "auto" ? " (--device cpu for the CPU)" : "");
+    cuda::on_notice([](const std::string& notice) { spdlog::info("{}", notice); });
+    if (const std::string missing = cuda::missing_libraries(); !missing.empty())
+      spdlog::warn("{}. This build is meant to use it: without, steps take several times as long", missing);
   } else {
     spdlog::info("device: cpu, {} threads{}", threads,
                  choice.why_not_a_gpu.empty() ? std::string() : " (" + choice.why_not_a_gpu + ")");
