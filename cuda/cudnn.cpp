@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <mutex>
 #include <optional>
 
+#include "cuda/api.h"
 #include "cuda/cudnn_plans.h"
 #include "cuda/plan_file.h"
 #include "cuda/pools.h"
@@ -21,7 +23,7 @@ namespace avs::cuda::cudnn {
 namespace {
 
 constexpr size_t kTimed = 5;
-constexpr int kRepetitions = 3;       // where there is more than one engine
+constexpr int kTiming = 2;            // how engines are timed: choices of another way are not read from the disk
 constexpr uintptr_t kAlignment = 16;  // what engines assume of every tensor
 
 Rules& rules() {
@@ -43,34 +45,48 @@ struct Plan {
 
 // ---- timing ----
 
+// The host needs up to 15 us for a launch, more than many convolutions take. So the stream is given other work first,
+// behind which several runs queue up between the two events: what passes there is the device's time.
 class Stopwatch {
  public:
-  explicit Stopwatch(cudaStream_t on) : stream_(on) {}
+  explicit Stopwatch(Device on) : device_(on) {}
 
   template <typename F>
-  float milliseconds(F&& f) {
-    start_.record(stream_);
-    f();
-    stop_.record(stream_);
+  float milliseconds_of_one(int runs, F&& run) {
+    const cudaStream_t to = stream(device_);
+    check(cudaDeviceSynchronize(), "waiting for the device");  // nothing of other lanes runs beside
+    for (int i = 0; i < kFillers; ++i) filler_.zero();
+    start_.record(to);
+    for (int i = 0; i < runs; ++i) run();
+    stop_.record(to);
     stop_.wait();
-    return stop_.milliseconds_since(start_);
+    return stop_.milliseconds_since(start_) / static_cast<float>(runs);
   }
 
  private:
-  cudaStream_t stream_;
+  static constexpr int kFillers = 8;  // of 10 us and more each
+  Device device_;
+  Tensor filler_ = Tensor::empty({32 << 20}, DType::U8, device_);
   Event start_{Timing::On}, stop_{Timing::On};
 };
+
+// The best of two. Long runs need no company to be timed well.
+template <typename F>
+float shortest_milliseconds(Stopwatch& watch, F&& run) {
+  constexpr float kLong = 0.5f;
+  constexpr int kRuns = 8;
+  const float once = watch.milliseconds_of_one(1, run);
+  if (once >= kLong) return std::min(once, watch.milliseconds_of_one(1, run));
+  return std::min(watch.milliseconds_of_one(kRuns, run), watch.milliseconds_of_one(kRuns, run));
+}
 
 // Nothing where the engine cannot run after all: its workspace does not fit, or it fails without harm to the device.
 std::optional<float> measured(const Plan& plan, const Operands& operands, Device device, bool alone) try {
   const PoolScope everybodys(device, 0);  // a graph that is about to be captured would keep the workspaces that lose
-  Stopwatch watch(stream(device));
   plan.run(operands, device);  // loads the kernels
   if (alone) return 0.0f;
-  float fastest = watch.milliseconds([&] { plan.run(operands, device); });
-  for (int repetition = 1; repetition < kRepetitions; ++repetition)
-    fastest = std::min(fastest, watch.milliseconds([&] { plan.run(operands, device); }));
-  return fastest;
+  Stopwatch watch(device);
+  return shortest_milliseconds(watch, [&] { plan.run(operands, device); });
 } catch (const OutOfMemory&) {
   return std::nullopt;
 } catch (const DeviceError&) {
@@ -145,20 +161,35 @@ Key key_of(const ConvGraph& g, Device device) {
 std::string text_on_disk(const ConvGraph& graph, Device device) {
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, device.index), "cudaGetDeviceProperties");
-  return str("cudnn ", library_version(), " ", properties.name, " sm_", facts(device).compute_capability, " x ",
-             facts(device).multiprocessors, rules().deterministic ? "" : " fast",
-             rules().tensor_cores_in_f32 ? " tf32" : "", " ", rules().most_workspace_bytes, " ", text_of(graph));
+  return str("timing ", kTiming, " cudnn ", library_version(), " ", properties.name, " sm_",
+             facts(device).compute_capability, " x ", facts(device).multiprocessors,
+             rules().deterministic ? "" : " fast", rules().tensor_cores_in_f32 ? " tf32" : "", " ",
+             rules().most_workspace_bytes, " ", text_of(graph));
+}
+
+// The first step of a network chooses for a few hundred convolutions, which takes up to minutes where none is
+// remembered.
+void tell_of_choosing(const std::filesystem::path& file) {
+  using Clock = std::chrono::steady_clock;
+  static int chosen = 0;
+  static Clock::time_point told{};
+  ++chosen;
+  if (told != Clock::time_point{} && Clock::now() - told < std::chrono::seconds(5)) return;
+  if (notify(str("choosing convolution engines by time (", chosen, " so far), once for each shape: ", file.string(),
+                 " remembers them")))
+    told = Clock::now();
 }
 
 Plan make_plan(const ConvGraph& graph, const Operands& operands, Device device) {
-  static PlanFile file(plan_path("cudnn_plans.tsv"));
+  static const std::filesystem::path path = plan_path("cudnn_plans.tsv");
+  static PlanFile file(path);
   Plan plan;
   plan.engines = std::make_unique<Engines>(graph, rules(), device);
   const std::string text = text_on_disk(graph, device);
   if (const auto name = file.find(text); name && choose_by_name(plan, *name)) return plan;
   if (is_capturing(stream(device))) {
     if (choose_first(plan)) return plan;  // nothing can be timed now
-  } else if (choose_by_time(plan, operands, device)) {
+  } else if (tell_of_choosing(path); choose_by_time(plan, operands, device)) {
     file.remember(text, plan.engines->names()[plan.engine]);
     return plan;
   }

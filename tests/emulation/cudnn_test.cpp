@@ -101,10 +101,41 @@ TEST_F(CudnnStandIn, IsTimedOnceAndTheFastestEngineThatCanBeBuiltIsRemembered) {
   std::stringstream lines;
   lines << in.rdbuf();
   EXPECT_THAT(lines.str(), testing::HasSubstr("conv2d forward f32 x [1, 3, 7, 8] w [4, 3, 3, 8]"));
+  EXPECT_THAT(lines.str(), testing::HasSubstr("timing 2 cudnn 91900 ")) << "choices of the first way are not read";
   EXPECT_THAT(lines.str(), testing::EndsWith("\teng3_loops\n"));
   const int64_t before = emulation::convolutions_by_cudnn();
   EXPECT_EQ(ops::conv2d(x, w, {}, spec).to_vector(), first.to_vector());
   EXPECT_EQ(emulation::convolutions_by_cudnn() - before, 1);
+}
+
+// A run shorter than a launch is timed by many of them behind a filler: 1 + 1 + 2 * 8 runs of each of the two engines
+// that can be built, on a device that does nothing else.
+TEST_F(CudnnStandIn, ShortRunsAreTimedInARow) {
+  emulation::set_cudnn(emulation::Cudnn::Choice);
+  const Tensor x = random_tensor({1, 4, 9, 8}, 1, DType::F32, kGpu),
+               w = random_tensor({4, 1, 3, 8}, 2, DType::F32, kGpu);
+  const int64_t before = emulation::convolutions_by_cudnn();
+  ops::conv2d(x, w, {}, {});
+  EXPECT_EQ(emulation::convolutions_by_cudnn() - before, 2 * (1 + 1 + 2 * 8) + 1);
+  EXPECT_EQ(emulation::last_engine_of_cudnn(), "eng3_loops");
+}
+
+TEST_F(CudnnStandIn, WhoeverListensIsToldThatEnginesAreBeingChosen) {
+  emulation::set_cudnn(emulation::Cudnn::Choice);
+  std::vector<std::string> notices;
+  cuda::on_notice([&](const std::string& notice) { notices.push_back(notice); });
+  const auto convolve = [](int64_t width) {
+    ops::conv2d(random_tensor({1, 4, width, 8}, 1, DType::F32, kGpu), random_tensor({4, 1, 3, 8}, 2, DType::F32, kGpu),
+                {}, {});
+  };
+  convolve(11);
+  ASSERT_EQ(notices.size(), 1u);
+  convolve(11);  // chosen already
+  cuda::on_notice({});
+  convolve(12);  // and nobody listens
+  EXPECT_EQ(notices.size(), 1u);
+  EXPECT_THAT(notices[0], testing::StartsWith("choosing convolution engines by time ("));
+  EXPECT_THAT(notices[0], testing::HasSubstr(remembered().string()));
 }
 
 // Where cuDNN fails before anything was chosen, another engine or our own kernel convolves; after that it is an error
