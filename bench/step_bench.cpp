@@ -4,7 +4,10 @@
 //   folded
 //
 //   step_bench [--threads 2] [--width 1] [--benchmark_filter=train/vis-inc]    two threads unless said otherwise
-//   step_bench --device cuda:0 [--dtype bf16]                      steps as captured graphs, in the GPU's default type
+//   step_bench --device cuda:0 [--dtype bf16]                      batches of 16 and 128, steps as captured graphs, in
+//   the
+//                                                                  GPU's default type, copies beside them as in
+//                                                                  training
 //   AVS_PROFILE=ops step_bench …                                   adds a table of time per function on stderr
 //
 // Counters: samples/s, and the most memory the arena had handed out at once during the steps (peak_MB).
@@ -34,13 +37,18 @@ Placement& placement() {  // where everything here runs
   return chosen;
 }
 
-// Spectrograms are standard normal, frames spread over 0..255: never zeros.
+// Spectrograms are standard normal, frames spread over 0..255: never zeros. For a GPU frames are pixels, as a loader
+// has them.
 Tensor random_batch(const Backbone& backbone, int64_t batch) {
   const Shape sample = backbone.input_shape();
   Tensor x = bench::random_tensor({batch, sample[0], sample[1], sample[2]});
   if (backbone.input_kind() == InputKind::Frames) {
     float* const pixels = x.data<float>();
     for (int64_t i = 0; i < x.size(); ++i) pixels[i] = std::clamp(127.5f + 60.0f * pixels[i], 0.0f, 255.0f);
+    if (placement().device.is_cuda()) {
+      const std::vector<uint8_t> whole(pixels, pixels + x.size());
+      return Tensor::from(x.shape(), std::span<const uint8_t>(whole));
+    }
   }
   return x;
 }
@@ -60,7 +68,8 @@ void report(benchmark::State& state, int64_t batch, double seconds) {
   if (profile::on()) std::cerr << profile::table(state.iterations());
 }
 
-// As training does it there: mixup's rows are part of the batch already, so none is mixed in.
+// As training does it there: a step is begun before the result of the one before is asked for, while its batch is
+// copied. Mixup's rows are part of the batch already, so none is mixed in.
 void train_as_graph(benchmark::State& state, const std::string& model, int64_t batch) {
   const auto backbone = make_backbone({.model = model, .width = width});
   place(*backbone, placement());
@@ -72,14 +81,15 @@ void train_as_graph(benchmark::State& state, const std::string& model, int64_t b
   settings.mixup.scheme = MixupScheme::None;
   const auto step = [&] {
     ++settings.step;
-    captured.start(x, targets, settings);
-    return captured.finish()->loss;
+    return captured.start(x, targets, settings);
   };
-  step();
+  for (int warm_up = 0; warm_up < 3; ++warm_up) step();
   context(placement().device).reset_peak();
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) benchmark::DoNotOptimize(step());
   report(state, batch, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  while (captured.finish()) {
+  }
 }
 
 void train(benchmark::State& state, const std::string& model, int64_t batch) {
@@ -126,11 +136,21 @@ void register_all() {
   for (const std::string& model : backbone_names()) {
     const int64_t batch = is_sound(input_kind_of(model)) ? 8 : 16;
     const auto add = [&](const char* what, int64_t n, auto work) {
-      benchmark::RegisterBenchmark(str(what, "/", model, "/", n).c_str(), work, model, n)
+      const auto guarded = [=](benchmark::State& state) {
+        try {
+          work(state, model, n);
+        } catch (const OutOfMemory& error) {
+          state.SkipWithError(error.what());
+        }
+      };
+      benchmark::RegisterBenchmark(str(what, "/", model, "/", n).c_str(), guarded)
           ->Unit(benchmark::kMillisecond);  // the column "Time" is real time
     };
-    add("train", batch, train);
-    add("infer", batch, infer);
+    const bool on_gpu = placement().device.is_cuda();
+    for (const int64_t n : on_gpu ? std::vector<int64_t>{16, 128} : std::vector<int64_t>{batch}) {
+      add("train", n, train);
+      add("infer", n, infer);
+    }
     add("infer", 1, infer);
   }
 }
