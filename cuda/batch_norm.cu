@@ -1,6 +1,6 @@
 // Batch normalisation on CUDA. Memory bound; elements moved per element of x: forward 3 (x twice, y), 4 with a
-// residual; backward 5, 7 with ReLU (x, dy, y twice, dx), also 7 with ReLU and residual (x, dy, y, dresidual, then x,
-// dresidual, dx).
+// residual; backward 5 (x and dy twice, dx), and this code moves 7 with ReLU: it reads y for the mask in both passes, which
+// x, mean, scale and beta would give again. With ReLU and residual 7 (x, dy, y, dresidual, then x, dresidual, dx).
 //
 // Two passes over the data and between them one small kernel with a warp for each channel. Both passes cut [rows, c]
 // into tiles; a thread keeps to N columns, so that what belongs to a channel stays in registers, and walks down its
@@ -425,6 +425,7 @@ void differentiate(const Sides& parts, const Tensor& y, const Tensor& dy, const 
            cut.pieces, cut.parts, kSpread, spec.epsilon, static_cast<const float*>(partial.data<float>()),
            means.data<float>());
     if constexpr (kSpread == Spread::InverseStd) {
+      if (!gradients[0].wants_dx) return;
       // Where g is in memory there is no need to read y and dy again.
       const T *const mask = masked == nullptr ? out : nullptr, *const g = masked == nullptr ? upstream : masked;
       const auto kernel =
@@ -471,8 +472,11 @@ void batch_norm_inference(const Sides& parts, const Tensor& residual, BatchNormS
 
 void batch_norm_inference_backward(const Sides& parts, const Tensor& y, const Tensor& dy, BatchNormSpec spec,
                                    std::vector<BatchNormPartGradients>& gradients, Tensor& dresidual) {
+  std::vector<BatchNormPartGradients> all = gradients;  // the pass that sums writes dx, wanted or not
+  for (size_t i = 0; i < all.size(); ++i)
+    if (!all[i].dx.defined()) all[i].dx = Tensor::empty(parts[i].x.shape(), dy.dtype(), dy.device());
   for_floating("batch_norm_inference_backward", dy.dtype(),
-               [&]<typename T>() { differentiate<T, Spread::Variance>(parts, y, dy, spec, gradients, dresidual); });
+               [&]<typename T>() { differentiate<T, Spread::Variance>(parts, y, dy, spec, all, dresidual); });
 }
 
 }  // namespace avs::cuda

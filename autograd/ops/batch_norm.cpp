@@ -1,5 +1,6 @@
 #include "tensor/ops/batch_norm.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "autograd/functions.h"
@@ -62,8 +63,12 @@ Group split(const std::vector<Variable>& x, const Variable& gamma, const Variabl
   return group;
 }
 
-// Of a BatchNorm of one or several tensors: of each of them, of gamma, of beta and of the residual.
-std::vector<Tensor> gradients_of(const Group& group, const Tensor& y, const Tensor& dy, Residual residual) {
+// Of a BatchNorm of one or several tensors: of each of them (unless none is needed), of gamma, of beta and of the
+// residual.
+std::vector<Tensor> gradients_of(const Group& group, const Tensor& y, const Tensor& dy, Residual residual,
+                                 const Needs& needs) {
+  const bool wants_dx = std::find(needs.begin(), needs.begin() + std::ssize(group.parts), true) !=
+                        needs.begin() + std::ssize(group.parts);
   const auto per_channel = [&] { return Tensor::empty({dy.shape()[-1]}, DType::F32, dy.device()); };
   const Tensor dbeta = per_channel(), dgamma = group.parts[0].gamma.defined() ? per_channel() : Tensor();
   Tensor dresidual;
@@ -73,7 +78,7 @@ std::vector<Tensor> gradients_of(const Group& group, const Tensor& y, const Tens
     const auto mine = [&](const Tensor& all) {
       return all.defined() ? all.view(part.first, {part.x.shape()[-1]}) : Tensor();
     };
-    of_parts.push_back({{}, mine(dgamma), mine(dbeta)});
+    of_parts.push_back({{}, mine(dgamma), mine(dbeta), wants_dx});
   }
   differentiate(group, y, dy, of_parts, dresidual);
   if (residual == Residual::Added && !dresidual.defined()) dresidual = dy;
@@ -149,8 +154,8 @@ Variable batch_norm(const std::vector<Variable>& x, const Variable& gamma, const
   inputs.insert(inputs.end(), {gamma, beta, residual});
   const Residual added = residual.defined() ? Residual::Added : Residual::None;
   return record(moments == Moments::Running ? "batch_norm_inference" : "batch_norm", inputs, y,
-                [group = std::move(group), mask = mask_of(y, spec), added](const Tensor& dy, const Needs&) {
-                  return gradients_of(group, mask, dy, added);
+                [group = std::move(group), mask = mask_of(y, spec), added](const Tensor& dy, const Needs& needs) {
+                  return gradients_of(group, mask, dy, added, needs);
                 });
 }
 

@@ -297,6 +297,7 @@ void backward(const std::vector<BatchNormPart>& parts, const std::vector<std::ve
     inputs.push_back(finish(parts[i], mean_of(parts[i], source), inverse_stds[i], sum, sum + channels,
                             all.sides[i].fold, source, gradients[i]));
   }
+  if (!gradients[0].wants_dx) return;
   if (masked != nullptr) {  // g is in memory: no need to read y and dy again
     upstream = masked;
     out = nullptr;

@@ -63,9 +63,10 @@ void check_backward(const char* op, const Parts& parts, const Tensor& y, const T
       check_per_channel(op, x, "mean", parts[i].mean);
       check_per_channel(op, x, "inverse_std", parts[i].inverse_std);
     }
-    auto& [dx, dgamma, dbeta] = gradients[i];
+    auto& [dx, dgamma, dbeta, wants_dx] = gradients[i];
+    AVS_CHECK(UsageError, wants_dx == gradients[0].wants_dx, op, ": dx is wanted of all parts or of none");
     const Shape channels{x.shape()[-1]};
-    dx = Tensor::empty(x.shape(), x.dtype(), x.device());
+    if (wants_dx) dx = Tensor::empty(x.shape(), x.dtype(), x.device());
     if (!dbeta.defined()) dbeta = Tensor::empty(channels, DType::F32, x.device());
     if (!dgamma.defined() && parts[i].gamma.defined()) dgamma = Tensor::empty(channels, DType::F32, x.device());
     check_per_channel(op, x, "dbeta", dbeta);

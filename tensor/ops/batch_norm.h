@@ -50,6 +50,7 @@ struct BatchNormGradients {
 };
 struct BatchNormPartGradients {
   Tensor dx, dgamma, dbeta;  // where dgamma and dbeta are defined, they are written there
+  bool wants_dx = true;      // of all parts or of none; without, dx stays undefined and a pass over memory is saved
 };
 
 }  // namespace avs
