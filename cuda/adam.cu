@@ -1,4 +1,6 @@
-// Adam on CUDA: memory bound, 28 bytes a parameter (p, m, v read and written, the gradient read). The step's two powers
+// Adam on CUDA: memory bound, 28 bytes a parameter (p, m, v read and written, the gradient read). A training step in bf16
+// moves 62 for a parameter: casts of the weights 12 and of their gradients 6, the gradients' way into the arena 8, the search
+// for values that are not finite 4 and the sum of squares 4 come before. The step's two powers
 // are taken in double by one thread beforehand: every thread of the pass would take longer over them than over its
 // parameters.
 #include "cuda/elementwise.cuh"

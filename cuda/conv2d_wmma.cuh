@@ -1,5 +1,5 @@
 // The tile of conv2d_tile.cuh on tensor cores, for bf16 and f16 with sums in f32. Shared memory holds A and B in the
-// order they have in global memory, since WMMA reads either; each warp computes a part of the tile in 16 x 16
+// order they have in global memory, since WMMA reads either (in f16 at once, in bf16 at a price: matmul_tensor_cores.cu); each warp computes a part of the tile in 16 x 16
 // fragments.
 #pragma once
 

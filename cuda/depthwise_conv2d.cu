@@ -1,5 +1,6 @@
-// Depthwise convolution on CUDA. 49 multiply-adds per element for 7x7, two elements moved (8 bytes in f32): near the
-// bound of memory and of arithmetic both, so that loads through L1 decide; depthwise.cuh says how they are shared.
+// Depthwise convolution on CUDA. 49 multiply-adds per element for 7x7, two elements moved (8 bytes in f32): memory and
+// arithmetic would allow more, bound by instructions issued. Of an interior tile's 2,780 (a warp's, bf16, sm_90, counted in
+// the machine code) 1,372 are multiply-adds, 49 %; 476 are addresses of outputs. depthwise.cuh says how loads are shared.
 #include <algorithm>
 
 #include "cuda/column_sum.cuh"

@@ -1,6 +1,6 @@
 // Depthwise 7x7 convolution, bias and layer normalisation on CUDA, in one kernel: a pixel's channels are in the
 // registers of one block, which normalises them where they were computed. Three elements moved (12 bytes in f32) for 49
-// multiply-adds.
+// multiply-adds; bound by instructions issued, like the convolution alone: 43 % of them are multiply-adds (bf16, sm_90).
 //
 // Backward is the normalisation's gradient with the sums of gain and biases in one pass (three elements moved: dy,
 // x_hat and the convolution's gradient), then both gradients of depthwise_conv2d.cu.

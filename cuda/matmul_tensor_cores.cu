@@ -1,7 +1,8 @@
 // The matrix product of bf16 and f16 on tensor cores (WMMA, 16 x 16 x 16, sums in f32). Compute bound for large
 // products, else by 2 bytes per element of A, B and C. A block of the large tile is 2 x 4 warps of 64 x 32 sums each;
-// shared memory holds two tiles in the order of global memory (WMMA reads either), so that the next one arrives while
-// this one is computed with. The general path of every GPU from sm_75 (f16) and sm_80 (bf16) on.
+// shared memory holds two tiles in the order of global memory, so that the next one arrives while this one is computed
+// with. WMMA reads either order, in f16 by one ldmatrix for a fragment; in bf16 nvcc 13 makes generic 4-byte loads of it, four
+// times as many instructions, and a transposition on top where memory runs along lines. The general path of every GPU from sm_75 (f16) and sm_80 (bf16) on.
 #include <mma.h>
 
 #include <algorithm>

@@ -1,6 +1,8 @@
 // Mixup on CUDA: memory bound, 12 bytes an element in f32, 4 from pixels to 16 bits, with or without a network's scale
 // and shift on the way. Samples that are copied read one source only. Pictures of another size are resized as they are
-// read: an element of y takes about (2 * reach + 1)^2 pixels of each source, found in the caches by its neighbours.
+// read: an element of y takes about (2 * reach + 1)^2 pixels of each source, found in the caches by its neighbours. Which
+// pixels, and how far along, is computed in double once for each line of a picture: a GPU for games does 1/64 as many
+// operations in double as in float.
 #include "cuda/elementwise.cuh"
 #include "cuda/types.h"
 #include "tensor/ops/mixup.h"
@@ -90,10 +92,20 @@ __device__ inline Taps taps_of(float from, float length, int extent, int count, 
   return taps;
 }
 
-__device__ inline float resized(const Pictures& p, const uint8_t* picture, const float* box, int row, int column,
+// A thread to a line: taps [n, h + w], of the rows and then of the columns of each picture's box.
+__global__ void __launch_bounds__(kBlock) taps_kernel(int64_t n, Pictures p, Taps* __restrict__ taps) {
+  const int64_t lines = p.h + p.w;
+  for (int64_t i = first_item(); i < n * lines; i += item_stride()) {
+    const float* const box = p.boxes + i / lines * 5;
+    const auto line = static_cast<int>(i % lines);
+    taps[i] = line < p.h ? taps_of(box[1], box[3], p.in_h, p.h, line)
+                         : taps_of(box[0], box[2], p.in_w, p.w, box[4] == 0.0f ? line - p.h : p.h + p.w - 1 - line);
+  }
+}
+
+__device__ inline float resized(const Pictures& p, const uint8_t* picture, const Taps* taps, int row, int column,
                                 int channel) {
-  const Taps rows = taps_of(box[1], box[3], p.in_h, p.h, row);
-  const Taps columns = taps_of(box[0], box[2], p.in_w, p.w, box[4] == 0.0f ? column : p.w - 1 - column);
+  const Taps rows = taps[row], columns = taps[p.h + column];
   float across = 0, down = 0, sum = 0;
   for (int i = columns.first; i < columns.last; ++i) across += columns.weight(i);
   for (int j = rows.first; j < rows.last; ++j) {
@@ -108,17 +120,18 @@ __device__ inline float resized(const Pictures& p, const uint8_t* picture, const
 
 template <typename To>
 __global__ void __launch_bounds__(kBlock)
-    resized_mixup_kernel(Mix mix, Pictures p, const uint8_t* __restrict__ x, To* __restrict__ y) {
-  const int64_t picture = int64_t{p.in_h} * p.in_w * p.c;
+    resized_mixup_kernel(Mix mix, Pictures p, const Taps* __restrict__ taps, const uint8_t* __restrict__ x,
+                         To* __restrict__ y) {
+  const int64_t picture = int64_t{p.in_h} * p.in_w * p.c, lines = p.h + p.w;
   for (int64_t r = blockIdx.y; r < mix.m; r += gridDim.y) {
     const float weight = mix.lambda[r];
     const int64_t a = mix.first[r], b = mix.second[r];
     for (int64_t i = first_item(); i < mix.sample; i += item_stride()) {
       const auto pixel = static_cast<int>(i / p.c);
       const int channel = static_cast<int>(i - int64_t{pixel} * p.c), row = pixel / p.w, column = pixel % p.w;
-      float value = resized(p, x + a * picture, p.boxes + a * 5, row, column, channel);
+      float value = resized(p, x + a * picture, taps + a * lines, row, column, channel);
       if (weight != 1.0f)
-        value = weight * value + (1.0f - weight) * resized(p, x + b * picture, p.boxes + b * 5, row, column, channel);
+        value = weight * value + (1.0f - weight) * resized(p, x + b * picture, taps + b * lines, row, column, channel);
       if (mix.scale != nullptr) value = mix.scale[channel] * value + mix.shift[channel];
       y[r * mix.sample + i] = from_float<To>(value);
     }
@@ -134,9 +147,14 @@ void mix_boxes(const Mix& mix, const Tensor& x, const PictureBoxes& resized, To*
   const auto narrow = [](int64_t extent) { return static_cast<int>(extent); };
   const Pictures pictures{narrow(x.shape()[1]),  narrow(x.shape()[2]), narrow(resized.height),
                           narrow(resized.width), narrow(x.shape()[3]), resized.boxes.data<float>()};
+  const int64_t lines = x.shape()[0] * (resized.height + resized.width);
+  Tensor memory = Tensor::empty({lines * static_cast<int64_t>(sizeof(Taps))}, DType::U8, x.device());
+  auto* const taps = static_cast<Taps*>(memory.raw());
+  launch("mixup_taps", taps_kernel, over(lines, x.device()), x.device(), x.shape()[0], pictures, taps);
   Grid grid = over(mix.sample, x.device());
   grid.blocks.y = static_cast<unsigned>(std::min<int64_t>(mix.m, 65535));
-  launch("mixup", resized_mixup_kernel<To>, grid, x.device(), mix, pictures, x.data<uint8_t>(), y);
+  launch("mixup", resized_mixup_kernel<To>, grid, x.device(), mix, pictures, static_cast<const Taps*>(taps),
+         x.data<uint8_t>(), y);
 }
 
 // A thread to an element of dx asks every row of dy whether it came from here: batches are a few hundred rows, and a
