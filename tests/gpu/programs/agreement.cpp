@@ -73,29 +73,38 @@ Result train(const Options& options, const std::string& model, Device device, Ho
   return result;
 }
 
-double largest_difference(const Result& a, const Result& b) {
+// Of the losses of the first `steps` steps; NaN where one of them is.
+double largest_difference(const Result& a, const Result& b, size_t steps) {
   double largest = 0;
-  for (size_t i = 0; i < a.losses.size(); ++i)
-    largest = std::max(largest, std::abs(a.losses[i] - b.losses[i]) / std::abs(b.losses[i]));
+  for (size_t i = 0; i < steps; ++i) {
+    const double difference = std::abs(a.losses[i] - b.losses[i]) / std::abs(b.losses[i]);
+    if (!(difference <= largest)) largest = difference;
+  }
   return largest;
 }
 
 bool compare(const Options& options, const std::string& model, DType dtype, const Result& cpu, Device gpu,
              nlohmann::ordered_json& all) {
-  constexpr double kShortTolerance = 0.1;  // of eight or eleven bits, after some steps
+  // In eight or eleven bits the first loss tells: later ones part by themselves, where the last BatchNorms of a small
+  // network normalise over the four values of a batch. They must be numbers.
+  constexpr double kShortTolerance = 0.02;
   const Result eager = train(options, model, gpu, How::KernelByKernel, dtype);
   const Result again = train(options, model, gpu, How::KernelByKernel, dtype);
   const Result graph = train(options, model, gpu, How::AsGraph, dtype);
-  const double difference = largest_difference(eager, cpu);
+  const double difference = largest_difference(eager, cpu, eager.losses.size()),
+               first = largest_difference(eager, cpu, 1);
   const bool repeats = eager.losses == again.losses && eager.parameters == again.parameters;
   const bool as_graph = eager.losses == graph.losses && eager.parameters == graph.parameters;
-  const bool agrees = difference <= (dtype == DType::F32 ? options.tolerance : kShortTolerance);  // NaN does not
-  std::cout << fmt::format("{:<9} {:<4} {} steps: losses differ by {:.1e} at most ({}); repetition {}, graph {}\n",
-                           model, str(dtype), options.steps, difference, agrees ? "agrees" : "WRONG",
-                           repeats ? "bit-identical" : "DIFFERS", as_graph ? "bit-identical" : "DIFFERS");
+  const bool agrees = dtype == DType::F32 ? difference <= options.tolerance  // NaN does not
+                                          : first <= kShortTolerance && std::isfinite(difference);
+  std::cout << fmt::format(
+      "{:<9} {:<4} {} steps: losses differ by {:.1e} at first, {:.1e} at most ({}); repetition {}, graph {}\n", model,
+      str(dtype), options.steps, first, difference, agrees ? "agrees" : "WRONG", repeats ? "bit-identical" : "DIFFERS",
+      as_graph ? "bit-identical" : "DIFFERS");
   all.push_back({{"model", model},
                  {"dtype", str(dtype)},
                  {"steps", options.steps},
+                 {"first_loss_difference", first},
                  {"loss_difference", difference},
                  {"agrees", agrees},
                  {"repeats", repeats},
