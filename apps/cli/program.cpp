@@ -5,6 +5,7 @@
 #include <new>
 #include <sstream>
 
+#include "apps/data/folder_walk.h"
 #include "audio/container.h"
 #include "tensor/error.h"
 #include "tensor/interrupt.h"
@@ -21,6 +22,12 @@ std::string footer_of(const std::string& examples) {
   return text + "\nExit codes: 0 done, 1 failed, 2 wrong usage.";
 }
 
+// Asked before CLI11 opens the file, which would wait for a named pipe.
+std::string problem_with_config(const std::string& file) {
+  const std::string reason = data::why_no_file(file);
+  return reason.empty() ? reason : file + ": " + reason;
+}
+
 }  // namespace
 
 std::string library_versions() { return engine_version() + ", " + media_versions(); }
@@ -32,7 +39,8 @@ Program::Program(const std::string& name, const std::string& description, const 
   CLI::App& app = flags_.app();
   app.footer(footer_of(examples));
   app.set_version_flag("--version", library_versions);
-  app.set_config("--config", "", "a TOML file with the same names as the flags; flags win");
+  app.set_config("--config", "", "a TOML file with the same names as the flags; flags win")
+      ->check(CLI::Validator(problem_with_config, ""));
   app.allow_config_extras(CLI::config_extras_mode::error);
 }
 
