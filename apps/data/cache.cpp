@@ -148,7 +148,7 @@ void write_index(const std::filesystem::path& folder, const IndexHeader& header,
     json["clips"].push_back(to_json(clip, header.classes.at(static_cast<size_t>(clip.label))));
   for (const Skipped& skipped : header.skipped)
     json["skipped"].push_back(Json{{"name", skipped.name}, {"reason", skipped.reason}});
-  // A file name may hold any bytes, JSON only UTF-8: replaced in the index, intact in the entry's own name.
+  // Names of clips are UTF-8 (folder_walk.h); what is not is the data folder's own path or a message, and is replaced.
   const std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
   write_text(folder / kIndexName, text);
 }

@@ -61,7 +61,7 @@ std::vector<fs::directory_entry> entries_of(const fs::path& folder, std::error_c
   for (; !error && it != fs::end(it); it.increment(error))
     if (!is_ignored(it->path())) entries.push_back(*it);
   if (error && error != std::errc::permission_denied)
-    throw Error(str(printable(folder.string()), ": cannot be read: ", error.message()));
+    throw SystemError(str(printable(folder.string()), ": cannot be read: ", error.message()));
   std::sort(entries.begin(), entries.end());
   return entries;
 }
@@ -86,7 +86,7 @@ std::string why_no_file(const fs::path& path) {
   if (!error) return str("is ", kind_of(status.type()), ", not a file");
   const bool is_of_path = error == std::errc::permission_denied || error == std::errc::filename_too_long ||
                           error == std::errc::too_many_symbolic_link_levels;
-  if (!is_of_path) throw Error(str(printable(path.string()), ": cannot be read: ", error.message()));
+  if (!is_of_path) throw SystemError(str(printable(path.string()), ": cannot be read: ", error.message()));
   return str("cannot be read: ", error.message());
 }
 

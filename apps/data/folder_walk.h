@@ -17,7 +17,7 @@ struct Skipped {
 };
 
 // "no such file", "is a link to nothing", "is a named pipe, not a file", …: why nothing can be read there; empty: a
-// regular file is there. Opens nothing, so it never waits. Error: the machine fails.
+// regular file is there. Opens nothing, so it never waits. SystemError: the machine fails.
 std::string why_no_file(const std::filesystem::path& path);
 
 bool is_utf8(const std::string& name);  // the index holds no other names

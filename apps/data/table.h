@@ -20,7 +20,7 @@ class Table {
   };
 
   // DataError names file and line: no regular file, above 256 MiB, no text, no header, or a row whose number of fields
-  // differs from the header's. Error: the machine fails while it is read.
+  // differs from the header's. SystemError: the machine fails while it is read.
   static Table read(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
