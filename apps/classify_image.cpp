@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
+#include <sstream>
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/printable.h"
@@ -18,6 +18,7 @@
 #include "apps/cli/require.h"
 #include "apps/cli/weight_options.h"
 #include "apps/train/predict.h"
+#include "models/file.h"
 #include "models/weights/imagenet_names.h"
 #include "models/weights/import.h"
 #include "vision/frames.h"
@@ -37,8 +38,7 @@ struct Options {
 };
 
 std::vector<std::string> lines_of(const std::string& file) {
-  std::ifstream in(file);
-  if (!in) throw DataError(file + ": cannot be opened");
+  std::istringstream in(read_text(file));
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) {
     if (line.ends_with('\r')) line.pop_back();

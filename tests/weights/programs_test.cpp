@@ -1,6 +1,7 @@
 // What somebody with a downloaded file types, and what the programs answer.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cmath>
@@ -156,7 +157,7 @@ TEST(Programs, ClassifyImageGoesOnAfterAFileThatIsNoPicture) {
 
 TEST(Programs, SayInOneLineWhatAFileIsInstead) {
   const auto expect = [](const std::string& program, const std::string& arguments, const std::string& words) {
-    const ProgramResult result = run_program(program, arguments);
+    const ProgramResult result = run_program(program, arguments, "timeout 300");
     EXPECT_EQ(result.exit_code, 1) << result.err;
     const std::string line = result.err.substr(result.err.find(program + ": "));
     EXPECT_THAT(line, AllOf(HasSubstr(words), Not(HasSubstr(".cpp:"))));
@@ -180,6 +181,12 @@ TEST(Programs, SayInOneLineWhatAFileIsInstead) {
          "of another width");
   expect("classify_image", str(path("x.ppm"), " --weights ", path("inception_keras_legacy.h5"), kWidthFlag),
          "has no classifier");
+  const std::string pipe = path("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  import("vis-inc", pipe, "pipe: is not a regular file");
+  expect("classify_image",
+         str(path("x.ppm"), " --weights ", path("inception_torch.pth"), " --names ", pipe, kWidthFlag),
+         "pipe: is no regular file");
   EXPECT_FALSE(std::filesystem::exists(path("never.safetensors")));
 }
 
