@@ -76,7 +76,7 @@ if [ -z "$emulated" ]; then
 else
   gpu='host emulation' driver=none cuda=none
 fi
-export AVS_PLANS="$out"  # cuDNN's engines as chosen here come back with the report
+export AVS_PLANS="$out/cudnn_plans.tsv"  # cuDNN's engines as chosen here come back with the report
 write_facts() { # what our programs say of the device and of NVIDIA's libraries
   local said missing
   missing=$(ldd "$bin/${prefix}selftest" | grep 'not found' | tr -s '\t\n' ' ')
