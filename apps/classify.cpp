@@ -62,13 +62,15 @@ nlohmann::ordered_json json_of(const ClassAnswer& answer, const std::vector<std:
 void print_json(const std::string& file, const ClassAnswers& answers, const std::vector<std::string>& classes,
                 const Arguments& a) {
   nlohmann::ordered_json json{{"file", file}};
-  if (a.segment_seconds == 0) json.update(json_of(answers.answers.front(), classes));
-  if (a.segment_seconds != 0)
+  if (a.segment_seconds == 0) {
+    json.update(json_of(answers.answers.front(), classes));
+  } else {
     for (const ClassAnswer& answer : answers.answers) {
       nlohmann::ordered_json segment{{"from_seconds", answer.first_second}, {"to_seconds", answer.last_second}};
       segment.update(json_of(answer, classes));
       json["segments"].push_back(std::move(segment));
     }
+  }
   if (!answers.left_out.empty()) json["left_out"] = answers.left_out;
   std::cout << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
 }

@@ -137,7 +137,8 @@ void run(const Options& options) {
       throw;
     } catch (const std::exception& error) {  // the others are still looked at
       const std::string message = error.what();
-      const std::string line = message.find(file) == std::string::npos ? file + ": " + message : message;
+      const std::string line =
+          message_for_people(message.find(file) == std::string::npos ? file + ": " + message : message);
       spdlog::error("{}", line);
       results.push_back({{"file", file}, {"error", line}});
       ++unreadable;
