@@ -109,7 +109,9 @@ std::string json_of(const std::vector<NamedEvaluation>& columns) {
   if (columns.size() == 1) return to_json(columns.front().evaluation);
   std::string text = "{\"methods\": {";
   for (size_t i = 0; i < columns.size(); ++i)
-    text += str(i == 0 ? "\n" : ",\n", nlohmann::json(columns[i].method).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), ": ", to_json(columns[i].evaluation));
+    text += str(i == 0 ? "\n" : ",\n",
+                nlohmann::json(columns[i].method).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), ": ",
+                to_json(columns[i].evaluation));
   return text + "}}\n";
 }
 

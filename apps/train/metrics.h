@@ -1,7 +1,7 @@
 // How well a classifier does on a set of clips, and the forms in which that is written down.
 //
-// The unit is the clip: Table I's "Overall" is micro accuracy over 10-s clips (docs/paper.md#data-set-and-metric). With n
-// clips, label y_i and probabilities p_i (one row per clip, rows sum to 1):
+// The unit is the clip: Table I's "Overall" is micro accuracy over 10-s clips (docs/paper.md#data-set-and-metric). With
+// n clips, label y_i and probabilities p_i (one row per clip, rows sum to 1):
 //   micro accuracy   share of all clips whose most probable class is the label (ties: the lower class id)
 //   macro accuracy   mean over classes of the class's own accuracy; classes without clips are left out of the mean
 //   log loss         -1/n sum log p_i[y_i], p clipped to [1e-15, 1] as the DCASE challenge's scikit-learn does
