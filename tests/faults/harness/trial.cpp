@@ -172,7 +172,7 @@ Result run_trial(const Workplace& place, const Prepared& prepared, const Trial& 
   if (ending.done() && !finished && !is_told) complain("exit 0, but " + complaint_about_results(ending, now, prepared));
   complain(complaint_about_files(place, now, prepared));
   if (!finished) {
-    complain(complaint_about_reader(place, prepared));
+    if (!is_told) complain(complaint_about_reader(place, prepared));
     complain(complaint_about_second_run(place, prepared));
   }
   if (!result.complaint.empty()) {
