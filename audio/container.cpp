@@ -85,9 +85,13 @@ std::string name_for_probing(const std::filesystem::path& path) {
 const AVInputFormat& find_format(AVIOContext& io, SourceFile& source, const std::string& name) {
   const AVInputFormat* format = nullptr;
   int code = av_probe_input_buffer2(&io, &format, name.c_str(), nullptr, 0, 0);
-  if (code >= 0 && std::strcmp(format->name, "image2") == 0) {  // goes by the name alone
+  if (code >= 0 && std::strcmp(format->name, "image2") == 0) {  // goes by the name alone, and opens files itself
     format = nullptr;
     if (avio_seek(&io, 0, SEEK_SET) == 0) code = av_probe_input_buffer2(&io, &format, "", nullptr, 0, 0);
+    if (code == AVERROR_INVALIDDATA) {  // a picture that only its name tells, such as TGA: read from our bytes
+      format = av_find_input_format("image2pipe");
+      code = static_cast<int>(std::min<int64_t>(avio_seek(&io, 0, SEEK_SET), 0));
+    }
   }
   source.throw_if_failed();
   const std::string path = source.path().string();
@@ -110,6 +114,8 @@ FormatPtr open_container(AVIOContext& io, SourceFile& source) {
   AVDictionary* options = nullptr;
   av_dict_set(&options, "protocol_whitelist", "file", 0);
   av_dict_set(&options, "format_whitelist", input.name, 0);
+  if (std::strcmp(input.name, "image2pipe") == 0)  // the file is one picture
+    av_dict_set_int(&options, "frame_size", std::min<int64_t>(source.size(), INT32_MAX), 0);
   const int code = avformat_open_input(&format, name.c_str(), &input, &options);
   av_dict_free(&options);
   source.throw_if_failed();

@@ -171,7 +171,7 @@ TEST_F(RunFilters, ABareWordIsLookedForInEveryName) {
   fs::remove(folder_ / "asked");
   EXPECT_EQ(run("test LayerNorm"), 0) << text_of("said");
   EXPECT_THAT(text_of("asked"), HasSubstr("--gtest_filter=*LayerNorm*"));
-  EXPECT_THAT(text_of("said"), HasSubstr("5 passed, 0 failed, 0 skipped"));
+  EXPECT_THAT(text_of("said"), testing::ContainsRegex("[0-9]+ passed, 0 failed, 0 skipped"));
 }
 
 TEST_F(RunFilters, AFilterThatNothingMatchesIsWrongUsage) {

@@ -226,5 +226,26 @@ TEST(Pictures, AreOfEveryFormatThatFfmpegWrites) {
   EXPECT_GT(opened, 30);
 }
 
+// Nothing in the bytes of a TGA file, or of a PPM file whose header is one line, is sure enough for FFmpeg's probe.
+TEST(Pictures, ThatOnlyTheirNameTellsAreRead) {
+  const Folder folder;
+  const std::string red = std::string("\xc8\x10\x20", 3), header = "P6 64 64 255\n";
+  std::string ppm = header, tga("\0\0\2\0\0\0\0\0\0\0\0\0\x40\0\x40\0\x18\x20", 18);
+  for (int i = 0; i < 64 * 64; ++i) {
+    ppm += red;
+    tga += {red[2], red[1], red[0]};
+  }
+  for (const auto& [name, bytes] : {std::pair<const char*, const std::string&>{"x.ppm", ppm}, {"x.tga", tga}}) {
+    std::ofstream(folder / name, std::ios::binary) << bytes;
+    const std::optional<Frames> frames = sample_frames(folder / name, {.image_size = 32});
+    ASSERT_TRUE(frames) << name;
+    ASSERT_EQ(frames->pixels.shape(), (Shape{1, 32, 32, 3})) << name;
+    const uint8_t* const pixel = frames->pixels.data<uint8_t>();
+    EXPECT_NEAR(pixel[0], 200, 2) << name;
+    EXPECT_NEAR(pixel[1], 16, 2) << name;
+    EXPECT_NEAR(pixel[2], 32, 2) << name;
+  }
+}
+
 }  // namespace
 }  // namespace avs
