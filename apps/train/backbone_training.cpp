@@ -374,7 +374,6 @@ void BackboneTrainer::finish_epoch() {
   if (is_best) {
     position_.best = score;
     position_.best_epoch = position_.epoch;
-    best_validation_ = std::move(validation);
     save_best();
   }
   save_last();
@@ -383,9 +382,20 @@ void BackboneTrainer::finish_epoch() {
 Evaluation BackboneTrainer::validate() {
   std::optional<WeightAverage::InUse> averaged;
   if (average_) averaged.emplace(*average_);
-  Inference inference(*model_);
+  return validate(*model_);
+}
+
+Evaluation BackboneTrainer::validate(Backbone& model) const {
+  Inference inference(model);
   return evaluate(run_clips(inference, *validation_set_, options_.learning.batch, static_cast<int>(options_.workers)),
                   cache_);
+}
+
+std::optional<Evaluation> BackboneTrainer::best_validation() const {
+  if (validation_set_->size() == 0) return std::nullopt;
+  const TrainedBackbone best = load_trained_backbone(run_.best());
+  place(*best.net, placement_);
+  return validate(*best.net);
 }
 
 // ---- checkpoints ----
@@ -414,7 +424,7 @@ void BackboneTrainer::save_best() {
   Checkpoint checkpoint = weights_checkpoint();
   checkpoint.metadata["epoch"] = str(position_.best_epoch);
   checkpoint.metadata["step"] = str(position_.step);
-  if (best_validation_) {
+  if (position_.best.accuracy >= 0) {
     checkpoint.metadata["validation_accuracy"] = fmt::format("{}", position_.best.accuracy);
     checkpoint.metadata["validation_log_loss"] = fmt::format("{}", position_.best.log_loss);
   }

@@ -46,7 +46,9 @@ class BackboneTrainer {
 
   Backbone& model() { return *model_; }
   const RunPosition& position() const { return position_; }
-  const std::optional<Evaluation>& best_validation() const { return best_validation_; }  // of this process
+  // Of best.safetensors on the validation clips, computed anew: a run that was continued reports what an undisturbed one
+  // does. Empty without validation clips.
+  std::optional<Evaluation> best_validation() const;
 
  private:
   void make_model();
@@ -64,6 +66,7 @@ class BackboneTrainer {
   StepResult profiled_step(const data::Batch& batch, const StepSettings& settings);
   void after_step(const StepResult& result);
   Evaluation validate();
+  Evaluation validate(Backbone& model) const;
   void save_best();
   void save_last();
   Checkpoint weights_checkpoint() const;  // shares the model's memory
@@ -91,7 +94,6 @@ class BackboneTrainer {
   std::vector<Tensor> buffers_before_;
   double last_saved_seconds_ = 0;
   int64_t steps_here_ = 0;  // of this process
-  std::optional<Evaluation> best_validation_;
 };
 
 }  // namespace avs
