@@ -88,7 +88,7 @@ const AVInputFormat& find_format(AVIOContext& io, SourceFile& source, const std:
   if (code >= 0 && std::strcmp(format->name, "image2") == 0) {  // goes by the name alone, and opens files itself
     format = nullptr;
     if (avio_seek(&io, 0, SEEK_SET) == 0) code = av_probe_input_buffer2(&io, &format, "", nullptr, 0, 0);
-    if (code == AVERROR_INVALIDDATA) {  // a picture that only its name tells, such as TGA: read from our bytes
+    if (code == AVERROR_INVALIDDATA && av_match_ext(name.c_str(), "tga,pbm,pgm,ppm") != 0) {  // no bytes tell these
       format = av_find_input_format("image2pipe");
       code = static_cast<int>(std::min<int64_t>(avio_seek(&io, 0, SEEK_SET), 0));
     }
@@ -282,6 +282,7 @@ Decoder::Decoder(MediaFile& file, int stream_index, DecoderOptions options)
   if (options_.hardware != nullptr && parameters.codec_type == AVMEDIA_TYPE_VIDEO)
     in_hardware_ = options_.hardware->attach(*codec_);
   if (code >= 0) code = avcodec_open2(codec_.get(), codec, nullptr);
+  if (code == AVERROR(ENOMEM)) throw std::bad_alloc();
   if (code < 0) throw DataError(str(what, " (", codec->name, ") cannot be decoded: ", ffmpeg_reason(code)));
   for (unsigned i = 0; i < file.native().nb_streams; ++i)
     file.native().streams[i]->discard = static_cast<int>(i) == stream_index ? AVDISCARD_DEFAULT : AVDISCARD_ALL;

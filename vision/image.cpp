@@ -1,5 +1,16 @@
 #include "vision/image.h"
 
+#include <cstdlib>
+#include <new>
+
+// stb's writer does not check its allocations.
+static void* allocated(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+#define STBIW_MALLOC(bytes) allocated(std::malloc(bytes))
+#define STBIW_REALLOC(memory, bytes) allocated(std::realloc(memory, bytes))
+#define STBIW_FREE(memory) std::free(memory)
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include "tensor/error.h"
@@ -114,6 +115,7 @@ void SquareScaler::operator()(const AVFrame& frame, uint8_t* rgb) {
   context_ = sws_getCachedContext(context_, frame.width, frame.height, format, size, size, AV_PIX_FMT_RGB24, flags,
                                   nullptr, nullptr, nullptr);
   if (context_ == nullptr) {
+    if (sws_isSupportedInput(format) != 0 && frame.width > 0 && frame.height > 0) throw std::bad_alloc();
     const char* name = av_get_pix_fmt_name(format);
     throw DataError(str("a picture of ", frame.width, " x ", frame.height, " pixels in format ",
                         name == nullptr ? "unknown" : name, " cannot be converted to RGB"));

@@ -17,7 +17,8 @@ class OpenFile {
  public:
   explicit OpenFile(const std::filesystem::path& file) : path_(file.string()) {
     // Non-blocking, so that a named pipe is refused below instead of waited for.
-    handle_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    do handle_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    while (handle_ < 0 && errno == EINTR);
     if (handle_ < 0) fail("cannot be opened");
   }
   ~OpenFile() { ::close(handle_); }
