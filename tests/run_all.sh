@@ -170,7 +170,7 @@ check_with_clang() {
     return
   fi
   if sed -n 's/^  "command": "[^ ]* \(.*\.c[px][px]\)",$/\1/p' "$tree/compile_commands.json" | sed 's/\\\(.\)/\1/g' |
-    (cd "$tree" && xargs -d '\n' -P "$at_once" -I '{}' sh -c 'clang++ -fsyntax-only -Wno-unknown-pragmas {}') \
+    (cd "$tree" && xargs -d '\n' -P "$at_once" -I '{}' sh -c 'clang++ -fsyntax-only {} -Wno-unknown-pragmas') \
       >"$tree/clang.log" 2>&1; then
     printf 'passed %s\t\n' "$name" >>"$results"
   else

@@ -38,6 +38,11 @@ bool names_file(const std::string& text, const std::string& path, const Prepared
   const fs::path file = path;
   const std::string name = file.filename().string();
   if (text.find(name) != std::string::npos) return true;
+  // ".NAME.N.avs-part" is written in NAME's place.
+  if (constexpr std::string_view part = ".avs-part"; name.starts_with('.') && name.ends_with(part)) {
+    const std::string numbered = name.substr(1, name.size() - 1 - part.size());
+    if (text.find(numbered.substr(0, numbered.rfind('.'))) != std::string::npos) return true;
+  }
   if (is_folder(path, prepared) || name == ".lock" || path == ".")
     return path == "." || text.find(file.parent_path().string()) != std::string::npos;
   for (const Tree* const tree : {&prepared.before, &prepared.after})
