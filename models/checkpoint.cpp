@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr const char* kChecksumKey = "avscene.xxh3";
 constexpr std::string_view kNoChecksum = "0000000000000000";
 
-// Where the digits of the checksum stand in a header: keys and texts inside others have their quotes escaped.
+// Finds the checksum's digits in a header. Keys and texts inside others have their quotes escaped.
 size_t checksum_at(std::string_view header) {
   const std::string key = str('"', kChecksumKey, "\":\"");
   const size_t at = header.find(key);

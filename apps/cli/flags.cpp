@@ -77,7 +77,7 @@ std::string unmark_whole(std::string& value) {
   return {};
 }
 
-// What every value of a variable of this type goes through first.
+// Checks every value of a variable of this type first.
 template <typename T>
 struct Reading {
   static std::string read(std::string& text) {

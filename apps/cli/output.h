@@ -14,7 +14,7 @@ void open_standard_streams();
 
 void say(std::string_view message);  // one message on stderr, as message_for_people() has it
 
-// Where a Program's logs go, for programs whose command line is another library's: spdlog's own default is stdout.
+// Sends logs to stderr as a Program does, for programs whose command line is another library's (spdlog takes stdout).
 void log_to_stderr();
 
 // While one lives, std::cout passes through printable_lines(); JSON stays JSON. A failed write sets std::cout's badbit,

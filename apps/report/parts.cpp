@@ -57,7 +57,7 @@ void check_same_classes(const std::vector<NamedEvaluation>& methods) {
                         methods.front().method, " and ", method.method, " are of different classes");
 }
 
-// Which classes the means over classes leave out, a line for each method that lacks some.
+// Names the classes that the means over classes leave out, a line for each method that lacks some.
 std::string absent_note(const std::vector<NamedEvaluation>& methods) {
   std::string notes;
   for (const NamedEvaluation& method : methods)

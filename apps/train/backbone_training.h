@@ -46,7 +46,7 @@ class BackboneTrainer {
 
   Backbone& model() { return *model_; }
   const RunPosition& position() const { return position_; }
-  // Of best.safetensors on the validation clips, computed anew: a run that was continued reports what an undisturbed one
+  // Evaluates best.safetensors on the validation clips, so that a continued run reports what an undisturbed one
   // does. Empty without validation clips.
   std::optional<Evaluation> best_validation() const;
 

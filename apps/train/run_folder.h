@@ -37,7 +37,7 @@ class RunFolder {
   std::unique_ptr<FolderLock> lock_;
 };
 
-// What a checkpoint knows of metrics.jsonl: epochs and steps that are done, and how many lines they wrote.
+// A checkpoint's view of metrics.jsonl: the epochs and steps that are done, and how many lines they wrote.
 struct MetricsSeen {
   int64_t epochs = 0, steps = 0, lines = 0;
 };

@@ -59,7 +59,7 @@ std::string todays_name(std::string global) {
   return global;
 }
 
-// What training scripts keep beside the weights: values that do nothing when they are made. They become Objects.
+// Types that training scripts keep beside the weights. Making them does nothing; they become Objects.
 bool is_plain_class(const std::string& global) {
   static const std::set<std::string> names = {
       "argparse.Namespace",

@@ -79,7 +79,7 @@ std::string shown(const std::vector<Body>& bodies) {
   return text + (bodies.size() > kNamesShown ? ", …" : "");
 }
 
-// Of several whole bodies, the one that is meant, moved to the front; false: nothing tells.
+// Moves the body that is meant to the front of several whole ones; false: nothing tells which.
 bool order_bodies(std::vector<Body>& bodies, std::string& note) {
   // Averages first, as timm does; then what training scripts call the network itself.
   static const char* const kAveraged[] = {"state_dict_ema", "model_ema", "ema_model", "ema"};
@@ -212,7 +212,7 @@ std::optional<std::string> head_prefix_of(const Recognised& file) {
   return before;
 }
 
-// Which body of the file is meant, and which are left.
+// Chooses the body of the file that is meant, and names those that are left.
 void choose_body(Recognised& recognised, const std::string& model, const std::string& file) {
   const std::vector<Body> bodies = bodies_of(recognised.source);
   const Body best = bodies.empty() ? Body{&known_layouts().front(), "", 0} : bodies.front();

@@ -1,4 +1,4 @@
-// Which network, of which library, do the names of a file belong to, and where among them does it stand?
+// Recognises the network and library that a file's names belong to, and the prefix in front of them.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// What programs do at the edges of a terminal: streams that are closed or full, signals, and numbers that are none.
+// Programs at the edges of a terminal: streams that are closed or full, signals, and numbers that are none.
 #include <nlohmann/json.hpp>
 
 #include "tests/apps/training_workspace.h"

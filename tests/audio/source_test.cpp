@@ -1,4 +1,4 @@
-// What may be opened, and what is no end of a file although a library takes it for one.
+// Tests what may be opened, and errors that a library takes for the end of a file.
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-// What flags accept, from the command line and from a file.
+// Tests what flags accept, from the command line and from a file.
 #include "apps/cli/flags.h"
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// What a program with the one flag --x of this type says of a value; empty: it takes it.
+// The complaint of a program with one flag --x of this type about a value; empty: it takes the value.
 template <typename T>
 std::string problem_with(const std::string& value, T& variable) {
   Flags flags("", "program");
