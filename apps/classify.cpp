@@ -9,9 +9,9 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/interrupt.h"
-#include "apps/cli/printable.h"
 #include "apps/cli/program.h"
 #include "apps/train/classifier.h"
+#include "models/printable.h"
 
 namespace avs {
 namespace {

@@ -13,14 +13,14 @@
 #include <sstream>
 
 #include "apps/cli/compute_options.h"
-#include "apps/cli/printable.h"
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
 #include "apps/cli/weight_options.h"
 #include "apps/train/predict.h"
 #include "models/file.h"
+#include "models/printable.h"
 #include "models/weights/imagenet_names.h"
 #include "models/weights/import.h"
+#include "tensor/require.h"
 #include "vision/frames.h"
 
 namespace avs {

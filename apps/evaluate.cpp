@@ -7,12 +7,12 @@
 #include "apps/cli/compute_options.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
 #include "apps/report/reports.h"
 #include "apps/train/extract.h"
 #include "apps/train/fusion_training.h"
 #include "apps/train/predict.h"
 #include "models/file.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {

@@ -6,10 +6,10 @@
 #include "apps/cli/compute_options.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
 #include "apps/train/extract.h"
 #include "apps/train/predict.h"
 #include "models/file.h"
+#include "tensor/require.h"
 #include "tensor/version.h"
 
 namespace avs {

@@ -4,8 +4,8 @@
 #include <map>
 
 #include "apps/cli/program.h"
+#include "apps/report/picture.h"
 #include "audio/features.h"
-#include "audio/picture.h"
 #include "models/checkpoint.h"
 #include "models/file.h"
 #include "vision/image.h"

@@ -17,10 +17,10 @@ extern "C" {
 #include <set>
 
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
 #include "apps/cli/weight_options.h"
 #include "models/weights/bytes.h"
 #include "models/weights/import.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {

@@ -8,11 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/cli/printable.h"
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
 #include "models/checkpoint.h"
 #include "models/file.h"
+#include "models/printable.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {
@@ -30,16 +30,11 @@ struct Statistics {
 
 double value_at(const Tensor& tensor, int64_t i) {
   switch (tensor.dtype()) {
-    case DType::F32:
-      return static_cast<double>(tensor.data<float>()[i]);
-    case DType::F16:
-      return static_cast<double>(static_cast<float>(tensor.data<f16>()[i]));
-    case DType::BF16:
-      return static_cast<double>(static_cast<float>(tensor.data<bf16>()[i]));
-    case DType::I32:
-      return tensor.data<int32_t>()[i];
-    case DType::U8:
-      return tensor.data<uint8_t>()[i];
+    case DType::F32: return static_cast<double>(tensor.data<float>()[i]);
+    case DType::F16: return static_cast<double>(static_cast<float>(tensor.data<f16>()[i]));
+    case DType::BF16: return static_cast<double>(static_cast<float>(tensor.data<bf16>()[i]));
+    case DType::I32: return tensor.data<int32_t>()[i];
+    case DType::U8: return tensor.data<uint8_t>()[i];
   }
   return 0;
 }

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
 #include "cuda/api.h"
 #include "models/file.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {

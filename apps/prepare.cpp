@@ -23,7 +23,8 @@ constexpr const char* kDescription =
     "  DIR with meta.csv and evaluation_setup/fold1_{train,test,evaluate}.csv (DCASE), or those in DIR/<name>.meta/\n"
     "  DIR/{train,test}/CLASS/*, with DIR/validation/CLASS/* (or val, valid, dev) where there is one\n"
     "  DIR/CLASS/*, of which 30 % of each class become the test split\n"
-    "Where no validation split is given, about 15 % of the training clips become it. Files that are no clips (subtitles,\n"
+    "Where no validation split is given, about 15 % of the training clips become it. Files that are no clips "
+    "(subtitles,\n"
     "thumbnails, pipes, names that are not UTF-8) are skipped, told and counted.\n"
     "A killed run continues when the same command is given again.";
 

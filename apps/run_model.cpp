@@ -8,12 +8,12 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
 #include "apps/cli/weight_options.h"
 #include "apps/train/predict.h"
 #include "models/backbone.h"
 #include "models/weights/import.h"
 #include "tensor/ops/cast.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {

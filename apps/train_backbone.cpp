@@ -5,13 +5,13 @@
 
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
 #include "apps/data/prepare.h"
 #include "apps/report/reports.h"
 #include "apps/train/backbone_training.h"
 #include "apps/train/memory_plan.h"
 #include "models/checkpoint.h"
 #include "models/weights/import.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {

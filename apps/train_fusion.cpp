@@ -5,12 +5,12 @@
 
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
 #include "apps/report/reports.h"
 #include "apps/train/fusion_training.h"
 #include "apps/train/run_folder.h"
-#include "apps/train/run_log.h"
 #include "apps/train/trained.h"
+#include "models/training/run_log.h"
+#include "tensor/require.h"
 #include "tensor/version.h"
 
 namespace avs {

@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "audio/container.h"
 #include "audio/resample.h"
 #include "tensor/error.h"
+#include "vision/container.h"
 
 extern "C" {
 #include <libavutil/channel_layout.h>

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "audio/container.h"
+#include "vision/container.h"
 
 namespace avs {
 

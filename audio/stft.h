@@ -31,7 +31,7 @@ class StereoStft {
 
   const StftSpec& spec() const { return spec_; }
   std::span<const float> window() const { return window_; }  // empty: rectangular
-  int64_t bins() const { return spec_.fft_size / 2 + 1; }  // 0 Hz .. half the sample rate
+  int64_t bins() const { return spec_.fft_size / 2 + 1; }    // 0 Hz .. half the sample rate
 
   // The transform of left + i right: fft_size numbers, valid until the next call.
   const Complex<float>* transform(std::span<const StereoSample> signal, int64_t frame);

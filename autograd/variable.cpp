@@ -5,10 +5,10 @@
 #include <unordered_set>
 #include <utility>
 
+#include "autograd/interrupt.h"
 #include "autograd/profile.h"
 #include "cuda/api.h"
 #include "tensor/holders.h"
-#include "tensor/interrupt.h"
 #include "tensor/ops/add.h"
 
 namespace avs {
@@ -91,8 +91,10 @@ class LaneWalk {
   }
   void arrived(const Node& node, const std::shared_ptr<GradSlot>& slot, Tensor gradient) {
     const bool stays = !lanes_ || (slot->producer != nullptr && slot->producer->lane == node.lane);
-    if (stays) accumulate(*slot, std::move(gradient));
-    else waiting_.push_back({slot, std::move(gradient), node.layer});
+    if (stays)
+      accumulate(*slot, std::move(gradient));
+    else
+      waiting_.push_back({slot, std::move(gradient), node.layer});
   }
   void join() {
     if (lanes_) lanes_->join();
@@ -187,8 +189,7 @@ void Variable::backward(const Tensor& dy) const {
 
 Variable record(std::string_view op, const std::vector<Variable>& inputs, Tensor y, Backward backward) {
   Variable result(std::move(y));
-  if (profile::on())
-    profile::charge(op, current_layer == nullptr ? "" : *current_layer, profile::Direction::Forward);
+  if (profile::on()) profile::charge(op, current_layer == nullptr ? "" : *current_layer, profile::Direction::Forward);
   if (!recording(inputs)) return result;
   const auto node = std::make_shared<Node>();
   node->op = op;
@@ -226,9 +227,12 @@ std::string print_graph(const Variable& y) {
   for (const auto& node : nodes_behind(y.slot())) {
     text += str(node->order, "  ", node->op, node->layer.empty() ? "" : "  in ", node->layer, "  <-");
     for (const auto& input : node->inputs) {
-      if (input == nullptr) text += " none";
-      else if (input->producer != nullptr) text += str(" ", input->producer->order);
-      else text += input->requires_grad ? " leaf" : " constant";
+      if (input == nullptr)
+        text += " none";
+      else if (input->producer != nullptr)
+        text += str(" ", input->producer->order);
+      else
+        text += input->requires_grad ? " leaf" : " constant";
     }
     text += '\n';
   }

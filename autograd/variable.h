@@ -40,7 +40,7 @@ struct Node {
 
 class Variable {
  public:
-  Variable() = default;                            // undefined: "no bias"
+  Variable() = default;  // undefined: "no bias"
   explicit Variable(Tensor value, bool requires_grad = false);
 
   bool defined() const { return slot_ != nullptr; }
@@ -48,13 +48,13 @@ class Variable {
   const Shape& shape() const { return value_.shape(); }
   const Tensor& grad() const { return slot_->grad; }
   bool requires_grad() const { return defined() && slot_->requires_grad; }
-  void set_requires_grad(bool on);                 // leaves only: how layers are frozen
+  void set_requires_grad(bool on);  // leaves only: how layers are frozen
   void zero_grad() const { slot_->grad = Tensor(); }
   void set_grad(Tensor grad) const { slot_->grad = std::move(grad); }
-  void set_value(Tensor value);                    // leaves only: how optimizers and checkpoints write
+  void set_value(Tensor value);  // leaves only: how optimizers and checkpoints write
 
-  void backward() const;                           // from a scalar
-  void backward(const Tensor& dy) const;           // from anywhere: tests use a random dy
+  void backward() const;                  // from a scalar
+  void backward(const Tensor& dy) const;  // from anywhere: tests use a random dy
   const std::shared_ptr<GradSlot>& slot() const { return slot_; }
 
  private:

@@ -97,7 +97,8 @@ DeviceTimer::DeviceTimer(Device device) : device_(device) {}
 void DeviceTimer::flush_cache() {
   static std::vector<Tensor> filler(2);
   Tensor& t = filler[device_.is_cuda() ? 1 : 0];
-  if (!t.defined()) t = Tensor::zeros({extent(96 << 20)}, DType::U8, device_);  // larger than any last-level cache we met
+  if (!t.defined())
+    t = Tensor::zeros({extent(96 << 20)}, DType::U8, device_);  // larger than any last-level cache we met
   t.zero();
   context(device_).synchronize();
 }

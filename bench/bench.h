@@ -24,7 +24,8 @@ std::vector<int64_t> devices();  // arguments of device_of that are usable here
 // An extent of a benchmark; with AVS_BENCH_SMALL=1 in the environment 8 at most: not to measure, but to see that it runs.
 int64_t extent(int64_t full);
 Shape extents(const Shape& full);
-void add_sizes(benchmark::internal::Benchmark* bench, int64_t device, std::vector<int64_t> extents);  // Args, device first
+void add_sizes(benchmark::internal::Benchmark* bench, int64_t device,
+               std::vector<int64_t> extents);  // Args, device first
 
 Tensor random_tensor(const Shape& shape, Device device = kCpu);  // normal numbers, the same in every run; never zeros
 

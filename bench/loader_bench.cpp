@@ -16,10 +16,10 @@
 #include <filesystem>
 #include <map>
 
-#include "apps/data/loader.h"
 #include "apps/data/media_writer.h"
 #include "apps/data/prepare.h"
 #include "audio/decode.h"
+#include "models/data/loader.h"
 #include "tensor/error.h"
 #include "tensor/rng.h"
 #include "vision/frames.h"

@@ -18,13 +18,13 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
-#include "apps/train/captured_step.h"
-#include "apps/train/inference.h"
 #include "apps/train/predict.h"
 #include "autograd/profile.h"
 #include "bench/bench.h"
 #include "layers/optim/adam.h"
 #include "models/backbone.h"
+#include "models/training/captured_step.h"
+#include "models/training/inference.h"
 #include "tensor/parallel.h"
 
 namespace avs {

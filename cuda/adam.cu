@@ -14,8 +14,8 @@ struct Step {
   float rate, root_scale, factor;  // factor: of the gradients; 0: the step is skipped
 };
 
-__global__ void adam_step_kernel(AdamSpec spec, const float* __restrict__ scalars,
-                                 const float* __restrict__ scaling, Step* __restrict__ step) {
+__global__ void adam_step_kernel(AdamSpec spec, const float* __restrict__ scalars, const float* __restrict__ scaling,
+                                 Step* __restrict__ step) {
   const double skipped = scaling == nullptr ? 0.0 : static_cast<double>(scaling[2]);
   const double rate = static_cast<double>(scalars[0]), t = static_cast<double>(scalars[1]) - skipped;
   const double correction1 = 1.0 - pow(static_cast<double>(spec.beta1), t);

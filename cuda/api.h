@@ -20,13 +20,13 @@ namespace avs::cuda {
 bool available();               // built in, a driver found, and at least one device
 std::string why_unavailable();  // one sentence for people; empty when available()
 Context& context(Device device);
-int compute_capability(Device device);    // 75, 80, 90
-std::string description(Device device);   // "cuda:0 (NVIDIA H100, compute capability 9.0)"
-std::string libraries();  // "cuBLASLt 13.1.0, cuDNN 9.19.0", or why our own kernels do their work
-std::string missing_libraries();   // one sentence for each that the build has and this machine has not; empty: none
-size_t library_workspace_bytes();  // the most that an engine of cuDNN takes for its work; 0 without it
-size_t taken_bytes(size_t bytes);  // of the arena, by a tensor of so many bytes
-size_t room(Device device);        // what the arena holds and what the driver has left
+int compute_capability(Device device);   // 75, 80, 90
+std::string description(Device device);  // "cuda:0 (NVIDIA H100, compute capability 9.0)"
+std::string libraries();                 // "cuBLASLt 13.1.0, cuDNN 9.19.0", or why our own kernels do their work
+std::string missing_libraries();    // one sentence for each that the build has and this machine has not; empty: none
+size_t library_workspace_bytes();   // the most that an engine of cuDNN takes for its work; 0 without it
+size_t taken_bytes(size_t bytes);   // of the arena, by a tensor of so many bytes
+size_t room(Device device);         // what the arena holds and what the driver has left
 void fill(Tensor& x, float value);  // f32, f16, bf16
 
 // What may be traded for speed, in products and convolutions of shapes that were not met before.
@@ -69,8 +69,9 @@ std::unique_ptr<Graph> capture(Device device, const std::function<void()>& work)
 class ReadBack {
  public:
   virtual ~ReadBack() = default;
-  virtual void start(const Tensor& from) = 0;          // a copy behind all that the device was given so far
-  virtual std::span<const std::byte> oldest() = 0;     // waits for the oldest that was not asked for; good until its slot's turn
+  virtual void start(const Tensor& from) = 0;  // a copy behind all that the device was given so far
+  virtual std::span<const std::byte>
+  oldest() = 0;  // waits for the oldest that was not asked for; good until its slot's turn
 };
 std::unique_ptr<ReadBack> read_back(Device device, size_t bytes, int slots);
 

@@ -52,13 +52,13 @@ class Arena {
   int64_t owner_of(int lane) const { return open_ && lane != kNoLane ? (forks_ << 8) + lane : 0; }
   void* take(size_t bytes, int64_t owner);  // nullptr: no free block is large enough
   void* take_from(int64_t home, size_t bytes, int64_t owner);
-  bool add_segment(size_t bytes);     // false: the device is full
+  bool add_segment(size_t bytes);  // false: the device is full
   void insert_free(Blocks::iterator block);
   void release() noexcept;
 
   const Device device_;
   mutable std::mutex mutex_;
-  Blocks blocks_;                                  // every block, free or not, by address
+  Blocks blocks_;  // every block, free or not, by address
   using BySize = std::set<std::pair<size_t, std::byte*>>;
   std::map<std::pair<int, int64_t>, BySize> free_;  // free ones by pool and owner
   std::vector<std::byte*> waiting_;                 // given back while lanes are open

@@ -1,10 +1,9 @@
 // Average pooling on CUDA. Memory bound: forward reads x and writes y, backward reads dy and writes dx, each once from
 // memory (overlapping windows find it in the caches). Backward gathers: each element of x adds what the windows over it
 // hand down.
-#include "tensor/ops/avg_pool2d.h"
-
 #include "cuda/pool.cuh"
 #include "cuda/types.h"
+#include "tensor/ops/avg_pool2d.h"
 
 namespace avs::cuda {
 namespace {

@@ -21,16 +21,11 @@ void cast_from(const Tensor& x, Tensor& y) {
 
 void cast(const Tensor& x, Tensor& y) {
   switch (x.dtype()) {
-    case DType::F32:
-      return cast_from<float>(x, y);
-    case DType::F16:
-      return cast_from<f16>(x, y);
-    case DType::BF16:
-      return cast_from<bf16>(x, y);
-    case DType::I32:
-      return cast_from<int32_t>(x, y);
-    case DType::U8:
-      return cast_from<uint8_t>(x, y);
+    case DType::F32: return cast_from<float>(x, y);
+    case DType::F16: return cast_from<f16>(x, y);
+    case DType::BF16: return cast_from<bf16>(x, y);
+    case DType::I32: return cast_from<int32_t>(x, y);
+    case DType::U8: return cast_from<uint8_t>(x, y);
   }
 }
 

@@ -66,14 +66,10 @@ struct Plan {
 
 cudaDataType_t type_of(DType dtype) {
   switch (dtype) {
-    case DType::F32:
-      return CUDA_R_32F;
-    case DType::F16:
-      return CUDA_R_16F;
-    case DType::BF16:
-      return CUDA_R_16BF;
-    default:
-      throw ShapeError(str("matrix product: expected f32, bf16 or f16, got ", dtype));
+    case DType::F32: return CUDA_R_32F;
+    case DType::F16: return CUDA_R_16F;
+    case DType::BF16: return CUDA_R_16BF;
+    default: throw ShapeError(str("matrix product: expected f32, bf16 or f16, got ", dtype));
   }
 }
 

@@ -83,7 +83,7 @@ float shortest_milliseconds(Stopwatch& watch, F&& run) {
 // Nothing where the engine cannot run after all: its workspace does not fit, or it fails without harm to the device.
 std::optional<float> measured(const Plan& plan, const Operands& operands, Device device, bool alone) try {
   const PoolScope everybodys(device, 0);  // a graph that is about to be captured would keep the workspaces that lose
-  plan.run(operands, device);  // loads the kernels
+  plan.run(operands, device);             // loads the kernels
   if (alone) return 0.0f;
   Stopwatch watch(device);
   return shortest_milliseconds(watch, [&] { plan.run(operands, device); });

@@ -22,6 +22,6 @@ struct Rules {
 void set_rules(const Rules& rules);  // for convolutions whose plan has not been made yet
 
 int64_t most_workspace_bytes();  // by the rules; 0: there is no cuDNN
-std::string about();  // "cuDNN 9.19.0", or one sentence about why our own kernels convolve
+std::string about();             // "cuDNN 9.19.0", or one sentence about why our own kernels convolve
 
 }  // namespace avs::cuda::cudnn

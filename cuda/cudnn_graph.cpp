@@ -5,12 +5,9 @@ namespace avs::cuda::cudnn {
 
 std::string_view name_of(Direction direction) {
   switch (direction) {
-    case Direction::Forward:
-      return "forward";
-    case Direction::BackwardInput:
-      return "backward_input";
-    case Direction::BackwardFilter:
-      return "backward_filter";
+    case Direction::Forward: return "forward";
+    case Direction::BackwardInput: return "backward_input";
+    case Direction::BackwardFilter: return "backward_filter";
   }
   return "?";
 }

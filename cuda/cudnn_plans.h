@@ -42,7 +42,7 @@ class Engines {
  public:
   // For a GPU of this machine, which is current.
   Engines(const ConvGraph& graph, const Rules& rules, Device device);
-  // For a GPU that need not be here, from its description in JSON (cuda/devices).
+  // For a GPU that need not be here, from its description in JSON (tests/cudnn/devices).
   Engines(const ConvGraph& graph, const Rules& rules, const std::string& device_description);
   ~Engines();
   Engines(Engines&&) noexcept;

@@ -26,23 +26,35 @@ constexpr int on_sm_120([[maybe_unused]] int blocks) {
 __device__ inline float to_float(float x) { return x; }
 __device__ inline float to_float(uint8_t x) { return static_cast<float>(x); }
 __device__ inline float to_float(int32_t x) { return static_cast<float>(x); }
-template <typename T> __device__ inline T from_float(float x);
-template <> __device__ inline float from_float<float>(float x) { return x; }
+template <typename T>
+__device__ inline T from_float(float x);
+template <>
+__device__ inline float from_float<float>(float x) {
+  return x;
+}
 
 #ifdef AVS_EMULATED_CUDA
 inline float to_float(bf16 x) { return static_cast<float>(x); }
 inline float to_float(f16 x) { return static_cast<float>(x); }
-template <> inline bf16 from_float<bf16>(float x) { return bf16(x); }
-template <> inline f16 from_float<f16>(float x) { return f16(x); }
+template <>
+inline bf16 from_float<bf16>(float x) {
+  return bf16(x);
+}
+template <>
+inline f16 from_float<f16>(float x) {
+  return f16(x);
+}
 #else
 __device__ inline float to_float(bf16 x) { return __uint_as_float(static_cast<uint32_t>(x.bits) << 16); }
 __device__ inline float to_float(f16 x) { return __half2float(__ushort_as_half(x.bits)); }
-template <> __device__ inline bf16 from_float<bf16>(float x) {
+template <>
+__device__ inline bf16 from_float<bf16>(float x) {
   bf16 y;
   y.bits = __bfloat16_as_ushort(__float2bfloat16_rn(x));
   return y;
 }
-template <> __device__ inline f16 from_float<f16>(float x) {
+template <>
+__device__ inline f16 from_float<f16>(float x) {
   f16 y;
   y.bits = __half_as_ushort(__float2half_rn(x));
   return y;
@@ -125,16 +137,21 @@ __device__ inline void sum_down(float (&values)[M]) {
 // ---- dynamic shared memory, aligned as WMMA wants it ----
 
 #ifdef AVS_EMULATED_CUDA
-template <typename T> T* dynamic_shared() { return static_cast<T*>(emulation::dynamic_shared()); }
+template <typename T>
+T* dynamic_shared() {
+  return static_cast<T*>(emulation::dynamic_shared());
+}
 #else
-template <typename T> __device__ inline T* dynamic_shared() {
+template <typename T>
+__device__ inline T* dynamic_shared() {
   extern __shared__ __align__(128) unsigned char avs_dynamic_shared[];
   return reinterpret_cast<T*>(avs_dynamic_shared);
 }
 #endif
 // What a launch of the kernel asks for at its largest here. A kernel's code does not say it, and its occupancy depends on
 // it: ./run cuda_report reads this remark in the PTX.
-template <int kBytes> __device__ inline void note_dynamic_shared() {
+template <int kBytes>
+__device__ inline void note_dynamic_shared() {
 #ifndef AVS_EMULATED_CUDA
   asm("// dynamic shared memory: %0" ::"n"(kBytes));
 #endif

@@ -1,11 +1,10 @@
 // The mean over all pixels on CUDA. Memory bound: forward reads x, backward writes dx, one element an element. A thread
 // keeps to N channels of an image and walks over its pixels.
-#include "tensor/ops/global_avg_pool.h"
-
 #include <algorithm>
 
 #include "cuda/column_sum.cuh"
 #include "cuda/types.h"
+#include "tensor/ops/global_avg_pool.h"
 
 namespace avs::cuda {
 namespace {

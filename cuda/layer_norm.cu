@@ -6,12 +6,11 @@
 // warps (24 channels a lane; else 8 and more) on a multiprocessor, and nothing is fetched ahead: in bf16 36 KB are under way
 // while rows are read and none while they are summed, where a GPU of 3 TB/s wants some 20 KB always. Other rows are read once more from the cache
 // by a warp.
-#include "tensor/ops/layer_norm.h"
-
 #include <algorithm>
 
 #include "cuda/column_sum.cuh"
 #include "cuda/types.h"
+#include "tensor/ops/layer_norm.h"
 
 namespace avs::cuda {
 namespace {

@@ -119,9 +119,8 @@ __device__ inline float resized(const Pictures& p, const uint8_t* picture, const
 }
 
 template <typename To>
-__global__ void __launch_bounds__(kBlock)
-    resized_mixup_kernel(Mix mix, Pictures p, const Taps* __restrict__ taps, const uint8_t* __restrict__ x,
-                         To* __restrict__ y) {
+__global__ void __launch_bounds__(kBlock) resized_mixup_kernel(Mix mix, Pictures p, const Taps* __restrict__ taps,
+                                                               const uint8_t* __restrict__ x, To* __restrict__ y) {
   const int64_t picture = int64_t{p.in_h} * p.in_w * p.c, lines = p.h + p.w;
   for (int64_t r = blockIdx.y; r < mix.m; r += gridDim.y) {
     const float weight = mix.lambda[r];

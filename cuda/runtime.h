@@ -68,7 +68,8 @@ struct Bound {
 
 template <typename... Parameters, typename... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, Device device, Arguments... arguments) {
-  if (grid.blocks.x == 0 || grid.blocks.y == 0 || grid.blocks.z == 0) return;  // an empty tensor: CUDA calls it an error
+  if (grid.blocks.x == 0 || grid.blocks.y == 0 || grid.blocks.z == 0)
+    return;  // an empty tensor: CUDA calls it an error
   if (grid.shared_bytes > 48 * 1024) allow_shared(reinterpret_cast<const void*>(kernel), grid.shared_bytes);
   const cudaStream_t on = stream(device);
 #ifdef AVS_EMULATED_CUDA

@@ -35,9 +35,9 @@ class Event {
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
-  void record(cudaStream_t on);         // after all that the stream was given so far
-  void hold_back(cudaStream_t stream);  // what the stream is given from now on waits for it
-  void wait();                          // the host does
+  void record(cudaStream_t on);                          // after all that the stream was given so far
+  void hold_back(cudaStream_t stream);                   // what the stream is given from now on waits for it
+  void wait();                                           // the host does
   float milliseconds_since(const Event& earlier) const;  // both with Timing::On, recorded and reached
 
  private:

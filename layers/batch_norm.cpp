@@ -38,7 +38,7 @@ Variable BatchNorm::concat(const std::vector<Part>& parts) {
   for (const auto& [x, norm] : parts)
     all.push_back(norm == nullptr ? BatchNormOf{x}
                                   : BatchNormOf{x, norm->gamma(), norm->beta(), norm->running(), norm->moments(),
-                                                  norm->spec_now()});
+                                                norm->spec_now()});
   return concat_batch_norms(all);
 }
 

@@ -54,14 +54,10 @@ Tensor draw(const Parameter& parameter, uint64_t seed) {
 
 Fans fans_of(const Shape& weight) {
   switch (weight.rank()) {
-    case 2:
-      return {weight[1], weight[0]};
-    case 3:
-      return {weight[0] * weight[1], weight[0] * weight[1]};
-    case 4:
-      return {weight[1] * weight[2] * weight[3], weight[1] * weight[2] * weight[0]};
-    default:
-      throw ShapeError(str("fans_of: a weight is [out, in], [r, s, c] or [k, r, s, c], got ", weight));
+    case 2: return {weight[1], weight[0]};
+    case 3: return {weight[0] * weight[1], weight[0] * weight[1]};
+    case 4: return {weight[1] * weight[2] * weight[3], weight[1] * weight[2] * weight[0]};
+    default: throw ShapeError(str("fans_of: a weight is [out, in], [r, s, c] or [k, r, s, c], got ", weight));
   }
 }
 

@@ -43,12 +43,9 @@ MixupPlan plan_mixup(int64_t n, MixupOptions options, Rng& rng) {
   AVS_CHECK(UsageError, n > 0, "mixup: the batch is empty");
   AVS_CHECK(UsageError, options.alpha > 0, "mixup: alpha must be above 0, got ", options.alpha);
   switch (options.scheme) {
-    case MixupScheme::Author:
-      return author(n, options.alpha, rng);
-    case MixupScheme::Beta:
-      return plain_beta(n, options.alpha, rng);
-    case MixupScheme::None:
-      break;
+    case MixupScheme::Author: return author(n, options.alpha, rng);
+    case MixupScheme::Beta: return plain_beta(n, options.alpha, rng);
+    case MixupScheme::None: break;
   }
   return unmixed(n);
 }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "autograd/interrupt.h"
 #include "tensor/holders.h"
-#include "tensor/interrupt.h"
 
 namespace avs {
 

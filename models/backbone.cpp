@@ -65,14 +65,10 @@ Json decimal(float value) { return Json::parse(fmt::format("{}", value)); }
 
 std::string_view name_of(InputKind kind) {
   switch (kind) {
-    case InputKind::Mel:
-      return "mel";
-    case InputKind::Gammatone:
-      return "gam";
-    case InputKind::Cqt:
-      return "cqt";
-    case InputKind::Frames:
-      return "frames";
+    case InputKind::Mel: return "mel";
+    case InputKind::Gammatone: return "gam";
+    case InputKind::Cqt: return "cqt";
+    case InputKind::Frames: return "frames";
   }
   return "?";
 }

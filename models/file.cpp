@@ -15,13 +15,24 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/interrupt.h"
 #include "tensor/error.h"
-#include "tensor/interrupt.h"
 
 namespace avs {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::string_view kind_of(fs::file_type type) {
+  switch (type) {
+    case fs::file_type::directory: return "a folder";
+    case fs::file_type::fifo: return "a named pipe";
+    case fs::file_type::socket: return "a socket";
+    case fs::file_type::block:
+    case fs::file_type::character: return "a device";
+    default: return "something unknown";
+  }
+}
 
 constexpr std::string_view kUnfinished = ".avs-part";
 constexpr size_t kMostAtOnce = size_t{1} << 30;  // of one call: Linux moves at most 2 GiB
@@ -153,6 +164,19 @@ int open_unfinished(const fs::path& target, fs::path& name) {
 }
 
 }  // namespace
+
+std::string why_no_file(const fs::path& path) {
+  std::error_code error, ignored;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::regular) return {};
+  if (status.type() == fs::file_type::not_found)
+    return fs::is_symlink(path, ignored) ? "is a link to nothing" : "no such file";
+  if (!error) return str("is ", kind_of(status.type()), ", not a file");
+  const bool is_of_path = error == std::errc::permission_denied || error == std::errc::filename_too_long ||
+                          error == std::errc::too_many_symbolic_link_levels;
+  if (!is_of_path) throw SystemError(str(path.string(), ": cannot be read: ", error.message()));
+  return str("cannot be read: ", error.message());
+}
 
 // ---- reading ----
 

@@ -24,6 +24,10 @@ using ByteView = std::span<const std::byte>;
 
 // ---- reading ----
 
+// "no such file", "is a link to nothing", "is a named pipe, not a file", …: why nothing can be read there; empty: a
+// regular file is there. Opens nothing, so it never waits. SystemError: the machine fails.
+std::string why_no_file(const std::filesystem::path& path);
+
 // A regular file, open for reading. DataError: it is absent, or it is a folder, a FIFO, a device (nothing waits for
 // them). SystemError: the system refuses (permission, descriptors, a bad disk).
 class InputFile {

@@ -161,12 +161,9 @@ Variable FusionNet::run(const std::vector<Variable>& x) {
             options_.inputs.size(), " expected");
   if (is_one_op(x[0].value().device())) return (*classifier_)(in_one_op(x));
   switch (form_of(options_.method)) {
-    case Form::All:
-      return (*classifier_)(all_->run(x));
-    case Form::Grouped:
-      return (*classifier_)(joint_->run(group_sums(x)));
-    case Form::Concatenated:
-      break;
+    case Form::All: return (*classifier_)(all_->run(x));
+    case Form::Grouped: return (*classifier_)(joint_->run(group_sums(x)));
+    case Form::Concatenated: break;
   }
   const std::vector<Variable> sums = group_sums(x);
   return (*classifier_)(sums.size() == 1 ? sums.front() : concat(sums));

@@ -214,16 +214,11 @@ Header parse_header(std::string_view text, const std::string& file, uint64_t fil
 
 std::string_view header_name_of(DType dtype) {
   switch (dtype) {
-    case DType::F32:
-      return "F32";
-    case DType::F16:
-      return "F16";
-    case DType::BF16:
-      return "BF16";
-    case DType::I32:
-      return "I32";
-    case DType::U8:
-      return "U8";
+    case DType::F32: return "F32";
+    case DType::F16: return "F16";
+    case DType::BF16: return "BF16";
+    case DType::I32: return "I32";
+    case DType::U8: return "U8";
   }
   return "?";
 }

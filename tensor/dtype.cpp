@@ -4,8 +4,10 @@ namespace avs {
 
 size_t size_of(DType dtype) {
   switch (dtype) {
-    case DType::F32: case DType::I32: return 4;
-    case DType::F16: case DType::BF16: return 2;
+    case DType::F32:
+    case DType::I32: return 4;
+    case DType::F16:
+    case DType::BF16: return 2;
     case DType::U8: return 1;
   }
   return 0;

@@ -20,13 +20,27 @@ class Error : public std::exception {
 };
 
 // Each type asks for another reaction.
-struct ShapeError : Error { using Error::Error; };        // the caller's tensors do not fit together: fix the caller
-struct DataError : Error { using Error::Error; };         // one input file is unusable: skip that sample
-struct SystemError : Error { using Error::Error; };      // the machine failed (disk, permission, descriptors): stop
-struct UsageError : Error { using Error::Error; };        // an option or setting makes no sense: exit code 2
-struct NumericError : Error { using Error::Error; };      // NaN or infinity where a number was needed: stop the run
-struct DeviceError : Error { using Error::Error; };       // a call of CUDA, cuDNN or oneDNN failed: stop the device
-struct OutOfMemory : DeviceError { using DeviceError::DeviceError; };  // reduce the batch
+struct ShapeError : Error {
+  using Error::Error;
+};  // the caller's tensors do not fit together: fix the caller
+struct DataError : Error {
+  using Error::Error;
+};  // one input file is unusable: skip that sample
+struct SystemError : Error {
+  using Error::Error;
+};  // the machine failed (disk, permission, descriptors): stop
+struct UsageError : Error {
+  using Error::Error;
+};  // an option or setting makes no sense: exit code 2
+struct NumericError : Error {
+  using Error::Error;
+};  // NaN or infinity where a number was needed: stop the run
+struct DeviceError : Error {
+  using Error::Error;
+};  // a call of CUDA, cuDNN or oneDNN failed: stop the device
+struct OutOfMemory : DeviceError {
+  using DeviceError::DeviceError;
+};  // reduce the batch
 
 // All parts written with operator<< into one string.
 template <typename... Parts>
@@ -39,11 +53,11 @@ std::string str(const Parts&... parts) {
 }  // namespace avs
 
 // Throws ErrorType with the given parts, then the failed condition and its place in the source.
-#define AVS_CHECK(ErrorType, condition, ...)                                                             \
-  do {                                                                                                   \
-    if (!(condition)) [[unlikely]]                                                                       \
-      throw ErrorType(::avs::str(__VA_ARGS__, " [" #condition ", ", ::avs::detail::short_path(__FILE__), \
-                                 ":", __LINE__, "]"));                                                   \
+#define AVS_CHECK(ErrorType, condition, ...)                                                                       \
+  do {                                                                                                             \
+    if (!(condition)) [[unlikely]]                                                                                 \
+      throw ErrorType(                                                                                             \
+          ::avs::str(__VA_ARGS__, " [" #condition ", ", ::avs::detail::short_path(__FILE__), ":", __LINE__, "]")); \
   } while (false)
 
 namespace avs::detail {

@@ -55,9 +55,10 @@ class Rng {
     const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
     return radius * std::cos(6.283185307179586 * uniform());
   }
-  double gamma(double shape);               // Marsaglia and Tsang 2000
-  double beta(double a, double b);          // gamma(a) / (gamma(a) + gamma(b))
-  template <typename Container> void shuffle(Container& items) {  // Fisher and Yates
+  double gamma(double shape);       // Marsaglia and Tsang 2000
+  double beta(double a, double b);  // gamma(a) / (gamma(a) + gamma(b))
+  template <typename Container>
+  void shuffle(Container& items) {  // Fisher and Yates
     for (int64_t i = static_cast<int64_t>(items.size()) - 1; i > 0; --i) {
       using std::swap;
       swap(items[static_cast<size_t>(i)], items[static_cast<size_t>(below(i + 1))]);

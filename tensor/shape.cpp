@@ -4,7 +4,8 @@
 
 namespace avs {
 
-Shape::Shape(std::initializer_list<int64_t> extents) : Shape(std::span<const int64_t>(extents.begin(), extents.size())) {}
+Shape::Shape(std::initializer_list<int64_t> extents)
+    : Shape(std::span<const int64_t>(extents.begin(), extents.size())) {}
 
 Shape::Shape(std::span<const int64_t> extents) : rank_(static_cast<int>(extents.size())) {
   AVS_CHECK(ShapeError, extents.size() <= kMaxRank, "a tensor has at most ", kMaxRank, " axes, got ", extents.size());

@@ -20,8 +20,8 @@ class Shape {
   explicit Shape(std::span<const int64_t> extents);
 
   int rank() const { return rank_; }
-  int64_t size() const;                    // product of the extents
-  int64_t operator[](int axis) const;      // a negative axis counts from the end: shape[-1] is the channels
+  int64_t size() const;                        // product of the extents
+  int64_t operator[](int axis) const;          // a negative axis counts from the end: shape[-1] is the channels
   Shape with(int axis, int64_t extent) const;  // the same shape, one extent replaced
   std::vector<int64_t> extents() const;
   bool operator==(const Shape&) const = default;
@@ -33,8 +33,12 @@ class Shape {
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape);  // [8, 32, 32, 64]
 
-struct Nhwc { int64_t n, h, w, c; };  // activations
-struct Krsc { int64_t k, r, s, c; };  // filters: out channels, height, width, in channels per group
+struct Nhwc {
+  int64_t n, h, w, c;
+};  // activations
+struct Krsc {
+  int64_t k, r, s, c;
+};  // filters: out channels, height, width, in channels per group
 
 Nhwc as_nhwc(const Shape& shape);  // ShapeError unless rank 4
 Krsc as_krsc(const Shape& shape);  // ShapeError unless rank 4

@@ -65,7 +65,9 @@ Tensor Tensor::full(Shape shape, float value, Device device) {
   return t;
 }
 
-Tensor Tensor::from(Shape shape, std::span<const float> values, Device device) { return from_span(shape, values, device); }
+Tensor Tensor::from(Shape shape, std::span<const float> values, Device device) {
+  return from_span(shape, values, device);
+}
 Tensor Tensor::from(Shape shape, std::span<const int32_t> values, Device device) {
   return from_span(shape, values, device);
 }

@@ -50,11 +50,13 @@ class Tensor {
   size_t bytes() const { return static_cast<size_t>(size()) * size_of(dtype_); }
   bool is_unique() const { return storage_.use_count() == 1; }  // may be written without surprising anyone
 
-  template <typename T> T* data() {
+  template <typename T>
+  T* data() {
     check_type(dtype_of<T>());
     return reinterpret_cast<T*>(storage_->data() + offset_);
   }
-  template <typename T> const T* data() const {
+  template <typename T>
+  const T* data() const {
     check_type(dtype_of<T>());
     return reinterpret_cast<const T*>(storage_->data() + offset_);
   }
@@ -66,11 +68,11 @@ class Tensor {
   Tensor view(int64_t first_element, Shape shape) const;  // same memory: parameters may live in one arena
   Tensor to(Device device) const;                         // *this when already there
   Tensor clone() const;
-  void copy_from(const Tensor& other);    // same shape and type; the elements, not the handle
-  void fill(float value);                 // f32, f16, bf16
+  void copy_from(const Tensor& other);  // same shape and type; the elements, not the handle
+  void fill(float value);               // f32, f16, bf16
   void zero();
-  std::vector<float> to_vector() const;   // as f32; waits for the device
-  float item() const;                     // the only element, as f32; waits for the device
+  std::vector<float> to_vector() const;  // as f32; waits for the device
+  float item() const;                    // the only element, as f32; waits for the device
 
  private:
   void check_type(DType asked) const;

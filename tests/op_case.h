@@ -35,17 +35,18 @@ Tensor to_tensor(const Vector& values, const Shape& shape, Device device = kCpu)
 Vector to_double(const Tensor& tensor);
 // Short types exist on GPUs alone; what they compute is held to the f32 CPU backend, which is held to the oracle.
 Tensor random_tensor(const Shape& shape, uint64_t seed, DType dtype, Device device);
-Tensor on_cpu_in_f32(const Tensor& tensor);  // the same values; undefined stays undefined
+Tensor on_cpu_in_f32(const Tensor& tensor);                        // the same values; undefined stays undefined
 double relative_error(const Vector& got, const Vector& expected);  // |got - expected| / |expected|, 2-norms
 // d<f(x), dy>/dx by central differences
 Vector numeric_gradient(const std::function<Vector(const Vector&)>& f, const Vector& x, const Vector& dy);
-Vector away_from_zero(const Shape& shape, size_t seed);   // |x| > 0.05
-Vector shuffled_ramp(const Shape& shape, size_t seed);    // all distances at least 0.01
+Vector away_from_zero(const Shape& shape, size_t seed);  // |x| > 0.05
+Vector shuffled_ramp(const Shape& shape, size_t seed);   // all distances at least 0.01
 
 void check_op(const OpCase& op, Device device);
 
 // what() of the ErrorType that f throws; fails the test when it does not.
-template <typename ErrorType, typename F> std::string error_of(F&& f);
+template <typename ErrorType, typename F>
+std::string error_of(F&& f);
 
 }  // namespace avs
 

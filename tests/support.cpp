@@ -89,7 +89,8 @@ Vector away_from_zero(const Shape& shape, size_t seed) {
 
 Vector shuffled_ramp(const Shape& shape, size_t seed) {
   Vector v(static_cast<size_t>(shape.size()));
-  for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>(0.01 * (static_cast<double>(i) - static_cast<double>(v.size()) / 2));
+  for (size_t i = 0; i < v.size(); ++i)
+    v[i] = static_cast<float>(0.01 * (static_cast<double>(i) - static_cast<double>(v.size()) / 2));
   Rng(seed + 1).shuffle(v);
   return v;
 }

@@ -35,22 +35,14 @@ class Fields {  // numbers and marks of a file; beyond its end there are zeros
 // The eight values of tag 0x0112: where the stored row 0 and column 0 lie in the shown picture.
 Orientation orientation_of_exif(uint32_t value) {
   switch (value) {
-    case 2:
-      return {false, true, false};
-    case 3:
-      return {false, true, true};
-    case 4:
-      return {false, false, true};
-    case 5:
-      return {true, false, false};
-    case 6:
-      return {true, true, false};
-    case 7:
-      return {true, true, true};
-    case 8:
-      return {true, false, true};
-    default:
-      return {};
+    case 2: return {false, true, false};
+    case 3: return {false, true, true};
+    case 4: return {false, false, true};
+    case 5: return {true, false, false};
+    case 6: return {true, true, false};
+    case 7: return {true, true, true};
+    case 8: return {true, false, true};
+    default: return {};
   }
 }
 

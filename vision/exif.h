@@ -2,8 +2,8 @@
 // segment, PNG in an eXIf chunk, WebP in an EXIF chunk; a TIFF file is such a directory itself.
 #pragma once
 
-#include "audio/source_file.h"
 #include "vision/scale.h"
+#include "vision/source_file.h"
 
 namespace avs {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "audio/container.h"
 #include "tensor/error.h"
+#include "vision/container.h"
 #include "vision/exif.h"
 #include "vision/image.h"
 #include "vision/picture_plan.h"

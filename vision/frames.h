@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "audio/video_hardware.h"
 #include "tensor/tensor.h"
+#include "vision/video_hardware.h"
 
 namespace avs {
 

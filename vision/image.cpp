@@ -23,9 +23,9 @@ static void* allocated(void* memory) {
 #include <cstring>
 #include <memory>
 
-#include "audio/source_file.h"
 #include "tensor/error.h"
 #include "vision/exif.h"
+#include "vision/source_file.h"
 
 namespace avs {
 namespace {

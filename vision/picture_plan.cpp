@@ -15,10 +15,8 @@ bool tells_by_packet(AVCodecID codec) {
     case AV_CODEC_ID_H264:
     case AV_CODEC_ID_HEVC:
     case AV_CODEC_ID_VP8:
-    case AV_CODEC_ID_VP9:
-      return true;
-    default:
-      return false;
+    case AV_CODEC_ID_VP9: return true;
+    default: return false;
   }
 }
 

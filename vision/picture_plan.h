@@ -10,7 +10,7 @@
 #include <set>
 #include <vector>
 
-#include "audio/container.h"
+#include "vision/container.h"
 
 namespace avs {
 

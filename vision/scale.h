@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "audio/container.h"
+#include "vision/container.h"
 
 struct SwsContext;
 

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "apps/cli/flags.h"
-#include "audio/video_hardware.h"
 #include "tensor/device.h"
 #include "tensor/dtype.h"
+#include "vision/video_hardware.h"
 
 namespace avs {
 

@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "apps/cli/config_file.h"
-#include "apps/data/folder_walk.h"
+#include "models/file.h"
 #include "tensor/error.h"
 
 namespace avs {
@@ -239,7 +239,7 @@ void Flags::parse(int argc, const char* const* argv) {
 }
 
 void Flags::read_toml(const std::string& file) {
-  if (const std::string reason = data::why_no_file(file); !reason.empty()) throw DataError(str(file, ": ", reason));
+  if (const std::string reason = why_no_file(file); !reason.empty()) throw DataError(str(file, ": ", reason));
   app_->set_config("--config", file, "", true);
   try {
     std::vector<std::string> nothing;

@@ -1,11 +1,11 @@
 // Ctrl-C, SIGTERM and SIGHUP (the terminal was closed) as a request: while one lives, the first signal sets
-// tensor/interrupt.h's flag, and the second one ends the process at once, as if nobody had listened. A SIGHUP that is
+// autograd/interrupt.h's flag, and the second one ends the process at once, as if nobody had listened. A SIGHUP that is
 // ignored, as under nohup, stays ignored.
 #pragma once
 
 #include <csignal>
 
-#include "tensor/interrupt.h"
+#include "autograd/interrupt.h"
 
 namespace avs {
 

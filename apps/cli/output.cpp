@@ -10,7 +10,7 @@
 #include <mutex>
 #include <string>
 
-#include "apps/cli/printable.h"
+#include "models/printable.h"
 
 namespace avs {
 namespace {

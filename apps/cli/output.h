@@ -1,5 +1,5 @@
 // Where a program's words go: errors and logs to stderr, results to stdout, and nothing that a terminal would obey to
-// either (apps/cli/printable.h).
+// either (models/printable.h).
 #pragma once
 
 #include <memory>

@@ -5,11 +5,11 @@
 #include <new>
 #include <sstream>
 
-#include "apps/data/folder_walk.h"
-#include "audio/container.h"
+#include "autograd/interrupt.h"
+#include "models/file.h"
 #include "tensor/error.h"
-#include "tensor/interrupt.h"
 #include "tensor/version.h"
+#include "vision/container.h"
 
 namespace avs {
 namespace {
@@ -24,7 +24,7 @@ std::string footer_of(const std::string& examples) {
 
 // Asked before CLI11 opens the file, which would wait for a named pipe.
 std::string problem_with_config(const std::string& file) {
-  const std::string reason = data::why_no_file(file);
+  const std::string reason = why_no_file(file);
   return reason.empty() ? reason : file + ": " + reason;
 }
 

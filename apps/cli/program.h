@@ -8,7 +8,7 @@
 //
 // Exit codes: 0 done, 1 failed (results that cannot be written are a failure), 2 wrong usage. A failure is one clear
 // message on stderr. Logs go to stderr (spdlog's default logger), results to stdout; neither shows raw what a terminal
-// would obey (apps/cli/printable.h). --help ends with the examples; --version names the libraries; --config FILE.toml
+// would obey (models/printable.h). --help ends with the examples; --version names the libraries; --config FILE.toml
 // holds the same names as the flags, and flags win.
 #pragma once
 

@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "apps/cli/printable.h"
+#include "models/printable.h"
 
 namespace avs {
 namespace {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 #include <system_error>
 
-#include "apps/cli/printable.h"
+#include "models/file.h"
+#include "models/printable.h"
 #include "tensor/error.h"
 
 namespace avs::data {
@@ -21,22 +21,6 @@ constexpr std::array<std::string_view, 8> kLeftBehind = {"__macosx",   "@eadir",
 constexpr std::array<std::string_view, 6> kPictures = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"};
 constexpr std::array<std::string_view, 15> kVideos = {".mp4", ".m4v", ".mov",  ".mkv", ".webm", ".avi", ".mpg", ".mpeg",
                                                       ".ts",  ".mts", ".m2ts", ".flv", ".wmv",  ".3gp", ".ogv"};
-
-std::string_view kind_of(fs::file_type type) {
-  switch (type) {
-    case fs::file_type::directory:
-      return "a folder";
-    case fs::file_type::fifo:
-      return "a named pipe";
-    case fs::file_type::socket:
-      return "a socket";
-    case fs::file_type::block:
-    case fs::file_type::character:
-      return "a device";
-    default:
-      return "something unknown";
-  }
-}
 
 std::string lower_case(std::string text) {
   for (char& c : text)
@@ -76,28 +60,6 @@ bool leads_back(const fs::path& folder, const std::vector<fs::path>& chain) {
 }
 
 }  // namespace
-
-std::string why_no_file(const fs::path& path) {
-  std::error_code error, ignored;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::regular) return {};
-  if (status.type() == fs::file_type::not_found)
-    return fs::is_symlink(path, ignored) ? "is a link to nothing" : "no such file";
-  if (!error) return str("is ", kind_of(status.type()), ", not a file");
-  const bool is_of_path = error == std::errc::permission_denied || error == std::errc::filename_too_long ||
-                          error == std::errc::too_many_symbolic_link_levels;
-  if (!is_of_path) throw SystemError(str(printable(path.string()), ": cannot be read: ", error.message()));
-  return str("cannot be read: ", error.message());
-}
-
-bool is_utf8(const std::string& name) {
-  try {
-    nlohmann::json(name).dump();
-    return true;
-  } catch (const nlohmann::json::exception&) {
-    return false;
-  }
-}
 
 FolderWalk::FolderWalk(const fs::path& root) : root_(fs::canonical(root)) {}
 

@@ -10,17 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "models/data/clip.h"
+
 namespace avs::data {
-
-struct Skipped {
-  std::string name, reason;  // the reason names the file; both can be shown as they are
-};
-
-// "no such file", "is a link to nothing", "is a named pipe, not a file", …: why nothing can be read there; empty: a
-// regular file is there. Opens nothing, so it never waits. SystemError: the machine fails.
-std::string why_no_file(const std::filesystem::path& path);
-
-bool is_utf8(const std::string& name);  // the index holds no other names
 
 class FolderWalk {
  public:

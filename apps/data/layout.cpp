@@ -5,8 +5,9 @@
 #include <optional>
 #include <set>
 
-#include "apps/cli/printable.h"
 #include "apps/data/table.h"
+#include "models/file.h"
+#include "models/printable.h"
 #include "tensor/error.h"
 
 namespace avs::data {
@@ -298,18 +299,6 @@ void drop_unusable(Layout& layout) {
 }
 
 }  // namespace
-
-std::string_view name_of(Split split) {
-  constexpr std::array<std::string_view, 3> names = {"train", "validation", "test"};
-  return names[static_cast<size_t>(split)];
-}
-
-Split split_from_name(std::string_view name) {
-  for (const Split split : kSplits)
-    if (name == name_of(split)) return split;
-  if (name == "val") return Split::Validation;
-  throw UsageError(str("no split '", name, "': expected train, validation or test"));
-}
 
 std::string recording_of(std::string_view file_name) {
   const std::string stem = fs::path(file_name).stem().string();

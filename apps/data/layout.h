@@ -18,27 +18,15 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "apps/data/folder_walk.h"
+#include "models/data/clip.h"
 
 namespace avs::data {
-
-enum class Split : uint8_t { Train, Validation, Test };
-inline constexpr std::array<Split, 3> kSplits = {Split::Train, Split::Validation, Split::Test};
-std::string_view name_of(Split split);         // "train", "validation", "test"
-Split split_from_name(std::string_view name);  // also "val"; UsageError lists the names
-
-struct Clip {
-  std::string name;          // unique: a CSV's file stem, or the path inside ROOT
-  std::string audio, video;  // relative to ROOT; equal when one file holds both; empty when that file is missing
-  int64_t label = 0;         // index into the class names
-  Split split = Split::Train;
-};
 
 struct Layout {
   std::filesystem::path root;        // absolute

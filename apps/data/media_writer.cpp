@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "audio/container.h"
 #include "models/file.h"
+#include "vision/container.h"
 
 extern "C" {
 #include <libavutil/channel_layout.h>

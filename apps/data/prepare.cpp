@@ -13,10 +13,10 @@
 #include <system_error>
 #include <thread>
 
-#include "apps/cli/printable.h"
+#include "autograd/interrupt.h"
 #include "models/file.h"
+#include "models/printable.h"
 #include "tensor/error.h"
-#include "tensor/interrupt.h"
 
 namespace avs::data {
 namespace {

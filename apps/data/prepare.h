@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "apps/cli/progress.h"
-#include "apps/data/cache.h"
 #include "apps/data/split.h"
+#include "models/data/cache.h"
 
 namespace avs::data {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "apps/cli/printable.h"
 #include "apps/data/folder_walk.h"
 #include "models/file.h"
+#include "models/printable.h"
 #include "tensor/error.h"
 
 namespace avs::data {

@@ -4,10 +4,10 @@
 
 #include <map>
 
-#include "apps/data/cache.h"
 #include "apps/report/page.h"
 #include "apps/report/parts.h"
-#include "audio/picture.h"
+#include "apps/report/picture.h"
+#include "models/data/cache.h"
 #include "models/file.h"
 
 namespace avs::demo {

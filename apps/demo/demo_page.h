@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/train/metrics.h"
+#include "models/training/metrics.h"
 
 namespace avs::demo {
 

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "apps/cli/require.h"
 #include "apps/demo/demo_page.h"
 #include "apps/train/fusion_training.h"
 #include "apps/train/trained.h"
 #include "tensor/ops/softmax.h"
+#include "tensor/require.h"
 
 namespace avs::demo {
 namespace {

@@ -280,14 +280,10 @@ class Camera {
 
 std::unique_ptr<View> make_view(Sight sight, Rng& rng) {
   switch (sight) {
-    case Sight::Sea:
-      return std::make_unique<Sea>(rng);
-    case Sight::Street:
-      return std::make_unique<Street>(rng);
-    case Sight::Hall:
-      return std::make_unique<Hall>(rng);
-    case Sight::Forest:
-      return std::make_unique<Forest>(rng);
+    case Sight::Sea: return std::make_unique<Sea>(rng);
+    case Sight::Street: return std::make_unique<Street>(rng);
+    case Sight::Hall: return std::make_unique<Hall>(rng);
+    case Sight::Forest: return std::make_unique<Forest>(rng);
   }
   throw UsageError("render_sight: no such sight");
 }

@@ -161,18 +161,10 @@ double level(const Samples& samples) {
 Samples render_dry(Sound sound, size_t count, double rate, Rng rng) {
   Samples samples(count);
   switch (sound) {
-    case Sound::Water:
-      water(samples, rate, rng);
-      break;
-    case Sound::Engine:
-      engine(samples, rate, rng);
-      break;
-    case Sound::Music:
-      music(samples, rate, rng);
-      break;
-    case Sound::Birds:
-      birds(samples, rate, rng);
-      break;
+    case Sound::Water: water(samples, rate, rng); break;
+    case Sound::Engine: engine(samples, rate, rng); break;
+    case Sound::Music: music(samples, rate, rng); break;
+    case Sound::Birds: birds(samples, rate, rng); break;
   }
   const double scale = 1 / level(samples);
   for (double& s : samples) s *= scale;

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "apps/cli/require.h"
 #include "apps/report/style.h"
+#include "tensor/require.h"
 #include "vision/image.h"
 
 namespace avs::report {
@@ -11,27 +11,14 @@ namespace avs::report {
 std::string escape(std::string_view text) {
   std::string out;
   for (const char ch : text) switch (ch) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
       case '\n':
-      case '\t':
-        out += ch;
-        break;
-      default:
-        static_cast<uint8_t>(ch) < 0x20 || ch == 0x7f ? out += "\xEF\xBF\xBD" : out += ch;
+      case '\t': out += ch; break;
+      default: static_cast<uint8_t>(ch) < 0x20 || ch == 0x7f ? out += "\xEF\xBF\xBD" : out += ch;
     }
   return out;
 }

@@ -9,8 +9,8 @@
 #include <optional>
 #include <sstream>
 
-#include "apps/cli/require.h"
 #include "apps/report/page.h"
+#include "tensor/require.h"
 
 namespace avs::report {
 namespace {

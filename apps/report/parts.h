@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "apps/report/chart.h"
-#include "apps/train/metrics.h"
+#include "models/training/metrics.h"
 
 namespace avs::report {
 
-// What metrics.jsonl tells of one run (its keys: apps/train/metrics.h). Lines that are no JSON are counted, not fatal:
+// What metrics.jsonl tells of one run (its keys: models/training/metrics.h). Lines that are no JSON are counted, not fatal:
 // a report of a run that is being written should come out all the same.
 struct RunHistory {
   Series loss, l2, training_accuracy, validation_accuracy, validation_log_loss, learning_rate;  // by epoch

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "apps/cli/require.h"
 #include "apps/report/page.h"
+#include "tensor/require.h"
 
 namespace avs::report {
 namespace {

@@ -6,14 +6,14 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "apps/cli/require.h"
 #include "apps/train/memory_plan.h"
-#include "apps/train/non_finite.h"
 #include "apps/train/predict.h"
 #include "apps/train/trained.h"
+#include "autograd/interrupt.h"
 #include "autograd/profile.h"
+#include "models/training/non_finite.h"
 #include "models/weights/import.h"
-#include "tensor/interrupt.h"
+#include "tensor/require.h"
 #include "tensor/version.h"
 
 namespace avs {

@@ -11,15 +11,15 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/progress.h"
-#include "apps/data/loader.h"
-#include "apps/train/captured_step.h"
-#include "apps/train/metrics.h"
 #include "apps/train/options.h"
 #include "apps/train/run_folder.h"
-#include "apps/train/run_log.h"
-#include "apps/train/train_step.h"
 #include "layers/optim/weight_average.h"
 #include "models/backbone.h"
+#include "models/data/loader.h"
+#include "models/training/captured_step.h"
+#include "models/training/metrics.h"
+#include "models/training/run_log.h"
+#include "models/training/step.h"
 
 namespace avs {
 

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/cli/require.h"
 #include "apps/train/fusion_training.h"
 #include "apps/train/predict.h"
 #include "audio/resample.h"
 #include "autograd/variable.h"
 #include "tensor/ops/cast.h"
 #include "tensor/ops/softmax.h"
+#include "tensor/require.h"
 #include "vision/resize.h"
 
 namespace avs {

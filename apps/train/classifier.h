@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "apps/cli/compute_options.h"
-#include "apps/train/inference.h"
 #include "apps/train/trained.h"
 #include "audio/features.h"
+#include "models/training/inference.h"
 
 namespace avs {
 

@@ -4,10 +4,10 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "apps/cli/require.h"
 #include "apps/train/trained.h"
 #include "models/checkpoint.h"
 #include "tensor/error.h"
+#include "tensor/require.h"
 #include "tensor/version.h"
 
 namespace avs {

@@ -4,10 +4,10 @@
 #include <cstring>
 #include <regex>
 
-#include "apps/cli/require.h"
 #include "apps/train/predict.h"
 #include "models/checkpoint.h"
 #include "models/file.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {

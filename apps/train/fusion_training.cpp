@@ -4,20 +4,19 @@
 #include <numeric>
 #include <optional>
 
-#include "apps/cli/require.h"
-#include "apps/train/run_log.h"
-#include "apps/train/step_graph.h"
 #include "autograd/functions.h"
+#include "autograd/interrupt.h"
 #include "layers/mixup.h"
 #include "layers/optim/weight_average.h"
-#include "tensor/interrupt.h"
+#include "models/training/run_log.h"
+#include "models/training/step_graph.h"
 #include "tensor/ops/mixup.h"
 #include "tensor/ops/softmax.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {
 
-constexpr float kKlClip = 1e-7f;          // docs/paper.md#training
 constexpr int64_t kInferenceRows = 1024;  // bounds the memory of a pass over a whole split
 
 // Rows of x mixed, with their gradient.

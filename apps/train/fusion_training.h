@@ -1,6 +1,6 @@
 // Phase II: training a FusionNet on embeddings that lie in memory (docs/paper.md#fusions). Backbones are not touched;
 // whole epochs run over matrices, so 8,646 clips of five backbones take seconds. On a GPU the matrices lie there, and a
-// step is a captured graph that picks its rows from them (apps/train/step_graph.h).
+// step is a captured graph that picks its rows from them (models/training/step_graph.h).
 #pragma once
 
 #include <functional>
@@ -8,10 +8,10 @@
 #include <span>
 
 #include "apps/train/embeddings.h"
-#include "apps/train/metrics.h"
 #include "apps/train/options.h"
 #include "layers/mixup.h"
 #include "models/fusion.h"
+#include "models/training/metrics.h"
 
 namespace avs {
 

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <map>
 
-#include "apps/train/captured_step.h"
 #include "apps/train/predict.h"
 #include "layers/optim/weight_average.h"
+#include "models/training/captured_step.h"
 
 namespace avs {
 namespace {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "apps/cli/compute_options.h"
-#include "apps/train/train_step.h"
+#include "models/training/step.h"
 #include "tensor/holders.h"
 
 namespace avs {

@@ -6,10 +6,10 @@
 #include <limits>
 
 #include "apps/cli/config_file.h"
-#include "apps/cli/require.h"
 #include "models/backbone.h"
 #include "models/fusion.h"
 #include "tensor/error.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {

@@ -1,7 +1,7 @@
 #include "apps/train/predict.h"
 
 #include "apps/train/trained.h"
-#include "tensor/interrupt.h"
+#include "autograd/interrupt.h"
 
 namespace avs {
 namespace {

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "apps/cli/compute_options.h"
-#include "apps/data/loader.h"
-#include "apps/train/inference.h"
-#include "apps/train/metrics.h"
 #include "models/backbone.h"
+#include "models/data/loader.h"
+#include "models/training/inference.h"
+#include "models/training/metrics.h"
 
 namespace avs {
 

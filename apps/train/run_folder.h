@@ -1,7 +1,7 @@
 // A RUN: the folder of one training, and who may write there.
 //
 //   config.toml         the flags, as a file that --config takes
-//   metrics.jsonl       one JSON object a line: apps/train/metrics.h
+//   metrics.jsonl       one JSON object a line: models/training/metrics.h
 //   best.safetensors    the weights that did best on the validation split
 //   last.safetensors    everything a resumed run needs
 //   report.html         curves and confusion matrix

@@ -4,9 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "apps/cli/require.h"
 #include "models/file.h"
 #include "tensor/error.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {
@@ -50,14 +50,10 @@ Checkpoint load_checkpoint(const std::filesystem::path& file) {
 
 data::Part part_of(InputKind kind) {
   switch (kind) {
-    case InputKind::Mel:
-      return data::Part::Mel;
-    case InputKind::Gammatone:
-      return data::Part::Gam;
-    case InputKind::Cqt:
-      return data::Part::Cqt;
-    case InputKind::Frames:
-      break;
+    case InputKind::Mel: return data::Part::Mel;
+    case InputKind::Gammatone: return data::Part::Gam;
+    case InputKind::Cqt: return data::Part::Cqt;
+    case InputKind::Frames: break;
   }
   return data::Part::Frames;
 }

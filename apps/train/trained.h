@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "apps/data/cache.h"
 #include "apps/train/embeddings.h"
 #include "models/backbone.h"
 #include "models/checkpoint.h"
+#include "models/data/cache.h"
 #include "models/fusion.h"
 
 namespace avs {

@@ -68,12 +68,9 @@ void bench_layer(benchmark::State& state, const Layer& layer, cpu::ConvDirection
                dy = ops::cast(bench::random_tensor(y, device), dtype);
   bench::run(state, device, [&] {
     switch (direction) {
-      case cpu::ConvDirection::Forward:
-        return ops::conv2d(x, w, {}, layer.spec);
-      case cpu::ConvDirection::BackwardInput:
-        return ops::conv2d_backward_input(layer.x, w, dy, layer.spec);
-      case cpu::ConvDirection::BackwardFilter:
-        return ops::conv2d_backward_filter(x, layer.w, dy, layer.spec);
+      case cpu::ConvDirection::Forward: return ops::conv2d(x, w, {}, layer.spec);
+      case cpu::ConvDirection::BackwardInput: return ops::conv2d_backward_input(layer.x, w, dy, layer.spec);
+      case cpu::ConvDirection::BackwardFilter: return ops::conv2d_backward_filter(x, layer.w, dy, layer.spec);
     }
     return Tensor();
   });
@@ -108,7 +105,8 @@ const bool registered = [] {
     for (const auto& [name, direction] : directions)
       for (const int64_t argument : bench::devices())
         for (const DType dtype : {DType::F32, DType::BF16})
-          if (argument == 0 ? dtype == DType::F32 : is_for_gpus(layer.name)) add(layer, name, direction, bench::device_of(argument), dtype);
+          if (argument == 0 ? dtype == DType::F32 : is_for_gpus(layer.name))
+            add(layer, name, direction, bench::device_of(argument), dtype);
   return true;
 }();
 

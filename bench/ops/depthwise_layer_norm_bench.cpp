@@ -10,7 +10,8 @@ namespace {
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "side", "channels"});
   for (const int64_t device : bench::devices())
-    for (const auto& [side, c] : {std::pair{56, 96}, {28, 192}, {14, 384}, {7, 768}}) bench::add_sizes(bench, device, {side, c});
+    for (const auto& [side, c] : {std::pair{56, 96}, {28, 192}, {14, 384}, {7, 768}})
+      bench::add_sizes(bench, device, {side, c});
 }
 
 struct Block {

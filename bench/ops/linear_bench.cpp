@@ -13,7 +13,8 @@ void sizes_from(int64_t first_device, benchmark::internal::Benchmark* bench) {
   const auto add = [&](int64_t rows, int64_t in, int64_t out) {
     for (int64_t device = first_device; device < static_cast<int64_t>(bench::devices().size()); ++device)
       for (const DType dtype : {DType::F32, DType::BF16})
-        if (dtype == DType::F32 || device != 0) bench::add_sizes(bench, device, {rows, in, out, static_cast<int64_t>(dtype)});
+        if (dtype == DType::F32 || device != 0)
+          bench::add_sizes(bench, device, {rows, in, out, static_cast<int64_t>(dtype)});
   };
   for (const auto& [side, c] : {std::pair{56, 96}, {28, 192}, {14, 384}, {7, 768}}) {
     add(16 * side * side, c, 4 * c);

@@ -10,7 +10,8 @@ constexpr Pool2dSpec kPool{3, 3, 2, 2, {}};
 void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "side", "channels"});
   for (const int64_t device : bench::devices())
-    for (const auto& [side, c] : {std::pair{109, 64}, {52, 192}, {25, 288}, {12, 768}}) bench::add_sizes(bench, device, {side, c});
+    for (const auto& [side, c] : {std::pair{109, 64}, {52, 192}, {25, 288}, {12, 768}})
+      bench::add_sizes(bench, device, {side, c});
 }
 
 template <typename Work>

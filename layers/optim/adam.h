@@ -28,7 +28,9 @@ class Adam {
   // called before the first step; the scale travels with state().
   void scale_losses();
   bool scales_losses() const { return loss_scaling_ == LossScale::Dynamic; }
-  Tensor loss_scale() const { return scaling_.view(0, {1}); }  // on the device: where a loss's backward() starts; 1 without
+  Tensor loss_scale() const {
+    return scaling_.view(0, {1});
+  }  // on the device: where a loss's backward() starts; 1 without
 
   // The same in two parts, for a step that is captured once and replayed (cuda/api.h): prepare() writes what differs from
   // step to step to the device, apply() does the rest there without a word from the host, and moves nothing when a
@@ -36,8 +38,8 @@ class Adam {
   void prepare(double learning_rate);
   void apply();
   bool can_be_captured() const { return options_.max_gradient_norm == 0; }  // the norm is asked for on the host
-  const Tensor& scaling() const { return scaling_; }      // f32 [4]
-  const Tensor& first_bad() const { return first_bad_; }  // i32 [2]
+  const Tensor& scaling() const { return scaling_; }                        // f32 [4]
+  const Tensor& first_bad() const { return first_bad_; }                    // i32 [2]
 
   struct Outcome {
     int64_t first_bad = -1;  // index of the first gradient that is not finite

@@ -34,12 +34,9 @@ double Schedule::learning_rate(int64_t t) const {
   const double total = static_cast<double>(std::max<int64_t>(1, total_steps));
   const double at = std::min(static_cast<double>(t), total - 1);
   switch (kind) {
-    case Kind::Constant:
-      return peak;
-    case Kind::Cosine:
-      return cosine(peak, total, std::floor(warm_fraction * total), at);
-    case Kind::OneCycle:
-      return one_cycle(peak, total, at);
+    case Kind::Constant: return peak;
+    case Kind::Cosine: return cosine(peak, total, std::floor(warm_fraction * total), at);
+    case Kind::OneCycle: return one_cycle(peak, total, at);
   }
   return peak;
 }

@@ -7,8 +7,7 @@
 
 namespace avs {
 
-WeightAverage::WeightAverage(ParameterArena& parameters, float decay)
-    : parameters_(parameters), decay_(decay) {
+WeightAverage::WeightAverage(ParameterArena& parameters, float decay) : parameters_(parameters), decay_(decay) {
   const HolderScope scope("averaged weights");
   average_ = parameters.values().clone();
   AVS_CHECK(UsageError, decay > 0 && decay < 1, "EMA of weights: the decay must lie between 0 and 1, got ", decay);

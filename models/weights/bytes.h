@@ -67,7 +67,8 @@ class Bytes {
   // DataError when the whole file's allowance does not reach: "FILE: `what`: …".
   void spend(uint64_t bytes, std::string_view what) const {
     if (!allowance_->spend(bytes))
-      throw DataError(str(name_, ": ", what, ": the file would become more than eight times its size: no weights pack so well"));
+      throw DataError(
+          str(name_, ": ", what, ": the file would become more than eight times its size: no weights pack so well"));
   }
   bool begins_with(std::string_view text, uint64_t first = 0) const {
     return first <= bytes_.size() && bytes_.size() - first >= text.size() &&

@@ -157,8 +157,7 @@ Datatype read_datatype(Cursor& cursor) {
       type.kind = (bits & 15) == 1 ? Datatype::Kind::VariableText : Datatype::Kind::Other;
       type.description = "variable-length elements";
       break;
-    default:
-      type.description = str("elements of HDF5 class ", type_class);
+    default: type.description = str("elements of HDF5 class ", type_class);
   }
   return type;
 }

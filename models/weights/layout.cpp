@@ -32,20 +32,14 @@ std::string text_of(const std::vector<int64_t>& shape) {
 // The file's extents for our shape; where it may have several, the usual one.
 std::vector<int64_t> stored_shape(Axes axes, const Shape& s) {
   switch (axes) {
-    case Axes::Oihw:
-      return {s[0], s[3], s[1], s[2]};
-    case Axes::Hwio:
-      return {s[1], s[2], s[3], s[0]};
-    case Axes::DepthwiseOihw:
-      return {s[2], 1, s[0], s[1]};
-    case Axes::DepthwiseHwio:
-      return {s[0], s[1], 1, s[2]};
-    case Axes::DenseIo:
-      return {s[1], s[0]};
+    case Axes::Oihw: return {s[0], s[3], s[1], s[2]};
+    case Axes::Hwio: return {s[1], s[2], s[3], s[0]};
+    case Axes::DepthwiseOihw: return {s[2], 1, s[0], s[1]};
+    case Axes::DepthwiseHwio: return {s[0], s[1], 1, s[2]};
+    case Axes::DenseIo: return {s[1], s[0]};
     case Axes::Same:
     case Axes::DenseOi:
-    case Axes::Vector:
-      return s.extents();
+    case Axes::Vector: return s.extents();
   }
   return {};
 }
@@ -68,14 +62,10 @@ bool fits(Axes axes, const Shape& shape, const std::vector<int64_t>& stored) {
   const std::vector<int64_t> usual = stored_shape(axes, shape);
   if (stored == usual) return true;
   switch (axes) {
-    case Axes::DepthwiseHwio:
-      return stored == std::vector<int64_t>{shape[0], shape[1], shape[2], 1};
-    case Axes::DenseOi:
-      return stored == std::vector<int64_t>{shape[0], shape[1], 1, 1};
-    case Axes::Vector:
-      return without_ones(stored) == without_ones(usual);
-    default:
-      return false;
+    case Axes::DepthwiseHwio: return stored == std::vector<int64_t>{shape[0], shape[1], shape[2], 1};
+    case Axes::DenseOi: return stored == std::vector<int64_t>{shape[0], shape[1], 1, 1};
+    case Axes::Vector: return without_ones(stored) == without_ones(usual);
+    default: return false;
   }
 }
 
@@ -93,17 +83,13 @@ std::vector<float> reorder(Axes axes, const Shape& shape, std::vector<float> val
                 values[static_cast<size_t>((o * channels + i) * pixels + p)];
       return out;
     }
-    case Axes::Hwio:
-      return transposed(values, shape.size() / shape[0], shape[0]);
-    case Axes::DepthwiseOihw:
-      return transposed(values, shape[2], shape[0] * shape[1]);
-    case Axes::DenseIo:
-      return transposed(values, shape[1], shape[0]);
+    case Axes::Hwio: return transposed(values, shape.size() / shape[0], shape[0]);
+    case Axes::DepthwiseOihw: return transposed(values, shape[2], shape[0] * shape[1]);
+    case Axes::DenseIo: return transposed(values, shape[1], shape[0]);
     case Axes::Same:
     case Axes::DepthwiseHwio:
     case Axes::DenseOi:
-    case Axes::Vector:
-      return values;
+    case Axes::Vector: return values;
   }
   return values;
 }

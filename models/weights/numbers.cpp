@@ -29,18 +29,14 @@ uint64_t size_of(NumberType type) {
   switch (type) {
     case NumberType::I8:
     case NumberType::U8:
-    case NumberType::Bool:
-      return 1;
+    case NumberType::Bool: return 1;
     case NumberType::F16:
     case NumberType::BF16:
-    case NumberType::I16:
-      return 2;
+    case NumberType::I16: return 2;
     case NumberType::F32:
-    case NumberType::I32:
-      return 4;
+    case NumberType::I32: return 4;
     case NumberType::F64:
-    case NumberType::I64:
-      return 8;
+    case NumberType::I64: return 8;
   }
   return 1;
 }
@@ -64,19 +60,13 @@ std::vector<float> to_floats(const uint8_t* data, uint64_t count, NumberType typ
       if (count > 0) std::memcpy(out.data(), data, count * sizeof(float));
       return out;
     }
-    case NumberType::F64:
-      return convert<double>(data, count);
-    case NumberType::I8:
-      return convert<int8_t>(data, count);
+    case NumberType::F64: return convert<double>(data, count);
+    case NumberType::I8: return convert<int8_t>(data, count);
     case NumberType::U8:
-    case NumberType::Bool:
-      return convert<uint8_t>(data, count);
-    case NumberType::I16:
-      return convert<int16_t>(data, count);
-    case NumberType::I32:
-      return convert<int32_t>(data, count);
-    case NumberType::I64:
-      return convert<int64_t>(data, count);
+    case NumberType::Bool: return convert<uint8_t>(data, count);
+    case NumberType::I16: return convert<int16_t>(data, count);
+    case NumberType::I32: return convert<int32_t>(data, count);
+    case NumberType::I64: return convert<int64_t>(data, count);
   }
   return {};
 }

@@ -190,40 +190,23 @@ class Machine {
       case '\x95':  // FRAME
         cursor_.skip(8);
         return true;
-      case 'N':
-        return push(make(None{})), true;
-      case '\x88':
-        return push(make(true)), true;
-      case '\x89':
-        return push(make(false)), true;
-      case 'J':
-        return push(make(int64_t{static_cast<int32_t>(cursor_.u32())})), true;
-      case 'K':
-        return push(make(int64_t{cursor_.u8()})), true;
-      case 'M':
-        return push(make(int64_t{cursor_.u16()})), true;
-      case '\x8a':
-        return push(long_integer(cursor_.u8())), true;
-      case 'G':
-        return push(make(std::bit_cast<double>(__builtin_bswap64(cursor_.u64())))), true;
-      case 'X':
-        return push(make(cursor_.text(cursor_.u32()))), true;  // BINUNICODE
-      case '\x8c':
-        return push(make(cursor_.text(cursor_.u8()))), true;  // SHORT_BINUNICODE
-      case '\x8d':
-        return push(make(cursor_.text(cursor_.u64()))), true;
-      case 'T':
-        return push(make(cursor_.text(cursor_.u32()))), true;  // BINSTRING, of Python 2
-      case 'U':
-        return push(make(cursor_.text(cursor_.u8()))), true;
-      case 'C':
-        return cursor_.skip(cursor_.u8()), push(make(Object{})), true;  // SHORT_BINBYTES: a NumPy number's
-      case 'B':
-        return cursor_.skip(cursor_.u32()), push(make(Object{})), true;  // BINBYTES
-      case '\x8e':
-        return cursor_.skip(cursor_.u64()), push(make(Object{})), true;  // BINBYTES8
-      default:
-        return false;
+      case 'N': return push(make(None{})), true;
+      case '\x88': return push(make(true)), true;
+      case '\x89': return push(make(false)), true;
+      case 'J': return push(make(int64_t{static_cast<int32_t>(cursor_.u32())})), true;
+      case 'K': return push(make(int64_t{cursor_.u8()})), true;
+      case 'M': return push(make(int64_t{cursor_.u16()})), true;
+      case '\x8a': return push(long_integer(cursor_.u8())), true;
+      case 'G': return push(make(std::bit_cast<double>(__builtin_bswap64(cursor_.u64())))), true;
+      case 'X': return push(make(cursor_.text(cursor_.u32()))), true;    // BINUNICODE
+      case '\x8c': return push(make(cursor_.text(cursor_.u8()))), true;  // SHORT_BINUNICODE
+      case '\x8d': return push(make(cursor_.text(cursor_.u64()))), true;
+      case 'T': return push(make(cursor_.text(cursor_.u32()))), true;  // BINSTRING, of Python 2
+      case 'U': return push(make(cursor_.text(cursor_.u8()))), true;
+      case 'C': return cursor_.skip(cursor_.u8()), push(make(Object{})), true;      // SHORT_BINBYTES: a NumPy number's
+      case 'B': return cursor_.skip(cursor_.u32()), push(make(Object{})), true;     // BINBYTES
+      case '\x8e': return cursor_.skip(cursor_.u64()), push(make(Object{})), true;  // BINBYTES8
+      default: return false;
     }
   }
   ValuePtr long_integer(uint64_t bytes) {
@@ -239,28 +222,17 @@ class Machine {
 
   bool container(char code) {
     switch (code) {
-      case '(':
-        return stack_.push_back(nullptr), true;
-      case ')':
-        return push(make(Tuple{})), true;
-      case ']':
-        return push(make(List{})), true;
-      case '}':
-        return push(make(Dict{})), true;
-      case '\x85':
-        return push_tuple(1), true;
-      case '\x86':
-        return push_tuple(2), true;
-      case '\x87':
-        return push_tuple(3), true;
-      case 't':
-        return push(make(Tuple{pop_to_mark()})), true;
-      case 'l':
-        return push(make(List{pop_to_mark()})), true;
-      case 'a':
-        return append({pop()}), true;
-      case 'e':
-        return append(pop_to_mark()), true;
+      case '(': return stack_.push_back(nullptr), true;
+      case ')': return push(make(Tuple{})), true;
+      case ']': return push(make(List{})), true;
+      case '}': return push(make(Dict{})), true;
+      case '\x85': return push_tuple(1), true;
+      case '\x86': return push_tuple(2), true;
+      case '\x87': return push_tuple(3), true;
+      case 't': return push(make(Tuple{pop_to_mark()})), true;
+      case 'l': return push(make(List{pop_to_mark()})), true;
+      case 'a': return append({pop()}), true;
+      case 'e': return append(pop_to_mark()), true;
       case 'd': {
         std::vector<ValuePtr> items = pop_to_mark();
         push(make(Dict{}));
@@ -270,8 +242,7 @@ class Machine {
         const ValuePtr value = pop(), key = pop();
         return set_items({key, value}), true;
       }
-      case 'u':
-        return set_items(pop_to_mark()), true;
+      case 'u': return set_items(pop_to_mark()), true;
       case '\x8f':  // EMPTY_SET
         return push(make(Object{})), true;
       case '\x90':  // ADDITEMS
@@ -281,8 +252,7 @@ class Machine {
       case '0':
         if (stack_.empty()) cursor_.fail("takes a value that is not there");
         return stack_.pop_back(), true;
-      default:
-        return false;
+      default: return false;
     }
   }
   void push_tuple(size_t count) {
@@ -311,18 +281,12 @@ class Machine {
 
   bool memory(char code) {
     switch (code) {
-      case 'q':
-        return put(cursor_.u8()), true;
-      case 'r':
-        return put(cursor_.u32()), true;
-      case '\x94':
-        return put(memo_.size()), true;  // MEMOIZE
-      case 'h':
-        return get(cursor_.u8()), true;
-      case 'j':
-        return get(cursor_.u32()), true;
-      default:
-        return false;
+      case 'q': return put(cursor_.u8()), true;
+      case 'r': return put(cursor_.u32()), true;
+      case '\x94': return put(memo_.size()), true;  // MEMOIZE
+      case 'h': return get(cursor_.u8()), true;
+      case 'j': return get(cursor_.u32()), true;
+      default: return false;
     }
   }
   void put(uint64_t slot) {
@@ -359,15 +323,13 @@ class Machine {
         if (!is_plain_class(name)) refuse_call(name);
         return push(make(Object{})), true;
       }
-      case 'Q':
-        return push(storage(pop())), true;
+      case 'Q': return push(storage(pop())), true;
       case 'b': {  // BUILD: a state dict's _metadata, a tensor's attributes, options: no number of the network
         pop();
         if (stack_.empty() || stack_.back() == nullptr) cursor_.fail("takes a value that is not there");
         return true;
       }
-      default:
-        return false;
+      default: return false;
     }
   }
   void global(const std::string& name) {

@@ -82,14 +82,10 @@ void cast(const Tensor& x, Tensor& y) {
     return y.dtype() == DType::BF16 ? convert<float, bf16>(x, y, narrow_brains)
                                     : convert<float, f16>(x, y, narrow_halves);
   if (y.dtype() == DType::F32) switch (x.dtype()) {
-      case DType::F16:
-        return convert<f16, float>(x, y, widen_halves);
-      case DType::BF16:
-        return convert<bf16, float>(x, y, widen_brains);
-      case DType::I32:
-        return convert<int32_t, float>(x, y, widen_labels);
-      default:
-        return convert<uint8_t, float>(x, y, widen_pixels);
+      case DType::F16: return convert<f16, float>(x, y, widen_halves);
+      case DType::BF16: return convert<bf16, float>(x, y, widen_brains);
+      case DType::I32: return convert<int32_t, float>(x, y, widen_labels);
+      default: return convert<uint8_t, float>(x, y, widen_pixels);
     }
   Tensor between = Tensor::empty(x.shape(), DType::F32);
   cast(x, between);

@@ -29,18 +29,12 @@ using CopyShortRows = void (*)(const std::byte*, size_t, std::byte*, size_t, int
 // Null: the rows are long, or of a length no network has.
 CopyShortRows short_rows(size_t bytes) {
   switch (bytes) {
-    case 4:
-      return copy_short_rows<4>;
-    case 8:
-      return copy_short_rows<8>;
-    case 16:
-      return copy_short_rows<16>;
-    case 32:
-      return copy_short_rows<32>;
-    case 64:
-      return copy_short_rows<64>;
-    default:
-      return nullptr;
+    case 4: return copy_short_rows<4>;
+    case 8: return copy_short_rows<8>;
+    case 16: return copy_short_rows<16>;
+    case 32: return copy_short_rows<32>;
+    case 64: return copy_short_rows<64>;
+    default: return nullptr;
   }
 }
 

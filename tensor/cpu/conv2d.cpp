@@ -152,10 +152,8 @@ void run_forward(const Tensor& x, const Tensor& w, const Tensor& bias, onednn::K
 std::string conv2d_implementation(const Shape& x, const Shape& w, Conv2dSpec spec, ConvDirection direction) {
   const Shape y = ops::conv2d_shape(x, w, spec);
   switch (direction) {
-    case ConvDirection::Forward:
-      return forward(x, w, y, spec, Bias::Absent, Activation::None)->implementation();
-    case ConvDirection::BackwardInput:
-      return backward_input(x, w, y, spec)->implementation();
+    case ConvDirection::Forward: return forward(x, w, y, spec, Bias::Absent, Activation::None)->implementation();
+    case ConvDirection::BackwardInput: return backward_input(x, w, y, spec)->implementation();
     case ConvDirection::BackwardFilter:
       if (filter_gradient_is_ours(w, spec)) return "own";
       return backward_filter(x, w, y, spec)->implementation();

@@ -54,12 +54,9 @@ InstructionSet instruction_set();
 template <typename Function>
 Function for_this_machine(Function avx512, Function avx2, Function any) {
   switch (instruction_set()) {
-    case InstructionSet::Avx512:
-      return avx512;
-    case InstructionSet::Avx2:
-      return avx2;
-    case InstructionSet::Any:
-      break;
+    case InstructionSet::Avx512: return avx512;
+    case InstructionSet::Avx2: return avx2;
+    case InstructionSet::Any: break;
   }
   return any;
 }

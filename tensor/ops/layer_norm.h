@@ -21,8 +21,8 @@ struct LayerNormGradients {
 
 namespace avs::ops {
 LayerNormResult layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, float epsilon);
-LayerNormGradients layer_norm_backward(const Tensor& x, const Tensor& gain, const Tensor& mean, const Tensor& inverse_std,
-                                       const Tensor& dy);
+LayerNormGradients layer_norm_backward(const Tensor& x, const Tensor& gain, const Tensor& mean,
+                                       const Tensor& inverse_std, const Tensor& dy);
 }  // namespace avs::ops
 
 // What each backend provides. Outputs arrive allocated and checked.

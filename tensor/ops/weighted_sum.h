@@ -17,7 +17,8 @@ struct WeightedSumGradients {
 }  // namespace avs
 
 namespace avs::ops {
-Tensor weighted_sum(const std::vector<Tensor>& x, const std::vector<Tensor>& w, const Tensor& bias, Activation activation);
+Tensor weighted_sum(const std::vector<Tensor>& x, const std::vector<Tensor>& w, const Tensor& bias,
+                    Activation activation);
 WeightedSumGradients weighted_sum_backward(const std::vector<Tensor>& x, const std::vector<Tensor>& w, const Tensor& y,
                                            const Tensor& dy, Activation activation);
 }  // namespace avs::ops
@@ -26,12 +27,12 @@ WeightedSumGradients weighted_sum_backward(const std::vector<Tensor>& x, const s
 namespace avs::cpu {
 void weighted_sum(const std::vector<Tensor>& x, const std::vector<Tensor>& w, const Tensor& bias, Activation activation,
                   Tensor& y);
-void weighted_sum_backward(const std::vector<Tensor>& x, const std::vector<Tensor>& w, const Tensor& y, const Tensor& dy,
-                           Activation activation, WeightedSumGradients& gradients);
+void weighted_sum_backward(const std::vector<Tensor>& x, const std::vector<Tensor>& w, const Tensor& y,
+                           const Tensor& dy, Activation activation, WeightedSumGradients& gradients);
 }  // namespace avs::cpu
 namespace avs::cuda {
 void weighted_sum(const std::vector<Tensor>& x, const std::vector<Tensor>& w, const Tensor& bias, Activation activation,
                   Tensor& y);
-void weighted_sum_backward(const std::vector<Tensor>& x, const std::vector<Tensor>& w, const Tensor& y, const Tensor& dy,
-                           Activation activation, WeightedSumGradients& gradients);
+void weighted_sum_backward(const std::vector<Tensor>& x, const std::vector<Tensor>& w, const Tensor& y,
+                           const Tensor& dy, Activation activation, WeightedSumGradients& gradients);
 }  // namespace avs::cuda

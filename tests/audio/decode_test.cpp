@@ -1,10 +1,10 @@
 // Files of all sorts: what is decoded, what is refused and in which words.
 #include "audio/decode.h"
 
-#include "audio/container.h"
-#include "tests/audio/container_writer.h"
 #include "tests/audio/encode_sound.h"
 #include "tests/audio/support.h"
+#include "tests/vision/container_writer.h"
+#include "vision/container.h"
 
 extern "C" {
 #include <libswresample/swresample.h>

@@ -8,8 +8,8 @@
 #include <numbers>
 #include <string>
 
-#include "audio/container.h"
 #include "tensor/error.h"
+#include "vision/container.h"
 
 namespace avs {
 
@@ -89,14 +89,9 @@ class SoundWriter {
           case AV_SAMPLE_FMT_S32:
             reinterpret_cast<int32_t*>(plane)[place] = static_cast<int32_t>(std::lround(value * 2147483647));
             break;
-          case AV_SAMPLE_FMT_FLT:
-            reinterpret_cast<float*>(plane)[place] = static_cast<float>(value);
-            break;
-          case AV_SAMPLE_FMT_DBL:
-            reinterpret_cast<double*>(plane)[place] = value;
-            break;
-          default:
-            plane[place] = static_cast<uint8_t>(std::lround(128 + value * 127));
+          case AV_SAMPLE_FMT_FLT: reinterpret_cast<float*>(plane)[place] = static_cast<float>(value); break;
+          case AV_SAMPLE_FMT_DBL: reinterpret_cast<double*>(plane)[place] = value; break;
+          default: plane[place] = static_cast<uint8_t>(std::lround(128 + value * 127));
         }
       }
   }

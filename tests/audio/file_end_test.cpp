@@ -1,5 +1,5 @@
 // Files that were cut, and whole files whose headers are wrong.
-#include "audio/file_end.h"
+#include "vision/file_end.h"
 
 #include <fstream>
 

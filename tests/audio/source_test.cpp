@@ -8,10 +8,10 @@
 #include <system_error>
 
 #include "audio/decode.h"
-#include "tests/audio/container_writer.h"
 #include "tests/audio/encode_sound.h"
 #include "tests/audio/read_fault.h"
 #include "tests/audio/support.h"
+#include "tests/vision/container_writer.h"
 
 namespace avs {
 namespace {

@@ -1,5 +1,5 @@
 // What people are shown of names and messages from outside: nothing that a terminal obeys, no broken line, no C++.
-#include "apps/cli/printable.h"
+#include "models/printable.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -8,8 +8,8 @@
 #include <sstream>
 #include <thread>
 
-#include "apps/cli/printable.h"
 #include "apps/cli/progress.h"
+#include "models/printable.h"
 
 namespace avs {
 namespace {

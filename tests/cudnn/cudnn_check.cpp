@@ -1,5 +1,5 @@
 // ./run cudnn_check: does cuDNN have an engine for every convolution that the networks ask for, on every architecture?
-// Asked without a GPU, from descriptions of devices (cuda/devices). One line per convolution, one column per
+// Asked without a GPU, from descriptions of devices (tests/cudnn/devices). One line per convolution, one column per
 // architecture:
 //   built     an engine was built for the architecture
 //   compiles  only engines that are compiled at run time support it; their last step needs a driver
@@ -123,7 +123,7 @@ void begin_page(std::ostream& page, const std::vector<Architecture>& architectur
   page << "# cuDNN and the convolutions of the networks\n\nMade by `./run cudnn_check --batch ";
   for (size_t i = 0; i < batches.size(); ++i) page << (i > 0 ? "," : "") << batches[i];
   page << " --page docs/cudnn_check.md`, cuDNN " << library_version()
-       << ", asked about GPUs that were not there (`cuda/devices`).\nIn each column one letter for";
+       << ", asked about GPUs that were not there (`tests/cudnn/devices`).\nIn each column one letter for";
   for (const DType type : types) page << " " << type;
   page << ": b an engine was built, c an engine that cuDNN compiles when the program runs, o no engine: our own "
           "kernels convolve.\n"
@@ -182,7 +182,7 @@ int check(const std::vector<ConvGraph>& graphs, const std::vector<Architecture>&
 }
 
 int run(int argc, char** argv) {
-  std::string folder = "cuda/devices", page_file;
+  std::string folder = "tests/cudnn/devices", page_file;
   std::vector<std::string> models = backbone_names(), names = {"f32", "f16", "bf16"};
   std::vector<int64_t> batches = {1, 16, 64};
   std::vector<int> versions;

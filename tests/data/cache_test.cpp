@@ -1,5 +1,5 @@
 // Caches and their files under faults: killed, edited, damaged, made by earlier programs, or not ours at all.
-#include "apps/data/cache.h"
+#include "models/data/cache.h"
 
 #include <gmock/gmock.h>
 #include <pthread.h>
@@ -11,7 +11,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "apps/data/loader.h"
+#include "models/data/loader.h"
 #include "tests/data/small_data.h"
 
 namespace avs::data {

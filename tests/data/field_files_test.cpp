@@ -7,7 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "apps/data/clip_features.h"
+#include "models/data/clip_features.h"
 
 namespace avs::data {
 namespace {

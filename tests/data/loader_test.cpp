@@ -1,4 +1,4 @@
-#include "apps/data/loader.h"
+#include "models/data/loader.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,7 +1,7 @@
 // A step that is captured once and replayed does what the same steps do one kernel at a time, bit for bit; the
 // recording runtime refuses, as a device does, whatever a capture forbids (allocating, waiting, copies of pageable
 // memory), and says where the host waited.
-#include "apps/train/captured_step.h"
+#include "models/training/captured_step.h"
 
 #include <functional>
 

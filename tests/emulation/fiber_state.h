@@ -38,9 +38,9 @@ class Aside {
   bool before_;
 };
 
-bool in_kernel();                          // on this host thread, now
-bool on_stack(const void* address);        // a local variable of a fiber
-bool is_parameter(const void* address);    // a kernel parameter, threadIdx and its like
+bool in_kernel();                        // on this host thread, now
+bool on_stack(const void* address);      // a local variable of a fiber
+bool is_parameter(const void* address);  // a kernel parameter, threadIdx and its like
 Stamp stamp_now();
 void report(const std::string& what, const std::string& place);  // ends the kernel: does not return
 

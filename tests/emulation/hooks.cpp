@@ -28,7 +28,8 @@ std::string place_of(const void* return_address) {
   const std::string command = str("addr2line -e '", program, "' ", std::hex, "0x", offset, " 2>/dev/null");
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
   std::array<char, 1024> line{};
-  if (pipe == nullptr || std::fgets(line.data(), static_cast<int>(line.size()), pipe.get()) == nullptr) return "unknown place";
+  if (pipe == nullptr || std::fgets(line.data(), static_cast<int>(line.size()), pipe.get()) == nullptr)
+    return "unknown place";
   std::string place(line.data());
   return place.substr(0, place.find_first_of(" \n"));
 }
@@ -51,7 +52,9 @@ void check_access(const void* address, size_t bytes, Access access, const void* 
 
 }  // namespace
 
-void atomic_access(const void* at, size_t bytes) { check_access(at, bytes, Access::Atomic, __builtin_return_address(0)); }
+void atomic_access(const void* at, size_t bytes) {
+  check_access(at, bytes, Access::Atomic, __builtin_return_address(0));
+}
 
 }  // namespace avs::emulation
 
@@ -86,17 +89,17 @@ void __tsan_write_range(const void* at, size_t bytes) {
 }
 
 // Atomics of host code in .cu files (reference counts of shared_ptr): carried out, nothing to check.
-#define AVS_ATOMICS(bits, type)                                                                                      \
-  type __tsan_atomic##bits##_load(const volatile type* at, int) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }    \
-  void __tsan_atomic##bits##_store(volatile type* at, type v, int) { __atomic_store_n(at, v, __ATOMIC_SEQ_CST); }    \
-  type __tsan_atomic##bits##_fetch_add(volatile type* at, type v, int) {                                             \
-    return __atomic_fetch_add(at, v, __ATOMIC_SEQ_CST);                                                              \
-  }                                                                                                                  \
-  type __tsan_atomic##bits##_fetch_sub(volatile type* at, type v, int) {                                             \
-    return __atomic_fetch_sub(at, v, __ATOMIC_SEQ_CST);                                                              \
-  }                                                                                                                  \
-  int __tsan_atomic##bits##_compare_exchange_strong(volatile type* at, type* was, type v, int, int) {                \
-    return __atomic_compare_exchange_n(at, was, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                       \
+#define AVS_ATOMICS(bits, type)                                                                                   \
+  type __tsan_atomic##bits##_load(const volatile type* at, int) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); } \
+  void __tsan_atomic##bits##_store(volatile type* at, type v, int) { __atomic_store_n(at, v, __ATOMIC_SEQ_CST); } \
+  type __tsan_atomic##bits##_fetch_add(volatile type* at, type v, int) {                                          \
+    return __atomic_fetch_add(at, v, __ATOMIC_SEQ_CST);                                                           \
+  }                                                                                                               \
+  type __tsan_atomic##bits##_fetch_sub(volatile type* at, type v, int) {                                          \
+    return __atomic_fetch_sub(at, v, __ATOMIC_SEQ_CST);                                                           \
+  }                                                                                                               \
+  int __tsan_atomic##bits##_compare_exchange_strong(volatile type* at, type* was, type v, int, int) {             \
+    return __atomic_compare_exchange_n(at, was, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                    \
   }
 AVS_ATOMICS(8, char)
 AVS_ATOMICS(32, int)
@@ -133,7 +136,7 @@ void __ubsan_handle_out_of_bounds(SourcePlace* data, const void* index) {
   const avs::emulation::Aside aside;
   undefined(*data, avs::str("index ", reinterpret_cast<intptr_t>(index), " is outside of the array"));
 }
-#define AVS_OVERFLOW(name, what) \
+#define AVS_OVERFLOW(name, what)                           \
   void name(SourcePlace* data, const void*, const void*) { \
     const avs::emulation::Aside aside;                     \
     undefined(*data, "signed overflow in " what);          \

@@ -1,6 +1,6 @@
 // Inference through a captured graph gives what the network gives one kernel at a time, bit for bit: full batches by
 // replays, the odd one at the end without.
-#include "apps/train/inference.h"
+#include "models/training/inference.h"
 
 #include "tensor/ops/softmax.h"
 #include "tests/emulation/gpu.h"

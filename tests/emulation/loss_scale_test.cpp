@@ -1,6 +1,6 @@
 // Training in f16 on the emulated device, where gradients are multiplied by a scale that finds its own size: an
 // overflow costs exactly its step, and what is left is the training in f32 but for rounding.
-#include "apps/train/captured_step.h"
+#include "models/training/captured_step.h"
 #include "tests/emulation/gpu.h"
 #include "tests/emulation/small_training.h"
 

@@ -25,15 +25,16 @@ constexpr unsigned kMostThreads = 1024, kLanes = 32;
 constexpr uint32_t kAllLanes = 0xffffffffu;
 
 struct Warp {
-  uint32_t clock[kLanes][kLanes] = {};                 // clock[a][b]: what lane a knows of lane b
-  alignas(16) std::byte deposits[kLanes][256];         // of the collective that ended last
+  uint32_t clock[kLanes][kLanes] = {};          // clock[a][b]: what lane a knows of lane b
+  alignas(16) std::byte deposits[kLanes][256];  // of the collective that ended last
 };
 
 // ---- one block ----
 
 class Block {
  public:
-  explicit Block(const Launch& launch) : launch_(launch), fibers_(launch.block.count()), warps_((fibers_.size() + 31) / 32) {}
+  explicit Block(const Launch& launch)
+      : launch_(launch), fibers_(launch.block.count()), warps_((fibers_.size() + 31) / 32) {}
 
   void run(Extent at, uint64_t linear, Rng& rng, Order order);
   Fiber* current() { return current_; }
@@ -207,21 +208,23 @@ bool Block::release_block() {
 void Block::describe_deadlock() {
   const auto place = [](const Fiber& f) {
     const char* const what = f.state == FiberState::AtBarrier ? "__syncthreads()" : "a warp primitive";
-    return f.state == FiberState::Done ? std::string("ended") : str("waits in ", what, " at ", from_root(f.file), ":", f.line);
+    return f.state == FiberState::Done ? std::string("ended")
+                                       : str("waits in ", what, " at ", from_root(f.file), ":", f.line);
   };
   const auto waiting = std::ranges::find_if(fibers_, [](const Fiber& f) { return f.state != FiberState::Done; });
   std::string other = "nobody else can arrive";
   for (const Fiber& f : fibers_) {
-    const bool in_mask = waiting->state != FiberState::InWarp ||
-                         (f.linear / kLanes == waiting->linear / kLanes && (waiting->mask >> (f.linear % kLanes) & 1u) != 0);
+    const bool in_mask = waiting->state != FiberState::InWarp || (f.linear / kLanes == waiting->linear / kLanes &&
+                                                                  (waiting->mask >> (f.linear % kLanes) & 1u) != 0);
     const bool elsewhere = f.state != waiting->state || f.line != waiting->line || f.mask != waiting->mask;
     if (in_mask && elsewhere) {
-      other = str("thread ", text(f.index.thread), f.state == FiberState::InWarp ? str(" with mask ", std::hex, f.mask, std::dec) : "",
-                  " ", place(f));
+      other = str("thread ", text(f.index.thread),
+                  f.state == FiberState::InWarp ? str(" with mask ", std::hex, f.mask, std::dec) : "", " ", place(f));
       break;
     }
   }
-  const std::string mask = waiting->state == FiberState::InWarp ? str(" with mask ", std::hex, waiting->mask, std::dec) : "";
+  const std::string mask =
+      waiting->state == FiberState::InWarp ? str(" with mask ", std::hex, waiting->mask, std::dec) : "";
   finding = str("kernel ", launch_.kernel, ", block ", text(waiting->index.block), ": divergent flow: thread ",
                 text(waiting->index.thread), " ", place(*waiting), mask, ", but ", other);
 }
@@ -257,7 +260,8 @@ Schedule schedule_of_environment() {
   const std::string name = asked == nullptr ? "forward" : asked;
   if (name == "reverse") return {Order::Reverse, 0};
   if (name.starts_with("shuffled")) return {Order::Shuffled, name.size() > 9 ? std::stoull(name.substr(9)) : 1};
-  AVS_CHECK(UsageError, name == "forward", "AVS_EMULATION_ORDER is '", name, "': expected forward, reverse or shuffled:SEED");
+  AVS_CHECK(UsageError, name == "forward", "AVS_EMULATION_ORDER is '", name,
+            "': expected forward, reverse or shuffled:SEED");
   return {};
 }
 Schedule& schedule() {
@@ -269,8 +273,8 @@ void check_shape(const Launch& launch) {
   const uint64_t threads = launch.block.count();
   AVS_CHECK(Finding, threads >= 1 && threads <= kMostThreads, "kernel ", launch.kernel, ": a block of ", threads,
             " threads; a device runs 1 to ", kMostThreads);
-  AVS_CHECK(Finding, launch.grid.count() >= 1 && launch.grid.y <= 65535 && launch.grid.z <= 65535, "kernel ", launch.kernel,
-            ": a grid of ", text(launch.grid), " blocks; x is at least 1, y and z are 1 to 65535");
+  AVS_CHECK(Finding, launch.grid.count() >= 1 && launch.grid.y <= 65535 && launch.grid.z <= 65535, "kernel ",
+            launch.kernel, ": a grid of ", text(launch.grid), " blocks; x is at least 1, y and z are 1 to 65535");
 }
 
 }  // namespace
@@ -292,8 +296,9 @@ void run(const Launch& launch) {
   running = &block;
   for (const uint64_t b : turn) {
     const Extent g = launch.grid;
-    block.run({static_cast<unsigned>(b % g.x), static_cast<unsigned>(b / g.x % g.y), static_cast<unsigned>(b / g.x / g.y)}, b,
-              rng, how.order);
+    block.run(
+        {static_cast<unsigned>(b % g.x), static_cast<unsigned>(b / g.x % g.y), static_cast<unsigned>(b / g.x / g.y)}, b,
+        rng, how.order);
     if (!block.finding.empty()) break;
   }
   running = nullptr;
@@ -323,8 +328,8 @@ Stamp stamp_now() { return running->now(); }
 void report(const std::string& what, const std::string& place) {
   const Aside aside;
   const Fiber& f = *running->current();
-  running->finding = str("kernel ", running->launch().kernel, ", ", from_root(place), ", block ", text(f.index.block), ", thread ",
-                         text(f.index.thread), ": ", what);
+  running->finding = str("kernel ", running->launch().kernel, ", ", from_root(place), ", block ", text(f.index.block),
+                         ", thread ", text(f.index.thread), ": ", what);
   running->leave();
 }
 
@@ -373,7 +378,8 @@ void warp_barrier(uint32_t mask, const char* file, int line) {
   collective(mask & lanes_that_exist(), Collective::Barrier, nullptr, 0, file, line);
 }
 
-uint64_t shuffle_bits(uint32_t mask, uint64_t value, Shuffle kind, int argument, int width, const char* file, int line) {
+uint64_t shuffle_bits(uint32_t mask, uint64_t value, Shuffle kind, int argument, int width, const char* file,
+                      int line) {
   const Aside aside;
   const auto lane = static_cast<int>(running->current()->linear % kLanes);
   const int base = lane / width * width, within = lane - base;

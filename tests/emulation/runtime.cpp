@@ -138,8 +138,10 @@ int fault_in(const char* function) {
   const bool meant = wanted.ends_with('*') ? name.starts_with(wanted.substr(0, wanted.size() - 1)) : name == wanted;
   if (!meant || fault.after-- != 0) return 0;
   machine().faulted = function;
-  if (fault.sticky) fault.after = 0;
-  else fault.function.clear();
+  if (fault.sticky)
+    fault.after = 0;
+  else
+    fault.function.clear();
   return fault.error;
 }
 
@@ -165,38 +167,14 @@ void launch_on(Stream* stream, Launch launch) {
     return;
   }
   const std::string name = "kernel " + launch.kernel;
-  submit(stream, [launch = std::move(launch)] { run(launch); }, name);
+  submit(
+      stream, [launch = std::move(launch)] { run(launch); }, name);
 }
 
 }  // namespace avs::emulation
 
 using namespace avs::emulation;
 
-const char* cudaGetErrorName(cudaError_t error) {
-  switch (error) {
-    case cudaSuccess: return "cudaSuccess";
-    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-    case cudaErrorInitializationError: return "cudaErrorInitializationError";
-    case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
-    case cudaErrorInsufficientDriver: return "cudaErrorInsufficientDriver";
-    case cudaErrorNoDevice: return "cudaErrorNoDevice";
-    case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
-    case cudaErrorNoKernelImageForDevice: return "cudaErrorNoKernelImageForDevice";
-    case cudaErrorInvalidResourceHandle: return "cudaErrorInvalidResourceHandle";
-    case cudaErrorNotReady: return "cudaErrorNotReady";
-    case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
-    case cudaErrorLaunchOutOfResources: return "cudaErrorLaunchOutOfResources";
-    case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
-    case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
-    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
-    case cudaErrorStreamCaptureUnjoined: return "cudaErrorStreamCaptureUnjoined";
-    case cudaErrorStreamCaptureIsolation: return "cudaErrorStreamCaptureIsolation";
-    case cudaErrorUnknown: return "cudaErrorUnknown";
-  }
-  return "unrecognised error";
-}
-const char* cudaGetErrorString(cudaError_t error) { return cudaGetErrorName(error); }
 cudaError_t cudaGetLastError() {
   const cudaError_t error = machine().last;
   if (machine().fault.function.empty() || !machine().fault.sticky) machine().last = cudaSuccess;
@@ -316,14 +294,18 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     if (!whole && to_host) std::memset(static_cast<std::byte*>(to) + kDryCopy, 0, bytes - kDryCopy);
     return cudaSuccess;
   }
-  const int result = submit(stream, [=] {
-    if (!from_host) heap::touch(from, bytes, Access::Read);
-    if (!to_host) heap::touch(to, bytes, Access::Write);
-    if (to_host && !pageable) return pinned::write(to, from, bytes);
-    if (from_host && !pageable) pinned::read(from, bytes);
-    std::memmove(to, from, bytes);
-  }, "a copy");
-  if (result == cudaSuccess && pageable) wait_on_host("cudaMemcpyAsync of pageable memory", order::now(stream->number), true);
+  const int result = submit(
+      stream,
+      [=] {
+        if (!from_host) heap::touch(from, bytes, Access::Read);
+        if (!to_host) heap::touch(to, bytes, Access::Write);
+        if (to_host && !pageable) return pinned::write(to, from, bytes);
+        if (from_host && !pageable) pinned::read(from, bytes);
+        std::memmove(to, from, bytes);
+      },
+      "a copy");
+  if (result == cudaSuccess && pageable)
+    wait_on_host("cudaMemcpyAsync of pageable memory", order::now(stream->number), true);
   return static_cast<cudaError_t>(result);
 }
 cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t stream) {
@@ -334,10 +316,13 @@ cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t st
     if (bytes <= kDryCopy) std::memset(data, value, bytes);
     return cudaSuccess;
   }
-  return static_cast<cudaError_t>(submit(stream, [=] {
-    heap::touch(data, bytes, Access::Write);
-    std::memset(data, value, bytes);
-  }, "a memset"));
+  return static_cast<cudaError_t>(submit(
+      stream,
+      [=] {
+        heap::touch(data, bytes, Access::Write);
+        std::memset(data, value, bytes);
+      },
+      "a memset"));
 }
 
 // ---- streams, events, graphs ----
@@ -364,7 +349,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   if (const cudaError_t error = enter("cudaStreamWaitEvent"); error != cudaSuccess) return error;
   if (stream == nullptr) stream = default_stream();
   if (event->captured_in != nullptr) {
-    if (stream->captured != nullptr && stream->captured != event->captured_in) return fail(cudaErrorStreamCaptureIsolation);
+    if (stream->captured != nullptr && stream->captured != event->captured_in)
+      return fail(cudaErrorStreamCaptureIsolation);
     if (stream->captured == nullptr) stream->status = cudaStreamCaptureStatusActive;
     stream->captured = event->captured_in;
     stream->captured->steps.push_back({stream, "", nullptr, nullptr, event});
@@ -429,7 +415,8 @@ bool is_joined(const Graph& graph) {
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   if (const cudaError_t error = enter("cudaStreamBeginCapture"); error != cudaSuccess) return error;
-  if (stream == nullptr || stream->status != cudaStreamCaptureStatusNone) return fail(cudaErrorStreamCaptureUnsupported);
+  if (stream == nullptr || stream->status != cudaStreamCaptureStatusNone)
+    return fail(cudaErrorStreamCaptureUnsupported);
   machine().relaxed = mode == cudaStreamCaptureModeRelaxed;
   stream->status = cudaStreamCaptureStatusActive;
   stream->captured = new Graph;
@@ -442,7 +429,9 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (stream->status == cudaStreamCaptureStatusNone) return fail(cudaErrorInvalidValue);
   Graph* const captured = stream->captured;
   if (captured->origin != stream) return fail(cudaErrorStreamCaptureUnjoined);
-  cudaError_t result = error != cudaSuccess ? error : stream->status == cudaStreamCaptureStatusActive ? cudaSuccess : cudaErrorStreamCaptureInvalidated;
+  cudaError_t result = error != cudaSuccess                              ? error
+                       : stream->status == cudaStreamCaptureStatusActive ? cudaSuccess
+                                                                         : cudaErrorStreamCaptureInvalidated;
   if (result == cudaSuccess && !is_joined(*captured)) result = cudaErrorStreamCaptureUnjoined;
   std::set<const Stream*> at_work;
   for (const Graph::Step& step : captured->steps)
@@ -473,7 +462,8 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   ++machine().graphs_started;
   std::map<const Event*, order::Clock> events;
   for (const Graph::Step& step : executable->steps) {
-    const int number = step.stream == nullptr || step.stream == executable->origin ? stream->number : step.stream->number;
+    const int number =
+        step.stream == nullptr || step.stream == executable->origin ? stream->number : step.stream->number;
     if (step.recorded != nullptr) events[step.recorded] = order::now(number);
     if (step.awaited != nullptr) order::wait(number, events[step.awaited]);
     if (!step.work) continue;

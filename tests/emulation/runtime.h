@@ -32,9 +32,9 @@ struct Fault {
   bool sticky = false;
 };
 void set_fault(const Fault& fault);
-std::string last_fault();  // the function that failed by a fault
+std::string last_fault();                         // the function that failed by a fault
 int64_t calls_so_far(const std::string& prefix);  // "cuda" or "cublas"
-int fault_in(const char* function);  // for the libraries' calls, whose errors are theirs; 0: none
+int fault_in(const char* function);               // for the libraries' calls, whose errors are theirs; 0: none
 
 int streams_of_last_capture();  // on how many of them it does something
 

@@ -1,5 +1,4 @@
 #include "tests/emulation/shadow.h"
-#include "tests/emulation/machine.h"
 
 #include <link.h>
 #include <sys/mman.h>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "tensor/error.h"
+#include "tests/emulation/machine.h"
 #include "tests/emulation/order.h"
 
 namespace avs::emulation {
@@ -19,9 +19,9 @@ namespace {
 
 constexpr size_t kHeapBytes = size_t{4} << 30;  // reserved, not taken: pages appear when they are touched
 constexpr size_t kDryBytes = size_t{1} << 40;
-constexpr size_t kGap = 256;                    // between blocks, so that an overrun meets nobody
-constexpr size_t kCellBytes = 2;                // what shares a cell: the smallest element that kernels write
-constexpr size_t kDynamicBytes = 228 * 1024;    // the most that any architecture has
+constexpr size_t kGap = 256;                  // between blocks, so that an overrun meets nobody
+constexpr size_t kCellBytes = 2;              // what shares a cell: the smallest element that kernels write
+constexpr size_t kDynamicBytes = 228 * 1024;  // the most that any architecture has
 
 struct Cell {
   Stamp writer, reader[2];  // the last write; two readers of this launch that do not order each other
@@ -29,7 +29,8 @@ struct Cell {
 
 template <typename T>
 T* reserve(size_t count) {
-  void* memory = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory =
+      mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw DeviceError("emulation: the system refuses the address space of the shadow memory");
   return static_cast<T*>(memory);
 }
@@ -123,8 +124,9 @@ std::optional<std::string> race(Cell& cell, Access access, const Stamp& now, Mem
   const auto who = [&](const char* did, const Stamp& other) {
     if (other.launch != now.launch)
       return str("a race: ", order::name_of(other.launch), " ", did, " the same place and no event orders the two");
-    return str("a race: thread ", other.thread, other.block == now.block ? " of the same block" : str(" of block ", other.block),
-               " ", did, " the same place and nothing orders the two");
+    return str("a race: thread ", other.thread,
+               other.block == now.block ? " of the same block" : str(" of block ", other.block), " ", did,
+               " the same place and nothing orders the two");
   };
   if (conflicts(cell.writer)) return who("wrote", cell.writer);
   if (access != Access::Read)
@@ -273,8 +275,8 @@ void touch(const void* data, size_t bytes, Access access) {
 bool is_live(const void* data, size_t bytes) {
   const Heap& heap = the_heap();
   const auto offset = static_cast<size_t>(static_cast<const std::byte*>(data) - heap.base);
-  return offset + bytes <= heap.bytes &&
-         (dry() || std::all_of(heap.state + offset, heap.state + offset + bytes, [](State s) { return s == State::Live; }));
+  return offset + bytes <= heap.bytes && (dry() || std::all_of(heap.state + offset, heap.state + offset + bytes,
+                                                               [](State s) { return s == State::Live; }));
 }
 
 }  // namespace heap
@@ -305,7 +307,8 @@ std::optional<std::string> check(const void* address, size_t bytes, Access acces
   if (heap::contains(p)) return check_heap(p, bytes, access, now);
   Shared& spaces = the_shared();
   if (spaces.statics.contains(p)) return check_shared(spaces.statics, p, bytes, access, now);
-  if (p >= spaces.buffer && p < spaces.buffer + kDynamicBytes) return check_shared(spaces.dynamic, p, bytes, access, now);
+  if (p >= spaces.buffer && p < spaces.buffer + kDynamicBytes)
+    return check_shared(spaces.dynamic, p, bytes, access, now);
   return str(bytes, " bytes that are not the device's: host memory, or an address made of nothing");
 }
 

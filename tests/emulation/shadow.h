@@ -15,7 +15,8 @@ namespace avs::emulation {
 
 enum class Access : uint8_t { Read, Write, Atomic };
 
-struct Stamp {  // who (launch: of order.h), and when: the thread's barrier interval in its block, its own clock in its warp
+struct
+    Stamp {  // who (launch: of order.h), and when: the thread's barrier interval in its block, its own clock in its warp
   uint32_t launch = 0, block = 0;
   uint16_t thread = 0;
   bool atomic = false;
@@ -31,13 +32,14 @@ bool dry();
 
 // ---- device memory: one reservation; blocks with gaps between them ----
 namespace heap {
-void* allocate(size_t bytes);       // nullptr: the device is full
-bool release(void* data);           // false: not a block
+void* allocate(size_t bytes);  // nullptr: the device is full
+bool release(void* data);      // false: not a block
 bool contains(const void* address);
 size_t total_bytes();
 size_t free_bytes();
 bool is_live(const void* data, size_t bytes);
-void mark_live(void* data, size_t bytes, size_t block_bytes);  // only these bytes of a block may be touched; they begin as NaN
+void mark_live(void* data, size_t bytes,
+               size_t block_bytes);  // only these bytes of a block may be touched; they begin as NaN
 void mark_dead(void* data, size_t bytes);
 void touch(const void* data, size_t bytes, Access access);  // by a copy; Finding: other work on another stream does too
 }  // namespace heap

@@ -1,8 +1,8 @@
 // A profile of a step on a GPU: events on the stream behind each function, read when the device is done.
 #include <algorithm>
 
-#include "apps/train/train_step.h"
 #include "autograd/profile.h"
+#include "models/training/step.h"
 #include "tests/emulation/runtime.h"
 #include "tests/emulation/small_training.h"
 #include "tests/op_case.h"

@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "apps/train/fusion_training.h"
-#include "apps/train/train_step.h"
+#include "models/training/step.h"
 #include "tests/emulation/cudnn.h"
 #include "tests/emulation/gpu.h"
 #include "tests/models/small_backbones.h"

@@ -7,7 +7,9 @@ namespace avs {
 namespace {
 
 OpCase gelu_case(Shape shape) {
-  return {str("gelu ", shape), {shape}, [](const auto& v) { return gelu(v[0]); },
+  return {str("gelu ", shape),
+          {shape},
+          [](const auto& v) { return gelu(v[0]); },
           [](const auto& x) { return reference::gelu(x[0]); }};
 }
 
@@ -45,7 +47,9 @@ TEST(Gelu, IsTheIdentityFarToTheRightAndZeroFarToTheLeft) {
 }
 
 TEST(Gelu, RefusesAGradientOfAnotherShape) {
-  EXPECT_THAT(error_of<ShapeError>([] { ops::gelu_backward(Tensor::zeros({2, 3}), Tensor::zeros({3, 2})); }),
+  EXPECT_THAT(error_of<ShapeError>([] {
+                ops::gelu_backward(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}));
+              }),
               testing::HasSubstr("x is [2, 3] but dy is [3, 2]"));
 }
 

@@ -9,9 +9,9 @@ namespace avs::structure {
 namespace {
 
 // Reading order. cuda/ is the other half of tensor/: it implements the twins that tensor/ops declares.
-const std::map<std::string, int> kChapters = {{"cuda", 0},  {"tensor", 0}, {"autograd", 1}, {"layers", 2},
-                                              {"audio", 3}, {"vision", 4}, {"models", 5},   {"apps", 6},
-                                              {"bench", 7}, {"tests", 8}};
+const std::map<std::string, int> kChapters = {{"cuda", 0},   {"tensor", 0}, {"autograd", 1}, {"layers", 2},
+                                              {"vision", 3}, {"audio", 4},  {"models", 5},   {"apps", 6},
+                                              {"bench", 7},  {"tests", 8}};
 
 std::string chapter_of(const std::string& path) { return path.substr(0, path.find('/')); }
 

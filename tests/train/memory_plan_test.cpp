@@ -38,11 +38,12 @@ TEST_P(MemoryPlans, OfEvenBatchesAreExact) {
   EXPECT_NEAR(static_cast<double>(plan.at(6).peak), measured, 0.01 * measured);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backbones, MemoryPlans, testing::Values("aud-mel", "vis-inc", "vis-conv"), [](const auto& test) {  // one of each kind
-  std::string name = test.param;
-  std::ranges::replace(name, '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Backbones, MemoryPlans, testing::Values("aud-mel", "vis-inc", "vis-conv"),
+                         [](const auto& test) {  // one of each kind
+                           std::string name = test.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
 
 TEST(MemoryPlan, TellsParametersGradientsAndOptimizerApart) {
   const PlannedRun run = small_run("vis-conv");

@@ -1,12 +1,12 @@
 // Metrics against hand counts, and against the paper's own table.
-#include "apps/train/metrics.h"
+#include "models/training/metrics.h"
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/cli/printable.h"
+#include "models/printable.h"
 #include "tests/op_case.h"
 
 namespace avs {

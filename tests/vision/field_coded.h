@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "audio/container.h"
 #include "tests/vision/make_video.h"
+#include "vision/container.h"
 
 namespace avs::test {
 

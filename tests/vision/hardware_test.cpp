@@ -1,10 +1,9 @@
 // Decoders in hardware. Where the machine has none, what is asked of "any" is the CPU's work, and must be right as well.
-#include "audio/video_hardware.h"
-
 #include <gmock/gmock.h>
 
 #include "tests/vision/make_video.h"
 #include "vision/frames.h"
+#include "vision/video_hardware.h"
 
 namespace avs {
 namespace {
@@ -12,20 +11,18 @@ namespace {
 using test::Folder;
 using test::Rgb;
 
-Rgb gradient(int64_t k, double u, double v) {
-  return {40 + 150 * u, 40 + 150 * v, 20.0 * static_cast<double>(k % 10)};
-}
+Rgb gradient(int64_t k, double u, double v) { return {40 + 150 * u, 40 + 150 * v, 20.0 * static_cast<double>(k % 10)}; }
 
 TEST(VideoHardware, GivesThePicturesThatTheCpuGives) {
   const Folder folder;
   const auto path = folder / "clip.mp4";
   test::make_video(path, {.container = "mp4",
-                    .codec = "mpeg4",
-                    .width = 320,
-                    .height = 240,
-                    .format = AV_PIX_FMT_YUV420P,
-                    .times_ms = test::regular_ms(40, 10),
-                    .paint = gradient});
+                          .codec = "mpeg4",
+                          .width = 320,
+                          .height = 240,
+                          .format = AV_PIX_FMT_YUV420P,
+                          .times_ms = test::regular_ms(40, 10),
+                          .paint = gradient});
   FrameOptions options{.frames_per_second = 2, .image_size = 64};
   const Frames expected = sample_frames(path, options).value();
   options.hardware = VideoHardware::open_any();

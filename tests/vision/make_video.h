@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "audio/container.h"
 #include "tensor/error.h"
+#include "vision/container.h"
 
 extern "C" {
 #include <libavutil/display.h>

@@ -3,8 +3,8 @@
 #include <map>
 #include <regex>
 
-#include "apps/train/captured_step.h"
 #include "models/residual_inception.h"
+#include "models/training/captured_step.h"
 #include "tensor/lanes.h"
 #include "tests/emulation/gpu.h"
 #include "tests/emulation/include/cublasLt.h"

@@ -32,10 +32,14 @@ struct dim3 {
   dim3(unsigned x_, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
 };
 
-#define AVS_EMULATED_VECTOR(type, name, alignment)                                                        \
-  struct alignas(alignment / 2) name##2 { type x, y; };                                                   \
-  struct alignas(alignment) name##4 { type x, y, z, w; };                                                 \
-  inline name##2 make_##name##2(type x, type y) { return {x, y}; }                                        \
+#define AVS_EMULATED_VECTOR(type, name, alignment)                 \
+  struct alignas(alignment / 2) name##2 {                          \
+    type x, y;                                                     \
+  };                                                               \
+  struct alignas(alignment) name##4 {                              \
+    type x, y, z, w;                                               \
+  };                                                               \
+  inline name##2 make_##name##2(type x, type y) { return {x, y}; } \
   inline name##4 make_##name##4(type x, type y, type z, type w) { return {x, y, z, w}; }
 AVS_EMULATED_VECTOR(float, float, 16)
 AVS_EMULATED_VECTOR(int, int, 16)
@@ -53,23 +57,27 @@ constexpr int warpSize = 32;
 
 #define __syncthreads() ::avs::emulation::block_barrier(__FILE__, __LINE__)
 #define __syncwarp(...) ::avs::emulation::warp_barrier(::avs::emulation::mask_of(__VA_ARGS__), __FILE__, __LINE__)
-#define __shfl_sync(mask, value, lane, ...) \
-  ::avs::emulation::shuffle(mask, value, ::avs::emulation::Shuffle::Index, lane, ::avs::emulation::width_of(__VA_ARGS__), __FILE__, __LINE__)
-#define __shfl_down_sync(mask, value, delta, ...) \
-  ::avs::emulation::shuffle(mask, value, ::avs::emulation::Shuffle::Down, delta, ::avs::emulation::width_of(__VA_ARGS__), __FILE__, __LINE__)
-#define __shfl_up_sync(mask, value, delta, ...) \
-  ::avs::emulation::shuffle(mask, value, ::avs::emulation::Shuffle::Up, delta, ::avs::emulation::width_of(__VA_ARGS__), __FILE__, __LINE__)
-#define __shfl_xor_sync(mask, value, lanes, ...) \
-  ::avs::emulation::shuffle(mask, value, ::avs::emulation::Shuffle::Xor, lanes, ::avs::emulation::width_of(__VA_ARGS__), __FILE__, __LINE__)
+#define __shfl_sync(mask, value, lane, ...)                                      \
+  ::avs::emulation::shuffle(mask, value, ::avs::emulation::Shuffle::Index, lane, \
+                            ::avs::emulation::width_of(__VA_ARGS__), __FILE__, __LINE__)
+#define __shfl_down_sync(mask, value, delta, ...)                                \
+  ::avs::emulation::shuffle(mask, value, ::avs::emulation::Shuffle::Down, delta, \
+                            ::avs::emulation::width_of(__VA_ARGS__), __FILE__, __LINE__)
+#define __shfl_up_sync(mask, value, delta, ...)                                \
+  ::avs::emulation::shuffle(mask, value, ::avs::emulation::Shuffle::Up, delta, \
+                            ::avs::emulation::width_of(__VA_ARGS__), __FILE__, __LINE__)
+#define __shfl_xor_sync(mask, value, lanes, ...)                                \
+  ::avs::emulation::shuffle(mask, value, ::avs::emulation::Shuffle::Xor, lanes, \
+                            ::avs::emulation::width_of(__VA_ARGS__), __FILE__, __LINE__)
 #define __ballot_sync(mask, predicate) ::avs::emulation::ballot(mask, (predicate) != 0, __FILE__, __LINE__)
 #define __any_sync(mask, predicate) (::avs::emulation::ballot(mask, (predicate) != 0, __FILE__, __LINE__) != 0)
 #define __all_sync(mask, predicate) (::avs::emulation::ballot(mask, (predicate) == 0, __FILE__, __LINE__) == 0)
 
 // ---- atomics ----
 
-#define AVS_EMULATED_ATOMIC(name, type, expression)      \
-  inline type name(type* at, type value) {               \
-    ::avs::emulation::atomic_access(at, sizeof(type));   \
+#define AVS_EMULATED_ATOMIC(name, type, expression)                                                                  \
+  inline type name(type* at, type value) {                                                                           \
+    ::avs::emulation::atomic_access(at, sizeof(type));                                                               \
     return ::avs::emulation::exchange(at, [&]([[maybe_unused]] type old) { return static_cast<type>(expression); }); \
   }
 AVS_EMULATED_ATOMIC(atomicAdd, float, old + value)
@@ -105,8 +113,17 @@ inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
 inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
 inline float __int_as_float(int x) { return std::bit_cast<float>(x); }
-template <typename T> inline T __ldg(const T* at) { return *at; }
-template <typename T> inline T min(T a, T b) { return b < a ? b : a; }
-template <typename T> inline T max(T a, T b) { return a < b ? b : a; }
+template <typename T>
+inline T __ldg(const T* at) {
+  return *at;
+}
+template <typename T>
+inline T min(T a, T b) {
+  return b < a ? b : a;
+}
+template <typename T>
+inline T max(T a, T b) {
+  return a < b ? b : a;
+}
 
 #include "tests/emulation/include/cuda_runtime_api.h"

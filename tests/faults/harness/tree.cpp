@@ -9,8 +9,8 @@
 #include <regex>
 #include <sstream>
 
-#include "apps/data/entry.h"
 #include "models/checkpoint.h"
+#include "models/data/entry.h"
 
 namespace avs::faults {
 namespace {

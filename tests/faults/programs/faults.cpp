@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "apps/cli/program.h"
-#include "apps/cli/require.h"
+#include "tensor/require.h"
 #include "tests/faults/harness/campaign.h"
 
 namespace avs::faults {

@@ -107,26 +107,16 @@ auto disturbed(Operation operation, const char* path, Call call) -> decltype(cal
   if (!is_the_one(operation, path)) return call();
   switch (plan.action) {
     case Action::KillBefore:
-    case Action::KillHalfway:
-      die();
+    case Action::KillHalfway: die();
     case Action::PowerCut:
       if (operation != Operation::Sync) call();
       die();
-    case Action::KillAfter:
-      call();
-      die();
+    case Action::KillAfter: call(); die();
     case Action::Fail:
-    case Action::FailOnwards:
-      errno = plan.value;
-      return -1;
-    case Action::Signal:
-      ::kill(::getpid(), plan.value);
-      return call();
-    case Action::Overtake:
-      ::kill(::getpid(), SIGSTOP);
-      return call();
-    default:
-      return call();
+    case Action::FailOnwards: errno = plan.value; return -1;
+    case Action::Signal: ::kill(::getpid(), plan.value); return call();
+    case Action::Overtake: ::kill(::getpid(), SIGSTOP); return call();
+    default: return call();
   }
 }
 

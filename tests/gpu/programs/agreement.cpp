@@ -10,10 +10,10 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
-#include "apps/train/captured_step.h"
 #include "audio/features.h"
 #include "cuda/api.h"
 #include "models/backbone.h"
+#include "models/training/captured_step.h"
 
 namespace avs {
 namespace {

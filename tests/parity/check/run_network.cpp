@@ -1,5 +1,5 @@
 // Whole networks: every stage and every gradient, and ten steps of training.
-#include "apps/train/train_step.h"
+#include "models/training/step.h"
 #include "tests/parity/check/kinds.h"
 
 namespace avs::parity {

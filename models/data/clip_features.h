@@ -1,0 +1,48 @@
+// What is computed for one clip before it enters the cache: its frames and its log spectrograms.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audio/features.h"
+#include "models/data/entry.h"
+#include "vision/frames.h"
+
+namespace avs::data {
+
+std::string_view name_of(CqtRange range);             // "full", "author"
+CqtRange cqt_range_from_name(std::string_view name);  // UsageError lists the names
+
+struct SpectrogramOptions {
+  std::vector<Part> kinds = {Part::Mel, Part::Gam, Part::Cqt};  // in this order, none twice; may be empty
+  CqtRange cqt = CqtRange::FullBand;
+  Device device = kCpu;  // where they are made
+};
+
+struct ClipArrays {
+  EntryParts parts;  // in the order of kParts
+  // "no sound", "no picture", or why one of the two cannot be decoded; what is damaged; a header that promises more.
+  std::string note;
+};
+
+// Holds filters and scratch memory: make one per thread and use it for many clips. Works on one thread.
+class ClipDecoder {
+ public:
+  ClipDecoder(const FrameOptions& frames, const SpectrogramOptions& spectrograms);
+
+  // Decodes a clip's sound and picture; either path may be empty, both may be the same file.
+  // DataError, one line with file and reason: neither can be used, or one was cut (Truncated) or is not to be opened
+  // (CannotOpen). std::system_error: the machine cannot read a file, of which nothing may be kept then.
+  ClipArrays operator()(const std::filesystem::path& audio, const std::filesystem::path& video);
+
+ private:
+  EntryParts sound_parts(const Waveform& clip);
+
+  FrameOptions frames_;
+  std::vector<SpectrogramKind> kinds_;
+  FeatureExtractor extract_;
+};
+
+}  // namespace avs::data

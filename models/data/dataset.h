@@ -1,0 +1,98 @@
+// A Dataset is a list of samples of one modality of one split: what a network sees, with the label. It is a pure
+// function: sample (index, rng) is the same whoever asks for it, when, and on which thread, so that a Loader's result
+// depends on neither worker count nor timing.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "models/data/augment.h"
+#include "models/data/cache.h"
+#include "tensor/rng.h"
+
+namespace avs::data {
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t size() const = 0;        // samples of an epoch
+  virtual Shape sample_shape() const = 0;  // f32
+  virtual int64_t class_count() const = 0;
+  virtual int64_t clip(int64_t index) const = 0;   // id in Cache::clips()
+  virtual int64_t label(int64_t index) const = 0;  // class of that clip
+
+  // Writes sample_shape().size() floats. Any thread. DataError names the damaged cache entry.
+  virtual void read(int64_t index, Rng rng, std::span<float> out) const = 0;
+
+  // Are the values of read() bytes (pixels that nobody resized)? Then they can be had as such, a quarter of the memory.
+  virtual bool holds_bytes() const { return false; }
+  virtual void read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const;  // UsageError unless holds_bytes()
+
+  // Are they boxes of stored pictures, resized? Then the whole pictures and the boxes can be had, for a GPU to resize.
+  virtual bool holds_pictures() const { return false; }
+  virtual Shape picture_shape() const { return {}; }  // u8 [height, width, 3]
+  struct PictureBox {
+    Box box;
+    bool mirrored;
+  };
+  virtual PictureBox read_picture(int64_t index, Rng rng, std::span<uint8_t> out) const;  // UsageError: as above
+};
+
+// Spectrograms [128, 704, 6]: log spectrogram, delta, delta-delta of both channels (docs/paper.md#sound-branch).
+class SpectrogramDataset final : public Dataset {
+ public:
+  // The cache must outlive the dataset. DataError: the cache was prepared without `kind`; UsageError: not a
+  // spectrogram.
+  SpectrogramDataset(const Cache& cache, Part kind, Split split, SpectrogramAugmentation augmentation = {});
+
+  int64_t size() const override { return static_cast<int64_t>(clips_.size()); }
+  Shape sample_shape() const override { return {128, 704, 6}; }
+  int64_t class_count() const override { return static_cast<int64_t>(cache_.classes().size()); }
+  int64_t clip(int64_t index) const override { return clips_.at(static_cast<size_t>(index)); }
+  int64_t label(int64_t index) const override;
+  void read(int64_t index, Rng rng, std::span<float> out) const override;
+
+ private:
+  const Cache& cache_;
+  Part kind_;
+  SpectrogramAugmentation augmentation_;
+  std::vector<int64_t> clips_;
+};
+
+struct FrameDatasetOptions {
+  int64_t image_size = 224;   // of the samples; resized from the cache's where they differ
+  int64_t random_frames = 1;  // samples of each clip in an epoch, each a frame drawn at random;
+                              // 0: every frame of every clip, in order (evaluation)
+  FrameAugmentation augmentation = {};
+};
+
+// Pictures [size, size, 3], RGB 0..255; a network does its own preprocessing. Training takes single frames, and a clip's
+// answer is the mean over its frames (docs/paper.md#image-branch).
+class FrameDataset final : public Dataset {
+ public:
+  FrameDataset(const Cache& cache, Split split, FrameDatasetOptions options = {});  // UsageError: options out of range
+
+  int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
+  Shape sample_shape() const override { return {options_.image_size, options_.image_size, 3}; }
+  int64_t class_count() const override { return static_cast<int64_t>(cache_.classes().size()); }
+  int64_t clip(int64_t index) const override { return samples_.at(static_cast<size_t>(index)).clip; }
+  int64_t label(int64_t index) const override;
+  void read(int64_t index, Rng rng, std::span<float> out) const override;
+  bool holds_bytes() const override;
+  void read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const override;
+  bool holds_pictures() const override { return !holds_bytes(); }
+  Shape picture_shape() const override;
+  PictureBox read_picture(int64_t index, Rng rng, std::span<uint8_t> out) const override;
+
+ private:
+  bool flips(Rng& rng) const;
+  struct Sample {
+    int64_t clip, frame;  // frame -1: drawn at random
+  };
+  void read_stored(const Sample& sample, Rng& rng, std::span<uint8_t> out) const;  // a picture as the cache holds it
+  const Cache& cache_;
+  FrameDatasetOptions options_;
+  std::vector<Sample> samples_;
+};
+
+}  // namespace avs::data
