@@ -106,24 +106,6 @@ Image read_image(const std::filesystem::path& path) {
   return {Tensor::from({height, width, 3}, std::span<const uint8_t>(rgb.get(), size)), exif_orientation(file)};
 }
 
-Tensor to_square(const Image& image, int64_t size) {
-  const Shape& shape = image.pixels.shape();
-  const FramePtr frame = make_frame();  // rows padded: libswscale's vector loops read past a row's end
-  frame->format = AV_PIX_FMT_RGB24;
-  frame->height = static_cast<int>(shape[0]);
-  frame->width = static_cast<int>(shape[1]);
-  if (av_frame_get_buffer(frame.get(), 64) < 0) throw std::bad_alloc();
-  const size_t row_bytes = static_cast<size_t>(shape[1]) * 3;
-  for (int64_t y = 0; y < shape[0]; ++y)
-    std::memcpy(frame->data[0] + y * frame->linesize[0],
-                image.pixels.data<uint8_t>() + static_cast<size_t>(y) * row_bytes, row_bytes);
-  Tensor square = Tensor::empty({size, size, 3}, DType::U8);
-  SquareScaler scale(size);
-  scale(*frame, square.data<uint8_t>());
-  orient(square.data<uint8_t>(), size, image.orientation);
-  return square;
-}
-
 std::vector<uint8_t> encode_png(const Tensor& pixels) {
   const Extents e = writable(pixels, "encode_png");
   std::vector<uint8_t> out;

@@ -2,6 +2,7 @@
 #include "tensor/error.h"
 #include "vision/container.h"
 #include "vision/frames.h"
+#include "vision/image.h"
 #include "vision/scale.h"
 #include "vision/video_hardware.h"
 
@@ -22,6 +23,7 @@ VideoHardware::~VideoHardware() = default;
 int64_t max_frame_count(const FrameOptions&) { no_pictures(); }
 std::optional<Frames> sample_frames(const std::filesystem::path&, const FrameOptions&) { no_pictures(); }
 void orient(uint8_t*, int64_t, Orientation) { no_pictures(); }
+Tensor to_square(const Image&, int64_t) { no_pictures(); }
 SquareScaler::SquareScaler(int64_t) { no_pictures(); }
 SquareScaler::~SquareScaler() = default;
 void SquareScaler::operator()(const AVFrame&, uint8_t*) { no_pictures(); }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tensor/error.h"
+#include "vision/image.h"
 
 extern "C" {
 #include <libavutil/display.h>
@@ -114,6 +115,24 @@ void SquareScaler::operator()(const AVFrame& frame, uint8_t* rgb) {
   sws_scale(context_, frame.data, frame.linesize, 0, frame.height, square_->data, square_->linesize);
   for (int64_t y = 0; y < size_; ++y)
     std::memcpy(rgb + y * size_ * 3, square_->data[0] + y * square_->linesize[0], static_cast<size_t>(size_ * 3));
+}
+
+Tensor to_square(const Image& image, int64_t size) {
+  const Shape& shape = image.pixels.shape();
+  const FramePtr frame = make_frame();  // rows padded: libswscale's vector loops read past a row's end
+  frame->format = AV_PIX_FMT_RGB24;
+  frame->height = static_cast<int>(shape[0]);
+  frame->width = static_cast<int>(shape[1]);
+  if (av_frame_get_buffer(frame.get(), 64) < 0) throw std::bad_alloc();
+  const size_t row_bytes = static_cast<size_t>(shape[1]) * 3;
+  for (int64_t y = 0; y < shape[0]; ++y)
+    std::memcpy(frame->data[0] + y * frame->linesize[0],
+                image.pixels.data<uint8_t>() + static_cast<size_t>(y) * row_bytes, row_bytes);
+  Tensor square = Tensor::empty({size, size, 3}, DType::U8);
+  SquareScaler scale(size);
+  scale(*frame, square.data<uint8_t>());
+  orient(square.data<uint8_t>(), size, image.orientation);
+  return square;
 }
 
 }  // namespace avs
