@@ -4,7 +4,6 @@
 #include "layers/conv_bn.h"
 #include "layers/pooling.h"
 #include "layers/sequence.h"
-#include "layers/side_by_side.h"
 #include "models/blocks.h"
 
 namespace avs {
@@ -108,13 +107,10 @@ class Mixed final : public Layer {
 
  private:
   Variable forward(const Variable& x) override {
-    using Parts = std::vector<BatchNorm::Part>;
-    std::vector<Parts> of_branch(branches_.size() + (max_pool_ == nullptr ? 0 : 1));
-    side_by_side(x.value().device(), of_branch.size(), [&](size_t i) {
-      of_branch[i] = i < branches_.size() ? branches_[i]->begin(x) : Parts{{(*max_pool_)(x), nullptr}};
-    });
-    Parts all;
-    for (const Parts& parts : of_branch) all.insert(all.end(), parts.begin(), parts.end());
+    std::vector<BatchNorm::Part> all;
+    for (Branch* branch : branches_)
+      for (const BatchNorm::Part& part : branch->begin(x)) all.push_back(part);
+    if (max_pool_ != nullptr) all.push_back({(*max_pool_)(x), nullptr});
     return BatchNorm::concat(all);
   }
 

@@ -1,6 +1,5 @@
 #include "models/residual_inception.h"
 
-#include "layers/side_by_side.h"
 #include "models/blocks.h"
 
 namespace avs {
@@ -35,8 +34,8 @@ InceptionBn::InceptionBn(int64_t in, int64_t out, BatchNormSpec norm)
       norm_(child<BatchNorm>("bn", out, norm)) {}
 
 std::vector<Variable> InceptionBn::convolve(const Variable& x) {
-  std::vector<Variable> outputs(branches_.size());
-  side_by_side(x.value().device(), branches_.size(), [&](size_t branch) { outputs[branch] = (*branches_[branch])(x); });
+  std::vector<Variable> outputs;
+  for (Conv2d* branch : branches_) outputs.push_back((*branch)(x));
   return outputs;
 }
 
@@ -49,12 +48,11 @@ Variable InceptionBn::convolve_folded(const Variable& x) {
       first += branch->weight().shape()[0];
     }
   }
-  std::vector<Variable> outputs(branches_.size());
-  side_by_side(x.value().device(), branches_.size(), [&](size_t branch) {
-    const Conv2dSpec& spec = branches_[branch]->spec();
-    outputs[branch] = record("conv2d, batch_norm folded in", {},
-                             ops::conv2d(x.value(), folded_[branch], spec, norm_.spec().activation), nullptr);
-  });
+  std::vector<Variable> outputs;
+  for (size_t i = 0; i < branches_.size(); ++i)
+    outputs.push_back(record("conv2d, batch_norm folded in", {},
+                             ops::conv2d(x.value(), folded_[i], branches_[i]->spec(), norm_.spec().activation),
+                             nullptr));
   return concat(outputs);
 }
 
