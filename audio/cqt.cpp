@@ -10,14 +10,14 @@
 namespace avs::audio {
 namespace {
 
-constexpr int64_t kFrameBlock = 16;                  // frames that are projected together, two vectors of eight
-constexpr int64_t kFloatsPerBin = 4 * kFrameBlock;   // re and im of left and right
-constexpr double kHannBandwidth = 1.50018310546875;  // equivalent noise bandwidth in bins, as librosa tabulates it
+constexpr int64_t kFrameBlock = 16;                  // frames projected together: two vectors of eight
+constexpr int64_t kFloatsPerBin = 4 * kFrameBlock;   // re and im, left and right
+constexpr double kHannBandwidth = 1.50018310546875;  // equivalent noise bandwidth in bins, from librosa's table
 
 using Spectrum = AlignedVector<Complex<double>>;
 
-// The tone of one band, Hann-windowed, magnitudes adding up to 1, in the middle of `size` samples; then its transform,
-// scaled by length / size. `length` is fractional: the phases start at floor(-length / 2).
+// A Hann-windowed tone centred in `size` samples, magnitudes summing to 1; returns its transform times length / size.
+// `length` is fractional: phases start at floor(-length / 2).
 Spectrum filter_spectrum(double frequency_hz, double rate_hz, double length, int64_t size) {
   const int64_t start = static_cast<int64_t>(std::floor(-length / 2)),
                 stop = static_cast<int64_t>(std::floor(length / 2));
@@ -38,7 +38,7 @@ Spectrum filter_spectrum(double frequency_hz, double rate_hz, double length, int
   return spectrum;
 }
 
-// Zeroes the smallest magnitudes that together make up less than `share` of all.
+// Zeroes the smallest magnitudes, which together are less than `share` of the sum.
 void drop_smallest(Spectrum& filter, double share) {
   std::vector<double> magnitudes;
   for (const Complex<double>& w : filter) magnitudes.push_back(std::hypot(w.re, w.im));
@@ -54,15 +54,15 @@ void drop_smallest(Spectrum& filter, double share) {
 
 int64_t factors_of_two(int64_t n) { return n % 2 == 0 ? 1 + factors_of_two(n / 2) : 0; }
 
-// How often librosa halves the rate before the first octave: while two octaves stay free above the highest band, and
-// the hop keeps enough factors of two for the octaves to come.
+// librosa's early downsampling halves the rate while two octaves stay free above the highest band and the hop keeps
+// enough factors of two for the remaining octaves.
 int64_t early_halvings(const CqtSpec& spec, double highest_edge_hz, int64_t octaves) {
   const double free_octaves = std::log2(spec.sample_rate_hz / 2 / highest_edge_hz);
   const int64_t by_band = std::max<int64_t>(0, static_cast<int64_t>(std::ceil(free_octaves) - 1) - 1);
   return std::min(by_band, std::max<int64_t>(0, factors_of_two(spec.hop) - octaves + 1));
 }
 
-// Lane t of bin k: both channels' spectra, doubled, from the transform of left + i right.
+// Writes column `lane` of `out`: twice the spectra of both channels, from the transform of left + i right.
 void scatter(const Complex<float>* x, int64_t size, int64_t first_bin, int64_t bins, int64_t lane, float* out) {
   for (int64_t k = 0; k < bins; ++k) {
     const Complex<float> a = x[first_bin + k], b = x[size - first_bin - k];
@@ -74,7 +74,7 @@ void scatter(const Complex<float>* x, int64_t size, int64_t first_bin, int64_t b
   }
 }
 
-// |sum_k w[k] L[k]| / 2 and the same for R, for sixteen frames; spectra: [n, kFloatsPerBin].
+// Computes |sum_k w[k] L[k]| / 2, and the same for R, for sixteen frames. spectra: [n, kFloatsPerBin].
 AVS_SIMD void project_block(const Complex<float>* w, int64_t n, const float* spectra, float* left, float* right) {
   for (int64_t half = 0; half < kFrameBlock; half += 8) {
     Vec8 left_re = {}, left_im = {}, right_re = {}, right_im = {};
@@ -100,7 +100,7 @@ AVS_SIMD void project_block(const Complex<float>* w, int64_t n, const float* spe
 }  // namespace
 
 Cqt::Cqt(CqtSpec spec)
-    : spec_(spec), halver_(std::numbers::sqrt2) {  // librosa keeps energy, not amplitude, when halving
+    : spec_(spec), halver_(std::numbers::sqrt2) {  // librosa preserves energy, not amplitude, when it halves the rate
   std::vector<double> frequencies_hz;
   for (int64_t i = 0; i < spec.bands; ++i)
     frequencies_hz.push_back(spec.lowest_hz *
@@ -115,7 +115,7 @@ Cqt::Cqt(CqtSpec spec)
   const int64_t octaves = (spec.bands + spec.bands_per_octave - 1) / spec.bands_per_octave;
   int64_t halvings = early_halvings(spec, highest_edge_hz, octaves);
   reference_rate_hz_ = spec.sample_rate_hz / std::exp2(halvings);
-  for (int64_t octave = 0; octave < octaves; ++octave) {  // the highest comes first
+  for (int64_t octave = 0; octave < octaves; ++octave) {  // highest octave first
     const int64_t last = spec.bands - octave * spec.bands_per_octave;
     const int64_t first = std::max<int64_t>(0, last - spec.bands_per_octave);
     add_octave(std::span(frequencies_hz).subspan(static_cast<size_t>(first), static_cast<size_t>(last - first)), first,
@@ -133,7 +133,7 @@ void Cqt::add_octave(std::span<const double> frequencies_hz, int64_t first_band,
   for (const double hz : frequencies_hz) {
     spectra.push_back(filter_spectrum(hz, rate_hz, rate_hz / relative_bandwidth / hz, size));
     drop_smallest(spectra.back(), spec_.sparsity);
-    // librosa's rescaling for the octave's rate, and the square root of the filter's length at its first rate.
+    // librosa's scaling: by the octave's rate, and by the square root of the filter's length at the reference rate.
     const double length = reference_rate_hz_ / relative_bandwidth / hz;
     for (Complex<double>& w : spectra.back()) {
       const double scale = std::sqrt(reference_rate_hz_ / rate_hz / length);
@@ -153,7 +153,7 @@ void Cqt::add_octave(std::span<const double> frequencies_hz, int64_t first_band,
   for (size_t i = 0; i < spectra.size(); ++i) {
     const auto nonzero = [](const Complex<double>& w) { return w.re != 0 || w.im != 0; };
     const auto end = spectra[i].begin() + std::min<int64_t>(size / 2 + 1, std::ssize(spectra[i]));
-    const auto from = std::find_if(spectra[i].begin() + 1, end, nonzero);  // 0 Hz is no tone
+    const auto from = std::find_if(spectra[i].begin() + 1, end, nonzero);  // skip 0 Hz
     auto to = end;
     while (to != from && !nonzero(*std::prev(to))) --to;
     Filter filter = {first_band + static_cast<int64_t>(i), from - spectra[i].begin(), {}};

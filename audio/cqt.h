@@ -1,12 +1,12 @@
-// The constant-Q transform: bands equally spaced in pitch, each with a window as many periods long as every other's.
+// The constant-Q transform: bands equally spaced in pitch; every band's window spans the same number of periods.
 //
 //   |C[band, t]| = |sum_n x[n] a_band[n - t hop]| / sqrt(length_band),   a_band = a Hann-windowed tone of that length
 //
-// The definition is librosa.cqt's (0.11: hann, filter_scale 1, norm 1, sparsity 0.01, scale True, pad_mode constant,
-// res_type soxr_hq; Schoerkhuber and Klapuri 2010), including how it gets there: one octave of bands at a time, in the
-// frequency domain of rectangular frames, at a sample rate that halves from octave to octave for as long as the hop
-// stays whole (448 = 2^6 * 7: seven rates), with 1 % of every filter's magnitude dropped. That last step gives filters
-// sharp ends, so a shorter way to the same bands agrees to no more than 1e-3; this one agrees to 1e-6.
+// Definition: librosa.cqt 0.11 (hann, filter_scale 1, norm 1, sparsity 0.01, scale True, pad_mode constant, res_type
+// soxr_hq; Schoerkhuber and Klapuri 2010). It computes one octave at a time, in the frequency domain of rectangular
+// frames. The sample rate halves from octave to octave while the hop stays whole (448 = 2^6 * 7: seven rates).
+// 1 % of every filter's magnitude is dropped, which gives filters sharp ends: computing the bands directly agrees only
+// to 1e-3; this implementation agrees to 1e-6.
 #pragma once
 
 #include <cstdint>
@@ -21,23 +21,23 @@ namespace avs::audio {
 struct CqtSpec {
   int64_t bands = 128;
   int64_t hop = 448;
-  int64_t bands_per_octave = 12;  // a reconstruction: the whole range, 9.8 Hz .. 15 kHz (the 24 below end at 392 Hz)
+  int64_t bands_per_octave = 12;  // a reconstruction: the bands cover 9.8 Hz .. 15 kHz (24 per octave end at 392 Hz)
   double lowest_hz = 9.8;
   double sample_rate_hz = 32000;
   double sparsity = 0.01;  // this share of each filter's magnitude is dropped
 
   static CqtSpec full_band() { return {}; }
-  static CqtSpec author() { return {.bands_per_octave = 24, .lowest_hz = 10}; }  // as in the first author's scripts
+  static CqtSpec author() { return {.bands_per_octave = 24, .lowest_hz = 10}; }  // from the first author's scripts
 };
 
 class Cqt {
  public:
-  explicit Cqt(CqtSpec spec = {});  // UsageError: the highest band passes half the sample rate
+  explicit Cqt(CqtSpec spec = {});  // UsageError: the highest band exceeds half the sample rate
 
   const CqtSpec& spec() const { return spec_; }
-  // How it is computed, for whoever computes it elsewhere: the bands that share a sample rate and a transform size, in
-  // order of falling sample rate. A level's signal is the one before, halved (halver()) until it has `halvings`.
-  struct Filter {  // one band in the frequency domain, nonzero on a span of bins
+  // The filters, for the GPU (device_spectrograms.h). A level holds the bands that share a sample rate and a transform
+  // size. Levels are sorted by falling sample rate; halver() is applied to the signal `halvings` times.
+  struct Filter {  // one band's weights in the frequency domain, nonzero for a span of bins
     int64_t band;
     int64_t first_bin;
     std::vector<Complex<float>> weights;
@@ -56,7 +56,7 @@ class Cqt {
  private:
   struct Level {  // the bands that share a sample rate and a transform size
     int64_t halvings;
-    int64_t first_bin = 0, bins = 0;  // what the filters need of a spectrum
+    int64_t first_bin = 0, bins = 0;  // the bins of a spectrum that the filters read
     StereoStft stft;
     std::vector<Filter> filters;
   };
@@ -68,9 +68,10 @@ class Cqt {
   CqtSpec spec_;
   double reference_rate_hz_ = 0;  // librosa's rate after its early downsampling
   RateHalver halver_;
-  std::vector<Level> levels_;                      // in order of falling sample rate
-  std::vector<std::vector<StereoSample>> halved_;  // [h - 1]: the signal after h halvings; kept for their memory
-  AlignedVector<float> spectra_;                   // 16 frames of a level, see project()
+  std::vector<Level> levels_;  // sorted by falling sample rate
+  std::vector<std::vector<StereoSample>>
+      halved_;                    // [h - 1]: the signal after h halvings; members to reuse their memory
+  AlignedVector<float> spectra_;  // 16 frames of a level, see project()
 };
 
 }  // namespace avs::audio

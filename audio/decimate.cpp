@@ -12,12 +12,12 @@
 namespace avs::audio {
 namespace {
 
-constexpr int64_t kReach = 192;  // taps on each side of the centre; beyond 191 they are below libsoxr's rounding
+constexpr int64_t kReach = 192;  // taps on each side of the centre; taps beyond 191 are below libsoxr's rounding error
 constexpr int64_t kBlock = 4096, kAdvance = kBlock - 2 * kReach;
 
 using Taps = std::array<double, 2 * kReach + 1>;
 
-// h[kReach + d] of libsoxr's 2:1 converter: even offsets answer an impulse on an even sample, odd ones on an odd.
+// h[kReach + d] of libsoxr's 2:1 converter. An impulse at an even sample gives even offsets, at an odd sample odd ones.
 Taps taps_of_soxr() {
   constexpr int64_t n = 4096;
   Taps taps = {};
@@ -42,7 +42,7 @@ const Taps& the_taps() {
   return taps;
 }
 
-// Bins k and k + n/2 become one when every second sample is dropped.
+// Keeping every second sample adds bin k + n/2 to bin k.
 AVS_SIMD void filter_and_fold(const Complex<float>* x, const float* response, int64_t half, Complex<float>* y) {
   for (int64_t k = 0; k < half; ++k) {
     y[k].re = x[k].re * response[k] + x[k + half].re * response[k + half];
@@ -80,7 +80,7 @@ void RateHalver::operator()(std::span<const StereoSample> x, std::vector<StereoS
   const int64_t n = static_cast<int64_t>(x.size()), outputs = (n + 1) / 2;
   y.resize(static_cast<size_t>(outputs));
   for (int64_t start = 0; start / 2 < outputs; start += kAdvance) {
-    const int64_t begin = start - kReach;  // of the block, in x
+    const int64_t begin = start - kReach;  // first sample of the block, in x
     const int64_t first = std::clamp<int64_t>(-begin, 0, kBlock), last = std::clamp<int64_t>(n - begin, first, kBlock);
     std::fill(block_.begin(), block_.begin() + first, Complex<float>{});
     std::copy(x.begin() + begin + first, x.begin() + begin + last, block_.begin() + first);

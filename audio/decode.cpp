@@ -21,12 +21,12 @@ namespace avs {
 namespace {
 
 constexpr int64_t kMaxChannels = 8;
-constexpr int64_t kPieceFrames = 1 << 16;  // read at a time when no limit is given
+constexpr int64_t kPieceFrames = 1 << 16;  // frames per read without a limit
 
 // ---- libsndfile -------------------------------------------------------------
 
-// By content, never by name. Compressed sound is left to FFmpeg: of broken files libsndfile's decoders complain on
-// stderr (MP3), never free what they allocated (Vorbis), or know no speakers (FLAC).
+// Decides by content, never by name. FFmpeg decodes compressed sound: for broken files libsndfile prints to stderr
+// (MP3), leaks memory (Vorbis) or does not know the speakers (FLAC).
 bool is_for_sndfile(SourceFile& file) {
   constexpr std::array<std::string_view, 7> marks = {"RIFF", "RIFX", "RF64", "riff", "FORM", ".snd", "caff"};
   std::array<char, 4> head = {};
@@ -51,7 +51,7 @@ SF_VIRTUAL_IO source_io() {
       .tell = [](void* file) -> sf_count_t { return source_of(file).position(); }};
 }
 
-// Files that say where their loudspeakers stand are left to FFmpeg, which knows all of them.
+// FFmpeg decodes files that state speaker positions: it knows all of them.
 bool names_its_speakers(SNDFILE* file, int channels) {
   std::vector<int> speakers(static_cast<size_t>(std::max(channels, 0)));
   const int bytes = static_cast<int>(speakers.size() * sizeof(int));
@@ -105,7 +105,7 @@ struct ResamplerDeleter {
   void operator()(SwrContext* context) const { swr_free(&context); }
 };
 
-// The speakers that a number of channels means in a WAVE file.
+// The speakers of a WAVE file with this number of channels.
 AVChannelLayout layout_of(int channels) {
   constexpr std::array<uint64_t, kMaxChannels + 1> masks = {0,
                                                             AV_CH_LAYOUT_MONO,
@@ -121,7 +121,7 @@ AVChannelLayout layout_of(int channels) {
   return layout;
 }
 
-// Are these the speakers that to_stereo expects? libswresample makes others stereo, with the same coefficients.
+// Are these the speakers that to_stereo expects? If not, libswresample downmixes to stereo with the same coefficients.
 bool has_usual_layout(const AVChannelLayout& layout) {
   if (layout.nb_channels < 1 || layout.nb_channels > kMaxChannels) return false;
   if (layout.nb_channels == 1 || layout.order == AV_CHANNEL_ORDER_UNSPEC) return true;
@@ -157,7 +157,7 @@ class FfmpegReader final : public SoundReader {
     const size_t wanted = static_cast<size_t>(frames * channels_);
     while (ready_.size() - taken_ < wanted && frame_ != nullptr) {
       fill_gap_before(decoder_.seconds(*frame_), frames);
-      if (ready_.size() - taken_ >= wanted) break;  // the gap alone is longer than what is wanted: the frame waits
+      if (ready_.size() - taken_ >= wanted) break;  // the gap is longer than `wanted`; keep the frame for later
       convert(*frame_);
       next();
     }
@@ -180,7 +180,7 @@ class FfmpegReader final : public SoundReader {
 
   std::string damage() const override { return decoder_.damage(); }
 
-  // Silence up to a presentation time, but not more than `limit` frames of it at once.
+  // Appends silence up to a presentation time, at most `limit` frames.
   void fill_gap_before(std::optional<double> seconds, int64_t limit) {
     if (!seconds) return;
     const double missing = *seconds - static_cast<double>(produced_frames_) / static_cast<double>(sample_rate_hz_);
@@ -191,7 +191,7 @@ class FfmpegReader final : public SoundReader {
     produced_frames_ += count;
   }
 
-  // Any sample format, rate and layout to what the stream began with, as interleaved floats.
+  // Converts any sample format, rate and layout to the stream's first one, as interleaved floats.
   void convert(const AVFrame& frame) {
     if (!converter_ || frame.format != format_ || frame.sample_rate != rate_in_ ||
         frame.ch_layout.nb_channels != channels_in_)
@@ -228,11 +228,11 @@ class FfmpegReader final : public SoundReader {
 
   std::unique_ptr<MediaFile> file_;
   Decoder decoder_;
-  AVFrame* frame_ = nullptr;  // decoded, not yet converted; null at the end
+  AVFrame* frame_ = nullptr;  // decoded but not converted; null at the end
   std::unique_ptr<SwrContext, ResamplerDeleter> converter_;
   int64_t sample_rate_hz_ = 0, channels_ = 0;
   int format_ = -1, rate_in_ = 0, channels_in_ = 0;
-  std::vector<float> ready_;  // converted, from taken_ on not yet handed out
+  std::vector<float> ready_;  // converted samples; those from taken_ on are not returned yet
   size_t taken_ = 0;
   int64_t produced_frames_ = 0;
 };

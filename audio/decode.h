@@ -1,10 +1,10 @@
-// Sound from files. libsndfile reads uncompressed sound (WAV up to 64 bits a sample, AIFF, AU, CAF), FFmpeg everything
-// else; nobody outside this header needs to know which one did.
+// Reads sound from files. libsndfile reads uncompressed sound (WAV up to 64 bits per sample, AIFF, AU, CAF); FFmpeg
+// reads everything else. Callers see no difference.
 //
-// Time: second 0 of a waveform is second 0 of the file's presentation, which the picture shares. Sound that starts
-// later than that, and gaps in it, are filled with silence when they are longer than kToleranceSeconds; shorter ones,
-// and timestamps that run back by less than half a second, are ignored, so that rounded timestamps never tear a signal;
-// a clock that restarts runs on (StreamClock). Packets that do not decode become silence by the same rule.
+// Time: second 0 of a waveform is second 0 of the file's presentation; pictures use the same origin. Gaps and a late
+// start longer than kToleranceSeconds become silence. Shorter gaps, and timestamps that step back by less than half a
+// second, are ignored, because timestamps are rounded. If a clock restarts, time continues (StreamClock). Packets that
+// do not decode become silence by the same rule.
 #pragma once
 
 #include <cstdint>
@@ -21,38 +21,37 @@ namespace avs {
 
 struct Waveform {
   int64_t sample_rate_hz = 0;
-  int64_t channels = 0;        // 1..8 in the order of WAVE files: L R C LFE BL BR SL SR, see resample.h
+  int64_t channels = 0;        // 1..8 in the order of WAVE files (L R C LFE BL BR SL SR), see resample.h
   std::vector<float> samples;  // interleaved [frames, channels], full scale is 1
-  std::string note = {};       // worth telling a person: "its sound is damaged from second 2.8 on (356 packets)"
+  std::string note = {};       // a message for the user: "its sound is damaged from second 2.8 on (356 packets)"
 
   int64_t frames() const { return channels == 0 ? 0 : static_cast<int64_t>(samples.size()) / channels; }
   double seconds() const { return static_cast<double>(frames()) / static_cast<double>(sample_rate_hz); }
 };
 
-// Reads a file's sound from its beginning in pieces, so that a two-hour film need not fit into memory.
+// Reads a file's sound piece by piece, from its beginning, so that a two-hour film need not fit into memory.
 class SoundReader {
  public:
   static constexpr double kToleranceSeconds = 0.05;
   static constexpr int64_t kMaxSampleRateHz = 3'000'000;  // the fastest DSD, as FFmpeg decodes it, has 2,822,400
 
-  // nullptr: the file has no sound stream. DataError: it cannot be read, its sound cannot be decoded, or it claims more
-  // than 8 channels or a rate above kMaxSampleRateHz.
+  // nullptr: the file has no sound stream. DataError: the file is unreadable, its sound cannot be decoded, or it claims
+  // more than 8 channels or a rate above kMaxSampleRateHz.
   static std::unique_ptr<SoundReader> open(const std::filesystem::path& path);
   virtual ~SoundReader() = default;
 
   virtual int64_t sample_rate_hz() const = 0;
   virtual int64_t channels() const = 0;
-  // The next `seconds` of sound: less at the end, no frames after it. DataError: samples that are not finite numbers;
-  // Truncated: the file was cut more than a tenth of a second before them. std::system_error: the machine cannot read
-  // it.
+  // The next `seconds` of sound: fewer at the end, then none. DataError: samples that are not finite. Truncated: the
+  // file was cut more than a tenth of a second before them. std::system_error: an I/O error.
   Waveform read(double seconds);
   const std::filesystem::path& path() const { return path_; }
 
  protected:
   explicit SoundReader(std::filesystem::path path) : path_(std::move(path)) {}
-  // Appends at most `frames` to `samples`; appends nothing at the end.
+  // Appends at most `frames` to `samples`, and none at the end.
   virtual void append(int64_t frames, std::vector<float>& samples) = 0;
-  // The sound is over, short of what was asked for: cut off, and what else there is to say?
+  // The sound ended before `wanted_seconds`: was the file cut, and is there a note for the user?
   virtual MediaFile::Ending judge_end(double wanted_seconds) = 0;
   virtual std::string damage() const { return {}; }
 
@@ -61,8 +60,8 @@ class SoundReader {
   int64_t frames_read_ = 0;
 };
 
-// The first max_seconds of a file's sound. nullopt: it has none. DataError: what SoundReader throws, or less sound than
-// one sample of a clip (1/32000 s).
+// The first max_seconds of a file's sound. nullopt: it has none. DataError: see SoundReader; also if the sound is
+// shorter than one sample of a clip (1/32000 s).
 std::optional<Waveform> decode_sound(const std::filesystem::path& path,
                                      double max_seconds = std::numeric_limits<double>::infinity());
 

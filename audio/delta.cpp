@@ -7,7 +7,7 @@
 namespace avs::audio {
 namespace {
 
-// One band: x [frames, c] -> y [frames, 3c], and slopes and curvatures [frames, c] on the way.
+// One band: x [frames, c] -> y [frames, 3c]. slope, curvature: scratch [frames, c].
 AVS_SIMD void derivatives(const float* x, int64_t frames, int64_t c, float* slope, float* curvature) {
 #pragma GCC ivdep
   for (int64_t i = 4 * c; i < (frames - 4) * c; ++i) {

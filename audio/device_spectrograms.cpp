@@ -13,7 +13,7 @@ Tensor upload(std::span<const float> values, Device device) {
   return Tensor::from({std::ssize(values)}, values, device);
 }
 
-// Collects filters, band after band; weights are real (one float each) or complex (two).
+// Collects filters band by band; weights are real (one float each) or complex (two).
 class Filters {
  public:
   explicit Filters(int64_t floats_per_weight) : floats_per_weight_(floats_per_weight) {}

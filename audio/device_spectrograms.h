@@ -1,6 +1,6 @@
-// The spectrograms of features.h on a GPU: the same filters, windows and formulas as on the CPU, uploaded once; then
-// per sound one upload, batched transforms of all frames, and a kernel per kind. They differ from the CPU's by f32's
-// rounding.
+// The spectrograms of features.h on a GPU, with the CPU's filters, windows and formulas. Filters are uploaded once.
+// Each call uploads the sound, runs batched FFTs over all frames, and one kernel per kind. Results differ from the
+// CPU's by f32 rounding.
 #pragma once
 
 #include <span>
@@ -17,13 +17,13 @@ class DeviceSpectrograms {
  public:
   DeviceSpectrograms(Device device, const CqtSpec& cqt);
 
-  // Frames first_frame .. first_frame + frames - 1 of every kind, in their order, on the device: f32 [128, frames,
-  // channels_of(stage)]. Stage::Delta needs nine frames.
+  // Frames first_frame .. first_frame + frames - 1, one device tensor per kind: f32 [128, frames, channels_of(stage)].
+  // Stage::Delta needs at least nine frames.
   std::vector<Tensor> operator()(std::span<const StereoSample> signal, int64_t first_frame, int64_t frames,
                                  std::span<const SpectrogramKind> kinds, Stage stage) const;
 
  private:
-  struct Level {  // of the constant-Q transform
+  struct Level {  // one level of the constant-Q transform
     int64_t halvings;
     StftSpec stft;
     cuda::BandFilters filters;

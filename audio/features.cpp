@@ -17,7 +17,7 @@ namespace {
 
 using audio::AlignedVector;
 
-// Frames whose bands are computed together: 24 spectra of both kinds stay in a second-level cache beside the filters.
+// Frames per block: 24 spectra of both kinds and the filters fit into the L2 cache.
 constexpr int64_t kFrameBlock = 12;
 constexpr int64_t kColumns = 2 * kFrameBlock;
 static_assert(kColumns % audio::FilterBank::kColumnTile == 0);
@@ -28,7 +28,7 @@ constexpr std::array<std::string_view, 3> kKindNames = {"mel", "gam", "cqt"};
 AVS_SIMD void take_log(float* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     const int32_t bits = std::bit_cast<int32_t>(x[i] + kLogOffset);
-    const int32_t exponent = (bits - 0x3f3504f3) >> 23;  // so that m lies in [sqrt(1/2), sqrt(2))
+    const int32_t exponent = (bits - 0x3f3504f3) >> 23;  // so that m is in [sqrt(1/2), sqrt(2))
     const float m = std::bit_cast<float>(bits - exponent * (1 << 23));
     const float s = (m - 1) / (m + 1), z = s * s;
     const float series = 2.0f / 3 + z * (2.0f / 5 + z * (2.0f / 7 + z * (2.0f / 9)));
@@ -58,11 +58,11 @@ struct FeatureExtractor::Parts {
 
   audio::CqtSpec cqt_spec;
   std::optional<audio::DeviceSpectrograms> on_device;
-  std::optional<audio::Cqt> cqt;  // made on first use: its filters are the most work to prepare
+  std::optional<audio::Cqt> cqt;  // created on first use: its filters take longest to prepare
   audio::StereoStft stft{audio::StftSpec{}};
   audio::FilterBank mel = audio::mel_filter_bank();
   audio::FilterBank gam = audio::gammatone_filter_bank();
-  // Left and right of kFrameBlock frames in turn, zero behind the last bin.
+  // Left and right of each of kFrameBlock frames, zero after the last bin.
   AlignedVector<float> powers = AlignedVector<float>(static_cast<size_t>(kColumns * mel.column_stride()));
   AlignedVector<float> magnitudes = AlignedVector<float>(static_cast<size_t>(kColumns * gam.column_stride()));
 };
@@ -109,7 +109,7 @@ std::vector<Tensor> FeatureExtractor::operator()(const Waveform& clip, std::span
     return there;
   }
   std::vector<Tensor> features;
-  std::array<float*, 3> outputs = {};  // by kind
+  std::array<float*, 3> outputs = {};  // indexed by kind
   for (const SpectrogramKind kind : kinds) {
     features.push_back(Tensor::empty({kBands, kSpectrogramFrames, 2}));
     outputs[static_cast<size_t>(kind)] = features.back().data<float>();

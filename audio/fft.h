@@ -1,7 +1,7 @@
-// Fast Fourier transforms of complex numbers, by libavutil's av_tx (vectorised at run time for the CPU it finds).
+// Complex fast Fourier transforms by libavutil's av_tx, which selects vector instructions at run time.
 //
-// Neither direction is scaled:  X[k] = sum_n x[n] exp(-+ 2 pi i k n / N).  A stereo signal is one complex signal here:
-// left is the real part, right the imaginary part, so interleaved stereo samples are complex numbers as they lie.
+// Neither direction is scaled:  X[k] = sum_n x[n] exp(-+ 2 pi i k n / N).  A stereo signal is one complex signal: left
+// is the real part, right the imaginary part. Interleaved stereo samples therefore need no conversion.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ struct Complex {
 };
 using StereoSample = Complex<float>;  // left, right
 
-// What av_tx and vector loads ask of memory.
+// 64-byte aligned memory, for av_tx and vector loads.
 template <typename T>
 struct AlignedAllocator {
   using value_type = T;
@@ -43,7 +43,7 @@ class Fft {
   Fft& operator=(Fft&&) = delete;
 
   int64_t size() const { return size_; }
-  // Both of `size` numbers, 64-byte aligned, not the same memory; the input may be overwritten. One thread at a time.
+  // in, out: `size` numbers each, 64-byte aligned, not overlapping; `in` may be overwritten. Not thread-safe.
   void operator()(Complex<Real>* in, Complex<Real>* out) const;
 
  private:
@@ -52,7 +52,7 @@ class Fft {
   void (*run_)(void*, void*, void*, ptrdiff_t) = nullptr;
 };
 
-// Eight floats that every instruction set adds and multiplies at once (two halves where registers are shorter).
+// Eight floats: one vector register, or two where registers are shorter.
 typedef float Vec8 __attribute__((vector_size(32), may_alias));
 
 }  // namespace avs::audio

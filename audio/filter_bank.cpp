@@ -16,7 +16,7 @@ float sum_of(const float* lanes) {
   return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
 }
 
-// sums[band][column] += weights [4, count] times x [3, stride]; count is a multiple of eight.
+// sums[band][column] += weights [4, count] * x [3, stride]; count is a multiple of eight.
 AVS_SIMD void tile(const float* weights, const float* x, int64_t stride, int64_t count, float* sums) {
   Vec8 total[kBandTile][FilterBank::kColumnTile] = {};
   for (int64_t k = 0; k < count; k += kLanes) {

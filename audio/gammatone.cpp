@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kEarQ = 9.26449, kMinimumBandwidthHz = 24.7;
 
-// The response of one band at every bin, 1 at its centre.
+// The frequency response of one band; 1 at its centre.
 class Gammatone {
  public:
   Gammatone(double centre_hz, double rate_hz) {

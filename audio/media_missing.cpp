@@ -1,4 +1,4 @@
-// The sounds of a build with AVS_MEDIA=OFF: every function says that it has no decoders.
+// The build with AVS_MEDIA=OFF: every function throws that it has no decoders.
 #include "audio/decode.h"
 #include "tensor/error.h"
 

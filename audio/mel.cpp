@@ -6,7 +6,7 @@
 namespace avs::audio {
 namespace {
 
-constexpr double kHzPerMel = 200.0 / 3;  // below the corner
+constexpr double kHzPerMel = 200.0 / 3;  // slope below the corner frequency
 constexpr double kCornerHz = 1000, kCornerMel = kCornerHz / kHzPerMel;
 const double kLogStep = std::log(6.4) / 27;  // 27 mels above the corner multiply the frequency by 6.4
 

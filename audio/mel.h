@@ -1,6 +1,6 @@
-// Mel bands in Slaney's form: triangles in frequency with equal area, centres equally spaced on the mel scale, which is
-// linear below 1 kHz and logarithmic above (librosa.filters.mel with htk=False, norm="slaney"). Source: M. Slaney,
-// "Auditory Toolbox", 1998. Applied to a power spectrum.
+// Mel bands in Slaney's form: triangles of equal area, centres equally spaced on the mel scale, which is linear below 1
+// kHz and logarithmic above (librosa.filters.mel with htk=False, norm="slaney"). They are applied to a power spectrum.
+// Source: M. Slaney, "Auditory Toolbox", 1998.
 #pragma once
 
 #include "audio/filter_bank.h"

@@ -18,7 +18,7 @@ namespace {
 
 constexpr float kHalfPower = static_cast<float>(1 / std::numbers::sqrt2);
 
-// What each channel gives to the left and to the right.
+// One channel's weights in left and right.
 using Mix = std::array<float, 2>;
 constexpr Mix kLeft = {1, 0}, kRight = {0, 1}, kBoth = {1, 1}, kNone = {0, 0};
 constexpr Mix kCentre = {kHalfPower, kHalfPower}, kBackCentre = {0.5f, 0.5f};
@@ -35,16 +35,15 @@ const std::array<std::vector<Mix>, 9> kDownmix = {{
     {kLeft, kRight, kCentre, kNone, kSideLeft, kSideRight, kSideLeft, kSideRight},
 }};
 
-// Beyond the ten seconds that are kept, so that the resampler's filter sees what follows them.
+// Decoded after the ten seconds, so that the resampler's filter sees the following samples.
 constexpr double kMarginSeconds = 0.1;
 
-constexpr size_t kSoxrFrames = 1 << 16;  // given to libsoxr at a time: its buffers grow with them
+constexpr size_t kSoxrFrames = 1 << 16;  // frames per call of libsoxr: its buffers grow with them
 
-// libsoxr does not look whether it got the memory it asked for, so we look first.
+// libsoxr does not check its allocations: try to allocate as much first.
 void check_memory() {
-  constexpr size_t kBytes =
-      size_t{32} << 20;  // with pieces of kSoxrFrames, rates from 1 Hz to 3 MHz need 15 MB at most
-  void* volatile trial = std::malloc(kBytes);  // volatile: a compiler may leave out what it takes for unused
+  constexpr size_t kBytes = size_t{32} << 20;  // pieces of kSoxrFrames need at most 15 MB for rates from 1 Hz to 3 MHz
+  void* volatile trial = std::malloc(kBytes);  // volatile: a compiler may remove an unused allocation
   if (trial == nullptr) throw std::bad_alloc();
   std::free(trial);
 }
@@ -69,7 +68,7 @@ class Resampler {
     check(error);
   }
 
-  // No frames: the sound is over.
+  // in.count == 0 ends the sound.
   void operator()(Frames in, size_t& read, Room out, size_t& written) const {
     check(
         soxr_process(state_.get(), in.count == 0 ? nullptr : in.data, in.count, &read, out.data, out.count, &written));
@@ -118,7 +117,7 @@ Waveform resample(const Waveform& sound, int64_t sample_rate_hz) {
               {result.samples.data() + given * width, static_cast<size_t>(frames) - given}, written);
     taken += read;
     given += written;
-    if (piece == 0 && written == 0) break;  // a sound of a few samples gives less: silence follows
+    if (piece == 0 && written == 0) break;  // sounds of a few samples give fewer frames; the rest stays silent
   }
   return result;
 }

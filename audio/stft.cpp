@@ -24,13 +24,13 @@ AVS_SIMD void separate(const Complex<float>* x, int64_t n, float* re, float* im)
   }
 }
 
-// Real and imaginary parts of bin k at [k], of its mirror image N - k at mirror[-k].
+// Real and imaginary parts: bin k at [k], its mirror bin N - k at mirror[-k].
 struct Halves {
   const float *re, *im, *mirror_re, *mirror_im;
 };
 
 AVS_SIMD void combine(const Halves x, int64_t bins, const StereoPower out) {
-#pragma GCC ivdep  // eight arrays are more than the compiler would check for overlaps
+#pragma GCC ivdep  // eight arrays are too many for the compiler's overlap checks
   for (int64_t k = 0; k < bins; ++k) {
     const float sum_re = x.re[k] + x.mirror_re[-k], difference_re = x.re[k] - x.mirror_re[-k];
     const float sum_im = x.im[k] + x.mirror_im[-k], difference_im = x.im[k] - x.mirror_im[-k];
@@ -83,7 +83,7 @@ void power_of_both(const Complex<float>* spectrum, int64_t fft_size, const Stere
   float* const re = scratch.data();
   float* const im = re + fft_size + 1;
   separate(spectrum, fft_size, re, im);
-  re[fft_size] = re[0];  // the mirror image of 0 Hz is 0 Hz
+  re[fft_size] = re[0];  // 0 Hz is its own mirror
   im[fft_size] = im[0];
   combine({re, im, re + fft_size, im + fft_size}, fft_size / 2 + 1, out);
 }

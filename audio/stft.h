@@ -1,12 +1,12 @@
-// The short-time Fourier transform of a stereo signal, frame by frame.
+// The short-time Fourier transform of a stereo signal, one frame at a time.
 //
-// Frame t is centred on sample t * hop and is fft_size long; samples outside the signal are zero (librosa.stft with
-// center=True, pad_mode="constant"). A Hann window shorter than the transform lies in its middle:
+// Frame t has fft_size samples and is centred on sample t * hop; samples outside the signal are zero (librosa.stft with
+// center=True, pad_mode="constant"). A Hann window shorter than the transform is centred in it:
 //
 //   w[j] = 0.5 - 0.5 cos(2 pi j / W),   X[t, k] = sum_j w[j] x[t hop - W/2 + j] exp(-2 pi i k (j + (N - W)/2) / N)
 //
-// Left and right share one complex transform: x = left + i right. Their own spectra are L = (X[k] + conj X[N-k]) / 2
-// and R = (X[k] - conj X[N-k]) / 2i, which the functions below never form in full.
+// Left and right share one complex transform: x = left + i right. Their spectra are L = (X[k] + conj X[N-k]) / 2 and
+// R = (X[k] - conj X[N-k]) / 2i; the functions below never store them.
 #pragma once
 
 #include <cstdint>
@@ -44,10 +44,10 @@ class StereoStft {
   AlignedVector<Complex<float>> spectrum_;
 };
 
-// 1 + samples / hop: how many centred frames a signal has.
+// The number of centred frames: 1 + samples / hop.
 int64_t frame_count(int64_t samples, int64_t hop);
 
-// Powers and magnitudes of both channels from the transform of left + i right: fft_size / 2 + 1 floats each.
+// Outputs of power_of_both(): fft_size / 2 + 1 floats each.
 struct StereoPower {
   float* power_left;
   float* power_right;

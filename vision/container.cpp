@@ -21,7 +21,7 @@ extern "C" {
 namespace avs {
 namespace {
 
-// One decoder runs on one thread, so its complaints arrive on the thread that will throw.
+// Each decoder has one thread, so FFmpeg logs its errors on the thread that throws.
 thread_local std::string last_log_line;
 
 void keep_errors(void* source, int level, const char* format, va_list arguments) {
@@ -35,7 +35,7 @@ void keep_errors(void* source, int level, const char* format, va_list arguments)
   if (!text.empty()) last_log_line = text;
 }
 
-// ---- the file, and nothing but the file ---------------------------------------
+// ---- restricted I/O -----------------------------------------------------------
 
 constexpr int kIoBytes = 1 << 15;
 
@@ -63,7 +63,7 @@ IoPtr make_io(SourceFile& source) {
 
 int open_nothing(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) { return AVERROR(EPERM); }
 
-// Formats that open other files by name, or fetch. FFmpeg marks those that open their file themselves (image2 reads a
+// Formats that open other files by name, or fetch. FFmpeg flags those that open their file themselves (image2 reads a
 // numbered series of files).
 bool names_other_files(const AVInputFormat& format) {
   constexpr const char* names =
@@ -71,10 +71,11 @@ bool names_other_files(const AVInputFormat& format) {
   return (format.flags & AVFMT_NOFILE) != 0 || av_match_list(format.name, names, ',') != 0;
 }
 
-// FFmpeg would show a text file as a film of its letters.
+// FFmpeg would decode a text file as a video of its letters.
 bool is_text_art(const AVInputFormat& format) { return av_match_list(format.name, "tty,bin,xbin,adf,idf", ',') != 0; }
 
-// Only the name's end helps to tell formats apart; the rest of it must not be read as a pattern or a protocol.
+// Keeps the extension, which helps to recognise formats. The rest of the name must not be read as a pattern or
+// protocol.
 std::string name_for_probing(const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   const bool is_plain = std::all_of(extension.begin(), extension.end(),
@@ -85,10 +86,10 @@ std::string name_for_probing(const std::filesystem::path& path) {
 const AVInputFormat& find_format(AVIOContext& io, SourceFile& source, const std::string& name) {
   const AVInputFormat* format = nullptr;
   int code = av_probe_input_buffer2(&io, &format, name.c_str(), nullptr, 0, 0);
-  if (code >= 0 && std::strcmp(format->name, "image2") == 0) {  // goes by the name alone, and opens files itself
+  if (code >= 0 && std::strcmp(format->name, "image2") == 0) {  // image2 is chosen by name and opens files itself
     format = nullptr;
     if (avio_seek(&io, 0, SEEK_SET) == 0) code = av_probe_input_buffer2(&io, &format, "", nullptr, 0, 0);
-    if (code == AVERROR_INVALIDDATA && av_match_ext(name.c_str(), "tga,pbm,pgm,ppm") != 0) {  // no bytes tell these
+    if (code == AVERROR_INVALIDDATA && av_match_ext(name.c_str(), "tga,pbm,pgm,ppm") != 0) {  // these have no signature
       format = av_find_input_format("image2pipe");
       code = static_cast<int>(std::min<int64_t>(avio_seek(&io, 0, SEEK_SET), 0));
     }
@@ -199,7 +200,7 @@ MediaFile::MediaFile(const std::filesystem::path& path) {
         str(path.string(), ": holds neither sound nor video (FFmpeg calls it '", format_->iformat->name, "')"));
 }
 
-// Formats whose clocks may jump ahead say so; 10 s is what the ffmpeg program allows them.
+// Formats with discontinuous clocks have a flag; 10 s is the ffmpeg program's limit.
 int MediaFile::read(AVPacket& packet) {
   const int code = av_read_frame(format_.get(), &packet);
   source_->throw_if_failed();
@@ -212,8 +213,8 @@ int MediaFile::read(AVPacket& packet) {
   return code;
 }
 
-// A negative start of sound is a codec's priming, cut away before frames reach us: second 0 is still timestamp 0.
-// Pictures have no priming; theirs is a clock that wrapped around.
+// A negative start of sound is encoder priming, which is dropped before frames are returned: second 0 stays timestamp
+// 0. Pictures have no priming: their negative start is a clock that wrapped around.
 double MediaFile::origin_seconds() const {
   if (format_->start_time == AV_NOPTS_VALUE) return 0;
   const double start = static_cast<double>(format_->start_time) / AV_TIME_BASE;
@@ -233,8 +234,8 @@ std::optional<double> MediaFile::promised_seconds(int stream_index) const {
 }
 
 MediaFile::Ending MediaFile::judge_end(int stream_index, double end_seconds, double wanted_seconds) const {
-  // A container may claim to end later than its last packet: rounding, a last packet without a duration, sound padded
-  // to whole frames. Some count from timestamp 0 instead of the start.
+  // A container may state a later end than its last packet's: rounding, a last packet without duration, sound padded to
+  // whole frames. Some count from timestamp 0 instead of the start.
   constexpr double kSlackSeconds = 0.5, kSlackShare = 0.05;
   const std::optional<double> promised = promised_seconds(stream_index);
   const double wanted = std::min(promised.value_or(wanted_seconds), wanted_seconds);
@@ -287,7 +288,7 @@ Decoder::Decoder(MediaFile& file, int stream_index, DecoderOptions options)
   if (!codec_) throw std::bad_alloc();
   int code = avcodec_parameters_to_context(codec_.get(), &parameters);
   codec_->thread_count = options_.threads;
-  codec_->pkt_timebase = file.stream(stream_index).time_base;  // without it encoder delay is not cut away
+  codec_->pkt_timebase = file.stream(stream_index).time_base;  // needed to drop encoder delay
   if (options_.hardware != nullptr && parameters.codec_type == AVMEDIA_TYPE_VIDEO)
     in_hardware_ = options_.hardware->attach(*codec_);
   if (code >= 0) code = avcodec_open2(codec_.get(), codec, nullptr);
@@ -314,7 +315,7 @@ AVFrame* Decoder::next_frame() {
     if (code == AVERROR_EOF) return nullptr;
     if (code != AVERROR(EAGAIN)) count_corrupt(code);
     if (!send_next_packet()) {
-      if (flushing_ && code != AVERROR(EAGAIN)) return nullptr;  // an error while draining would repeat for ever
+      if (flushing_ && code != AVERROR(EAGAIN)) return nullptr;  // an error while draining would repeat forever
       flushing_ = true;
     }
   }
@@ -384,7 +385,7 @@ std::string Decoder::damage() const {
   return text.data();
 }
 
-// Decoders do not notice: they would make noise of it.
+// Decoders do not detect encryption: they would return noise.
 void Decoder::refuse_encrypted() const {
   if (av_packet_get_side_data(packet_.get(), AV_PKT_DATA_ENCRYPTION_INFO, nullptr) != nullptr)
     throw DataError(str(file_.path().string(), ": stream ", stream_index_, " is encrypted (DRM)"));
@@ -394,7 +395,7 @@ bool Decoder::may_drop() {
   if (!options_.is_needed) return false;
   const bool is_needed = options_.is_needed(*packet_);
   codec_->skip_frame = is_needed ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
-  // Side data (a palette, a change of parameters) hold for the pictures that follow, too.
+  // Side data (a palette, changed parameters) also applies to the following pictures.
   return !is_needed && is_intra_only_ && packet_->side_data_elems == 0;
 }
 

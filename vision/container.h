@@ -1,13 +1,12 @@
-// Opened media files and their decoders: a thin owner around FFmpeg (libavformat, libavcodec 5.1).
+// RAII owners of FFmpeg's containers and decoders (libavformat, libavcodec 5.1).
 //
-// A MediaFile is a container somebody can read packets from; a Decoder turns the packets of one of its streams into
-// frames. One MediaFile feeds one Decoder, which discards every other stream unread: whoever wants sound and picture
-// opens the file twice, because demuxing costs next to nothing beside decoding. FFmpeg's own log is silenced; its last
-// error line is part of our DataError, which is always one line: file, reason. An error of the machine while reading is
-// a std::system_error instead.
+// A MediaFile reads packets from a container; a Decoder turns the packets of one stream into frames. A MediaFile feeds
+// one Decoder and discards all other streams: to decode sound and pictures, open the file twice (demuxing is cheap).
+// FFmpeg's log is silenced; its last error line becomes part of our one-line DataError: file, reason. I/O errors are
+// std::system_error.
 //
-// FFmpeg reads this one file and nothing else: formats that name other files or fetch (hls, dash, concat, sdp, svg,
-// ...) are refused, and no demuxer may open a second file.
+// FFmpeg reads only this file: formats that name other files or fetch (hls, dash, concat, sdp, svg, ...) are refused,
+// and no demuxer may open a second file.
 //
 //   MediaFile file("park.mp4");
 //   if (const auto index = file.video_stream()) {
@@ -52,29 +51,30 @@ using IoPtr = std::unique_ptr<AVIOContext, FfmpegDeleter>;
 FramePtr make_frame();
 PacketPtr make_packet();
 
-// "Invalid data found when processing input (moov atom not found)": the code's meaning and, in parentheses, what FFmpeg
-// last logged as an error on this thread, which is then forgotten.
+// "Invalid data found when processing input (moov atom not found)": the code's meaning and, in parentheses, FFmpeg's
+// last error line of this thread, which is cleared.
 std::string ffmpeg_reason(int error_code);
 
-// "libavformat 59.27.100, libavcodec 59.37.100, libswscale 6.7.100": what decodes media files.
+// Versions of the media libraries: "libavformat 59.27.100, libavcodec 59.37.100, libswscale 6.7.100".
 std::string media_versions();
 
-void silence_ffmpeg();  // every MediaFile does it; writers, which open none, ask for it
+void silence_ffmpeg();  // MediaFile calls it; media writers must call it themselves
 
-// Timestamps of one stream, made to run on where they jump: recordings joined byte by byte, a clock that restarts.
+// Makes the timestamps of one stream continuous across jumps: recordings joined byte by byte, a clock that restarts.
 class StreamClock {
  public:
-  // forward_limit: seconds by which time may advance from one packet to the next.
+  // forward_limit: the largest step forward, in seconds, between two packets.
   void run_on(AVPacket& packet, AVRational time_base, double forward_limit);
 
  private:
-  int64_t offset_ = 0, last_ = AV_NOPTS_VALUE, step_ = 0;  // decoding times as given out; the last step forward
+  int64_t offset_ = 0, last_ = AV_NOPTS_VALUE,
+          step_ = 0;  // last_: the last decoding time returned; step_: the last step forward
 };
 
 class MediaFile {
  public:
-  // DataError: no such file, not a regular file, empty, no media in it, a format that names other files, or neither a
-  // sound nor a video stream. std::system_error: the machine refuses to open or to read it.
+  // DataError: no such file, not a regular file, empty, not a media file, a format that names other files, or no sound
+  // and no video stream. std::system_error: an I/O error.
   explicit MediaFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return source_->path(); }
@@ -84,18 +84,18 @@ class MediaFile {
   AVStream& stream(int index) const { return *format_->streams[index]; }
   AVFormatContext& native() const { return *format_; }
 
-  // The next packet; FFmpeg's code below 0 where reading ends. std::system_error: the machine cannot read on.
+  // Returns the next packet, or FFmpeg's code below 0 at the end. std::system_error: an I/O error.
   int read(AVPacket& packet);
 
   double origin_seconds() const;  // the timestamp that is second 0 of this file's presentation
-  // How long a stream is by its own header, else by the container's; absent where neither says or FFmpeg only guessed.
+  // A stream's duration from its own header, else the container's; nullopt if neither states one or FFmpeg guessed.
   std::optional<double> promised_seconds(int stream_index) const;
 
-  // The verdict on a stream that ends at `end_seconds` although more of it, up to `wanted_seconds`, was asked for. What
-  // ends long before its promise was cut, unless the file's structure is whole: then the header is wrong.
+  // Judges a stream that ends at `end_seconds`, before `wanted_seconds`. It was cut if it ends long before its promised
+  // duration, unless the file's structure is complete: then the header is wrong.
   struct Ending {
     bool is_cut = false;
-    std::string note;  // "the header promises 14.0 s of ...": it was not cut all the same
+    std::string note;  // "the header promises 14.0 s, ..." for a file that was not cut
   };
   Ending judge_end(int stream_index, double end_seconds, double wanted_seconds) const;
 
@@ -104,38 +104,37 @@ class MediaFile {
   IoPtr io_;
   FormatPtr format_;
   std::vector<StreamClock> clocks_;
-  std::vector<double> own_seconds_;  // of each stream, by its own header; 0: not said
+  std::vector<double> own_seconds_;  // each stream's duration in its own header; 0: not stated
   std::optional<int> audio_stream_, video_stream_;
 };
 
 struct DecoderOptions {
-  int threads = 1;  // of this decoder alone; clips are decoded in parallel, one thread each
-  std::shared_ptr<const VideoHardware> hardware;  // video: decodes what it can, the CPU the rest; null: the CPU all
-  // Video: will anybody look at this packet's picture? A picture that is neither needed nor referred to by another one
-  // is not decoded and does not come out. Empty: all are needed.
+  int threads = 1;  // threads of this decoder; clips are decoded in parallel, with one thread each
+  std::shared_ptr<const VideoHardware> hardware;  // video only: decodes the codecs it supports; null: the CPU decodes
+  // Video only: is this packet's picture needed? A picture that is not needed and that no other picture refers to is
+  // not decoded and not returned. Empty: all are needed.
   std::function<bool(const AVPacket&)> is_needed;
 };
 
 class Decoder {
  public:
-  // DataError: no decoder for this codec, or it refuses the stream's parameters. The file must outlive the decoder.
+  // DataError: no decoder for the codec, or invalid stream parameters. The file must outlive the decoder.
   Decoder(MediaFile& file, int stream_index, DecoderOptions options = {});
 
-  // The next frame in presentation order, valid until the next call; null at the end (buffered frames come out first).
-  // Packets that do not decode are counted and skipped: a scratch in a file costs a few frames, not the file.
-  // DataError: the stream is encrypted.
+  // The next frame in presentation order, valid until the next call; null at the end, after buffered frames. Packets
+  // that do not decode are counted and skipped. DataError: the stream is encrypted.
   AVFrame* next_frame();
 
-  int64_t frames() const { return frames_; }                    // delivered so far
-  int64_t corrupt_packets() const { return corrupt_packets_; }  // skipped so far
-  bool truncated() const { return truncated_; }                 // reading ended in an error instead of the file's end
-  const std::string& last_reason() const { return reason_; }    // why the last packet was skipped or reading ended
-  // "damaged from second 2.9 on (203 packets)", "damaged between seconds 1.0 and 1.4 (3 packets)"; empty: all decoded.
+  int64_t frames() const { return frames_; }                    // number returned
+  int64_t corrupt_packets() const { return corrupt_packets_; }  // number skipped
+  bool truncated() const { return truncated_; }                 // reading ended with an error, not at the file's end
+  const std::string& last_reason() const { return reason_; }    // reason of the last skipped packet or of the end
+  // "damaged from second 2.9 on (203 packets)", "damaged between seconds 1.0 and 1.4 (3 packets)"; empty: no damage.
   std::string damage() const;
 
-  double end_seconds() const { return end_seconds_; }  // of the last packet read, decoded or not
+  double end_seconds() const { return end_seconds_; }  // the last packet's end, decoded or not
 
-  // Presentation time relative to the file's origin; absent where the container gives none.
+  // Presentation time relative to the file's origin; nullopt if the container gives none.
   std::optional<double> seconds(const AVFrame& frame) const;
   AVCodecContext& native() const { return *codec_; }
   AVStream& stream() const { return file_.stream(stream_index_); }
@@ -143,10 +142,10 @@ class Decoder {
  private:
   bool send_next_packet();  // false: the end was sent
   void refuse_encrypted() const;
-  bool may_drop();    // the packet just read; otherwise tells the codec whether its picture is needed
-  bool bring_down();  // a picture that lies in the hardware; false: it cannot be read
+  bool may_drop();    // for the packet just read; if false, tells the codec whether its picture is needed
+  bool bring_down();  // copies a picture from the hardware to the CPU; false: it cannot be read
   void count_damage(int64_t timestamp);
-  void count_corrupt(int code);  // the packet just sent
+  void count_corrupt(int code);  // for the packet just sent
   std::optional<double> seconds_at(int64_t timestamp) const;
 
   MediaFile& file_;

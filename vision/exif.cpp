@@ -7,9 +7,9 @@
 namespace avs {
 namespace {
 
-constexpr int kMostParts = 100'000;  // segments or chunks that are looked at
+constexpr int kMostParts = 100'000;  // max number of segments or chunks to read
 
-class Fields {  // numbers and marks of a file; beyond its end there are zeros
+class Fields {  // integers and text of a file; zero beyond its end
  public:
   explicit Fields(SourceFile& file) : file_(file) {}
   int64_t size() const { return file_.size(); }
@@ -32,7 +32,7 @@ class Fields {  // numbers and marks of a file; beyond its end there are zeros
   SourceFile& file_;
 };
 
-// The eight values of tag 0x0112: where the stored row 0 and column 0 lie in the shown picture.
+// The eight values of tag 0x0112: positions of the stored row 0 and column 0 in the shown picture.
 Orientation orientation_of_exif(uint32_t value) {
   switch (value) {
     case 2: return {false, true, false};
@@ -48,7 +48,7 @@ Orientation orientation_of_exif(uint32_t value) {
 
 bool is_tiff(const std::string& head) { return head == std::string("II*\0", 4) || head == std::string("MM\0*", 4); }
 
-// A TIFF directory (EXIF 2.3, section 4.6.2) that begins at `base`; 0: no such tag.
+// The value of tag 0x0112 in a TIFF directory (EXIF 2.3, section 4.6.2) at `base`; 0: no such tag.
 uint32_t tag_in_tiff(const Fields& file, int64_t base) {
   if (!is_tiff(file.text(base, 4))) return 0;
   const bool little = file.text(base, 1) == "I";
@@ -62,7 +62,7 @@ uint32_t tag_in_tiff(const Fields& file, int64_t base) {
   return 0;
 }
 
-// EXIF in a part of another file; some writers keep JPEG's prefix.
+// The tag in a chunk of another format; some writers keep JPEG's prefix.
 uint32_t tag_in_part(const Fields& file, int64_t at) {
   return tag_in_tiff(file, file.text(at, 6) == std::string("Exif\0\0", 6) ? at + 6 : at);
 }
@@ -80,7 +80,7 @@ uint32_t tag_in_jpeg(const Fields& file) {
 
 const std::string kPng = "\x89PNG\r\n\x1a\n";
 
-// Where the first chunk of a type lies; 0: nowhere before the chunk `end`.
+// Position of the first chunk of a type; 0: none before the chunk `end`.
 int64_t png_chunk(const Fields& file, const std::string& type, const std::string& end) {
   int64_t at = 8;
   for (int parts = 0; parts < kMostParts && at + 12 <= file.size(); ++parts) {

@@ -1,5 +1,5 @@
-// How a camera says to lay its picture for display: tag 0x0112 of an EXIF directory, which JPEG keeps in an APP1
-// segment, PNG in an eXIf chunk, WebP in an EXIF chunk; a TIFF file is such a directory itself.
+// Display orientation by EXIF tag 0x0112, which JPEG stores in an APP1 segment, PNG in an eXIf chunk, WebP in an EXIF
+// chunk, TIFF in its own directory.
 #pragma once
 
 #include "vision/scale.h"
@@ -7,10 +7,10 @@
 
 namespace avs {
 
-// The identity where the file is none of the four, names no turn or is malformed. Reads a few bytes of each part.
+// Returns the identity for other formats, without the tag, or if it is malformed. Reads a few bytes of each chunk.
 Orientation exif_orientation(SourceFile& file);
 
-// Does a PNG hold an animation (APNG's acTL chunk before its pixels), a WebP one (flag of its VP8X chunk)?
+// Is a PNG animated (APNG's acTL chunk before its pixels), a WebP (flag of its VP8X chunk)?
 bool is_animated_png(SourceFile& file);
 bool is_animated_webp(SourceFile& file);
 

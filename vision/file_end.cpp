@@ -11,7 +11,7 @@ namespace {
 
 enum class Endian { Big, Little };
 
-class Bytes {  // of one file; beyond its end there are zeros
+class Bytes {  // bytes of one file; zero beyond its end
  public:
   explicit Bytes(SourceFile& file) : file_(file) {}
   int64_t size() const { return file_.size(); }
@@ -34,7 +34,7 @@ class Bytes {  // of one file; beyond its end there are zeros
   SourceFile& file_;
 };
 
-// A writer that forgets the padding of its last chunk has cut nothing.
+// Less than 5 % missing does not count as cut: a writer may forget the padding of its last chunk.
 FileEnd judge(int64_t announced, int64_t found) {
   return announced - found > announced / 20 ? FileEnd::Cut : FileEnd::Whole;
 }
@@ -55,7 +55,7 @@ Boxes walk_boxes(Bytes& bytes) {
   Boxes boxes;
   for (int64_t at = 0; at + 8 <= bytes.size();) {
     const std::string type = bytes.mark(at + 4);
-    if (!is_box(type)) return boxes;  // padding behind the last box
+    if (!is_box(type)) return boxes;  // padding after the last box
     boxes.has_fragments |= type == "moof";
     uint64_t length = bytes.number(at, 4, Endian::Big);
     if (length == 1) length = bytes.number(at + 8, 8, Endian::Big);
@@ -73,7 +73,7 @@ struct EbmlLength {
   bool is_known;
 };
 
-// RFC 8794, 4: the leading zeros of the first byte tell how many bytes follow; all ones is "unknown".
+// RFC 8794, 4: the leading zeros of the first byte give the number of following bytes; all ones means "unknown".
 EbmlLength ebml_length(Bytes& bytes, int64_t at) {
   const auto first = static_cast<uint8_t>(bytes.number(at, 1, Endian::Big));
   int width = 1;
@@ -94,10 +94,10 @@ FileEnd end_of_matroska(Bytes& bytes) {
   return segment + 4 + length.bytes + length.value > bytes.size() ? FileEnd::Cut : FileEnd::Whole;
 }
 
-// A program that writes into a pipe leaves 0 or the largest number as the length.
+// A program that writes to a pipe leaves 0 or the largest number as the length.
 bool is_placeholder(uint64_t length) { return length == 0 || length >= 0x7ffff000; }
 
-// RIFF and AIFF: a form of chunks, each a mark and a length, padded to even lengths. Sound lies in one of them.
+// RIFF and AIFF: chunks of a four-letter type and a length, padded to even lengths. One of them holds the sound.
 FileEnd end_of_chunks(Bytes& bytes, Endian endian, std::string_view sound) {
   for (int64_t at = 12; at + 8 <= bytes.size();) {
     const uint64_t length = bytes.number(at + 4, 4, endian);
@@ -121,7 +121,7 @@ FileEnd end_of_avi(Bytes& bytes) {
   return FileEnd::Whole;
 }
 
-// FLV: behind each tag stands its length, 11 more than its header says.
+// FLV: after each tag comes its length, which is 11 more than in its header.
 FileEnd end_of_flv(Bytes& bytes) {
   const auto length = static_cast<int64_t>(bytes.number(bytes.size() - 4, 4, Endian::Big));
   const int64_t tag = bytes.size() - 4 - length;
@@ -132,7 +132,7 @@ FileEnd end_of_flv(Bytes& bytes) {
                                                                                               : FileEnd::Cut;
 }
 
-// Ogg: RFC 3533, 6. A page has at most 27 + 255 + 255 * 255 bytes.
+// Ogg (RFC 3533, 6): a page has at most 27 + 255 + 255 * 255 bytes.
 FileEnd end_of_ogg(Bytes& bytes) {
   constexpr int64_t kLongestPage = 27 + 255 + 255 * 255;
   std::string tail(static_cast<size_t>(std::min(bytes.size(), kLongestPage)), '\0');
@@ -148,14 +148,14 @@ FileEnd end_of_ogg(Bytes& bytes) {
   return end > tail.size() ? FileEnd::Cut : FileEnd::Whole;
 }
 
-// AU: where the sound begins and how long it is.
+// AU: the header holds the offset and length of the sound.
 FileEnd end_of_au(Bytes& bytes) {
   const uint64_t length = bytes.number(8, 4, Endian::Big);
   if (is_placeholder(length)) return FileEnd::Whole;
   return judge(static_cast<int64_t>(length), bytes.size() - static_cast<int64_t>(bytes.number(4, 4, Endian::Big)));
 }
 
-// ASF (WMV, WMA): the file properties in the header tell the file's length, unless it was broadcast.
+// ASF (WMV, WMA): the header's file properties hold the file's length, unless it was broadcast.
 FileEnd end_of_asf(Bytes& bytes) {
   constexpr uint64_t kFileProperties = 0xa1dcab8c47a9cf11;  // the first half of its GUID
   const auto objects = static_cast<int64_t>(bytes.number(24, 4, Endian::Little));

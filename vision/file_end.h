@@ -1,6 +1,6 @@
-// Does a file end where its own structure ends? The lengths of boxes (MP4), segments (Matroska), chunks (AVI, WAV,
-// AIFF, AU), tags (FLV), pages (Ogg) and of the file (ASF) tell a file that was cut from a whole one whose header
-// promises too much: a duration alone cannot.
+// Is a file complete by its own structure? The lengths of boxes (MP4), segments (Matroska), chunks (AVI, WAV, AIFF,
+// AU), tags (FLV), pages (Ogg) and the file (ASF) tell a cut file from a complete one whose header states too long a
+// duration.
 #pragma once
 
 #include "vision/source_file.h"
@@ -10,12 +10,12 @@ namespace avs {
 enum class FileEnd {
   Whole,
   Cut,      // bytes that the structure announces are missing
-  Unknown,  // the format announces no lengths, or is none of the above
+  Unknown,  // the format states no lengths, or is not one of the above
 };
 
 FileEnd end_of(SourceFile& file);
 
-// An MP4 in fragments, each of which tells only how long it is itself.
+// A fragmented MP4: each fragment states only its own length.
 bool is_fragmented(SourceFile& file);
 
 }  // namespace avs

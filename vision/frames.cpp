@@ -25,7 +25,7 @@ double frame_time(int64_t k, const FrameOptions& options) {
   return (static_cast<double>(k) + 0.5) / options.frames_per_second;
 }
 
-// How long a decoded picture stays on screen when no other follows.
+// Duration of a decoded picture that no other picture follows.
 double shown_seconds(const AVFrame& frame, const AVStream& stream, const FrameOptions& options) {
 #if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)
   const int64_t duration = frame.duration;
@@ -37,7 +37,7 @@ double shown_seconds(const AVFrame& frame, const AVStream& stream, const FrameOp
   return 1 / options.frames_per_second;
 }
 
-// Holds the picture on screen and writes it once for every sample time it is on screen at.
+// Holds the current picture and writes it once for every sample time in its duration.
 class Sampler {
  public:
   Sampler(const FrameOptions& options, Orientation orientation)
@@ -52,7 +52,7 @@ class Sampler {
   bool has_picture() const { return shown_->width > 0; }
   int64_t taken() const { return taken_; }
 
-  // Takes the shown picture for every sample time before `second`.
+  // Writes the current picture for every sample time before `second`.
   void show_until(double second) {
     while (!full() && frame_time(taken_, options_) < second) take();
   }
@@ -91,7 +91,7 @@ class Sampler {
   size_t frame_bytes_;
   SquareScaler scale_;
   FramePtr shown_;
-  bool is_scaled_ = false;  // the last picture taken is the one shown
+  bool is_scaled_ = false;  // the current picture was scaled already
   std::vector<uint8_t> pixels_;
 };
 
@@ -100,7 +100,7 @@ Frames sample_still(const std::filesystem::path& path, const FrameOptions& optio
   return {to_square(read_image(path), size).reshape({1, size, size, 3}), {frame_time(0, options)}};
 }
 
-// A container's rotation, or that of a picture which FFmpeg decodes (WebP, TIFF).
+// Rotation from the container, else from the EXIF data of a picture that FFmpeg decodes (WebP, TIFF).
 Orientation shown_orientation(MediaFile& file, const AVStream& stream) {
   const Orientation orientation = orientation_of(stream);
   return orientation == Orientation{} ? exif_orientation(file.source()) : orientation;
@@ -124,7 +124,7 @@ Frames sample_video(MediaFile& file, int stream_index, const FrameOptions& optio
   if (plan.is_known) decoding.is_needed = [&](const AVPacket& packet) { return plan.needs(packet); };
   Decoder decoder(file, stream_index, decoding);
   Sampler sampler(options, shown_orientation(file, decoder.stream()));
-  double end = 0;  // of the shown picture, if nothing followed
+  double end = 0;  // end of the current picture if no other follows
   while (!sampler.full()) {
     AVFrame* frame = decoder.next_frame();
     if (frame == nullptr) break;
@@ -152,7 +152,7 @@ Frames sample_video(MediaFile& file, int stream_index, const FrameOptions& optio
 
 int64_t max_frame_count(const FrameOptions& options) {
   check(options);
-  // Frame k is wanted while (k + 1/2) / rate < seconds; the guard keeps 10 s * 2 from becoming 19.999... or 20.001.
+  // Frame k exists while (k + 1/2) / rate < seconds; 1e-9 guards against 10 s * 2 = 19.999... or 20.001.
   return std::max<int64_t>(
       1, static_cast<int64_t>(std::ceil(options.max_seconds * options.frames_per_second - 0.5 - 1e-9)));
 }

@@ -30,9 +30,10 @@ static void* allocated(void* memory) {
 namespace avs {
 namespace {
 
-constexpr int64_t kMaxPixels = int64_t{1} << 27;  // 400 MB of RGB; a header may claim anything
+constexpr int64_t kMaxPixels = int64_t{1} << 27;  // 400 MB of RGB; a header may claim any size
 
-constexpr int64_t kMostBytesPerPixel = 8, kMostOtherBytes = int64_t{64} << 20;  // of a file: 16-bit RGBA, metadata
+// The largest file: 16-bit RGBA pixels and metadata.
+constexpr int64_t kMostBytesPerPixel = 8, kMostOtherBytes = int64_t{64} << 20;
 
 SourceFile& source_of(void* file) { return *static_cast<SourceFile*>(file); }
 
@@ -43,7 +44,7 @@ constexpr stbi_io_callbacks kCallbacks = {
     .skip = [](void* file, int bytes) { source_of(file).seek(source_of(file).position() + bytes); },
     .eof = [](void* file) -> int { return source_of(file).position() >= source_of(file).size() ? 1 : 0; }};
 
-// The whole file, once its header has told that the picture is of a size we take.
+// Reads the whole file after its header's picture size was checked.
 std::vector<uint8_t> read_picture(SourceFile& file) {
   const std::string path = file.path().string();
   int width = 0, height = 0, channels = 0;

@@ -1,4 +1,4 @@
-// The pictures of a build with AVS_MEDIA=OFF: every function says that it has no decoders.
+// The build with AVS_MEDIA=OFF: every function throws that it has no decoders.
 #include "tensor/error.h"
 #include "vision/container.h"
 #include "vision/frames.h"

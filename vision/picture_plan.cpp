@@ -7,7 +7,7 @@
 namespace avs {
 namespace {
 
-// Codecs in which a packet is one picture.
+// Codecs with one picture per packet.
 bool tells_by_packet(AVCodecID codec) {
   const AVCodecDescriptor* description = avcodec_descriptor_get(codec);
   if (description != nullptr && (description->props & AV_CODEC_PROP_INTRA_ONLY) != 0) return true;
@@ -25,7 +25,7 @@ struct Shown {  // one packet of the stream
   double begin, end;  // seconds
 };
 
-// Finds out whether a packet is a picture or only one of its two fields, which H.264 decides picture by picture.
+// Tells whether a packet is a picture or one of its two fields, which H.264 decides per picture.
 class FieldFinder {
  public:
   explicit FieldFinder(const AVCodecParameters& stream) {
@@ -52,8 +52,7 @@ class FieldFinder {
   CodecPtr codec_;
 };
 
-// Does a packet put a picture on the screen? An empty one repeats the last; VP8 marks pictures that are only referred
-// to.
+// Is the packet's picture shown? An empty packet repeats the last picture; VP8 flags pictures that are only references.
 bool is_shown(const AVPacket& packet, AVCodecID codec) {
   if ((packet.flags & AV_PKT_FLAG_DISCARD) != 0 || packet.size == 0) return false;
   return codec != AV_CODEC_ID_VP8 || (packet.data[0] & 0x10) != 0;
@@ -70,7 +69,7 @@ PicturePlan plan_pictures(const std::filesystem::path& path, int stream_index, c
   const double frame_seconds = stream.avg_frame_rate.num > 0 ? av_q2d(av_inv_q(stream.avg_frame_rate)) : 0;
   std::vector<Shown> shown;
   double end_of_all = 0;
-  bool is_complete = false;  // every picture up to last_time was seen
+  bool is_complete = false;  // every picture up to last_time was read
   FieldFinder is_field(*stream.codecpar);
   bool has_fields = false;
   double pictures = 0, seconds = 0;
@@ -90,7 +89,7 @@ PicturePlan plan_pictures(const std::filesystem::path& path, int stream_index, c
       all_known = false;
     else
       shown.push_back({packet->pts, begin, begin + (duration > 0 ? duration : frame_seconds)});
-    // Decoding order leads: once it has passed the last time, no earlier picture can follow.
+    // Packets come in decoding order: once their dts passes last_time, no earlier picture can follow.
     is_complete = packet->dts != AV_NOPTS_VALUE && static_cast<double>(packet->dts) * unit - origin > last_time;
     if (is_complete) break;
   }

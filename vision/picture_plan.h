@@ -1,8 +1,7 @@
-// Which pictures of a video stream will be asked for, found by reading its packets without decoding them.
+// Finds the pictures of a video stream that will be sampled, from its packets, without decoding.
 //
-// Most pictures of a clip are never looked at (23 of 24 at 2 of 48 a second), and those no other picture depends on
-// need not be decoded at all. A first pass over the packets costs a few hundredths of a decode and also tells, from all
-// streams together, whether the file was cut.
+// Most pictures of a clip are not sampled (23 of 24 at 2 of 48 per second), and those that no other picture refers to
+// need not be decoded. A pass over the packets takes a few hundredths of a decode; it also detects a cut file.
 #pragma once
 
 #include <cstdint>
@@ -15,20 +14,20 @@
 namespace avs {
 
 struct PicturePlan {
-  // False where packets carry no usable presentation times (raw streams, old AVI) or are not pictures (H.264 in
-  // fields): then every picture is decoded.
+  // False if packets have no usable presentation times (raw streams, old AVI) or are not whole pictures (H.264 fields):
+  // then every picture is decoded.
   bool is_known = false;
   std::set<int64_t> wanted;    // presentation timestamps in the stream's time base
-  double end_seconds = 0;      // when the last picture leaves the screen
-  double picture_seconds = 0;  // how long a picture in two fields is shown, each a packet; 0: there is none
-  MediaFile::Ending ending;    // where more is wanted than all streams hold
+  double end_seconds = 0;      // end of the last picture's presentation
+  double picture_seconds = 0;  // duration of a picture of two fields, each its own packet; 0: none
+  MediaFile::Ending ending;    // set if the times reach beyond the end of all streams
 
   bool needs(const AVPacket& packet) const {
     return !is_known || packet.pts == AV_NOPTS_VALUE || wanted.contains(packet.pts);
   }
 };
 
-// times: ascending seconds of the file's presentation. Opens the file a second time.
+// times: seconds of the file's presentation, ascending. Opens the file a second time.
 PicturePlan plan_pictures(const std::filesystem::path& path, int stream_index, const std::vector<double>& times);
 
 }  // namespace avs

@@ -17,7 +17,7 @@ extern "C" {
 namespace avs {
 namespace {
 
-// yuvj formats are the older way to say "full range"; libswscale wants the plain format and the range.
+// yuvj formats are the older way to say "full range"; libswscale needs the plain format and the range.
 AVPixelFormat plain_format(AVPixelFormat format) {
   switch (format) {
     case AV_PIX_FMT_YUVJ420P: return AV_PIX_FMT_YUV420P;
@@ -109,7 +109,7 @@ void SquareScaler::operator()(const AVFrame& frame, uint8_t* rgb) {
     throw DataError(str("a picture of ", frame.width, " x ", frame.height, " pixels in format ",
                         name == nullptr ? "unknown" : name, " cannot be converted to RGB"));
   }
-  // Refused for RGB sources, which need neither matrix nor range.
+  // Fails for RGB sources, which need neither matrix nor range: ignored.
   sws_setColorspaceDetails(context_, sws_getCoefficients(matrix_of(frame)), is_full_range(frame, format) ? 1 : 0,
                            sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
   sws_scale(context_, frame.data, frame.linesize, 0, frame.height, square_->data, square_->linesize);
@@ -119,7 +119,7 @@ void SquareScaler::operator()(const AVFrame& frame, uint8_t* rgb) {
 
 Tensor to_square(const Image& image, int64_t size) {
   const Shape& shape = image.pixels.shape();
-  const FramePtr frame = make_frame();  // rows padded: libswscale's vector loops read past a row's end
+  const FramePtr frame = make_frame();  // rows are padded: libswscale's vector loops read past a row's end
   frame->format = AV_PIX_FMT_RGB24;
   frame->height = static_cast<int>(shape[0]);
   frame->width = static_cast<int>(shape[1]);

@@ -10,7 +10,7 @@
 namespace avs {
 namespace {
 
-// The file's own fault, unlike a full table of descriptors.
+// Errors of the path, unlike a full table of descriptors.
 bool is_of_the_file(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG || error == EACCES ||
          error == EPERM;
@@ -34,7 +34,7 @@ SourceFile::SourceFile(const std::filesystem::path& path) : path_(path) {
   if (descriptor_ < 0) refuse(path, errno);
   const int error = ::fstat(descriptor_, &found) == 0 ? 0 : errno;
   size_ = found.st_size;
-  const bool is_regular = S_ISREG(found.st_mode);  // another file may have taken the name
+  const bool is_regular = S_ISREG(found.st_mode);  // another file may have replaced it after the check
   if (error == 0 && is_regular && size_ > 0) return;
   ::close(descriptor_);
   if (error != 0) refuse(path, error);

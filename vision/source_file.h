@@ -1,6 +1,6 @@
-// A media file as bytes: the one way in which audio/ and vision/ open what they read. Only regular files are opened, so
-// a pipe or a device never blocks a reader; an error of the machine is told apart from the end of the file, because the
-// libraries that decode do not.
+// Reads a media file's bytes; audio/ and vision/ open all their files with it. Only regular files are opened, so a pipe
+// or a device never blocks. It distinguishes I/O errors from the end of the file, because the decoding libraries do
+// not.
 #pragma once
 
 #include <cstddef>
@@ -13,16 +13,16 @@ namespace avs {
 
 struct CannotOpen : DataError {
   using DataError::DataError;
-};  // it is not there, or may not be read
+};  // the file does not exist or is not readable
 
 struct Truncated : DataError {
   using DataError::DataError;
-};  // it ends before the clip does
+};  // the file ends before the clip does
 
 class SourceFile {
  public:
-  // CannotOpen: no such file, no permission. DataError: not a regular file, or empty. std::system_error: the machine
-  // refuses (EMFILE, EIO, ...).
+  // CannotOpen: no such file, no permission. DataError: not a regular file, or empty. std::system_error: an I/O error
+  // (EMFILE, EIO, ...).
   explicit SourceFile(const std::filesystem::path& path);
   ~SourceFile();
   SourceFile(const SourceFile&) = delete;
@@ -31,14 +31,14 @@ class SourceFile {
   const std::filesystem::path& path() const { return path_; }
   int64_t size() const { return size_; }
   int64_t position() const { return position_; }
-  bool seek(int64_t position) noexcept;  // false: before the file's beginning
+  bool seek(int64_t position) noexcept;  // false: negative position
 
-  // Bytes read; fewer than asked for only at the end and after an error of the machine, which throw_if_failed reports:
-  // these are called by C libraries, through which no exception may pass.
+  // Return the number of bytes read: fewer than requested only at the end or after an I/O error, which throw_if_failed
+  // reports. C libraries call them, so they must not throw.
   size_t read(void* to, size_t bytes) noexcept;
-  size_t read_at(int64_t offset, void* to, size_t bytes) noexcept;  // leaves the position
+  size_t read_at(int64_t offset, void* to, size_t bytes) noexcept;  // keeps the position
 
-  // std::system_error, naming the file, once a read has failed.
+  // After a failed read: throws std::system_error with the file's name.
   void throw_if_failed() const;
 
  private:

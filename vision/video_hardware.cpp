@@ -12,8 +12,8 @@ bool is_for(const AVCodecHWConfig& config, AVHWDeviceType type) {
   return config.device_type == type && (config.methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX) != 0;
 }
 
-// Called by FFmpeg with what it could decode to; the hardware may still refuse a stream's profile or size, and then
-// does not offer its format.
+// FFmpeg calls it with the formats that it offers. Hardware that refuses a stream's profile or size does not offer its
+// format.
 AVPixelFormat choose_format(AVCodecContext* codec, const AVPixelFormat* offered) {
   for (const AVPixelFormat* format = offered; *format != AV_PIX_FMT_NONE; ++format)
     for (int i = 0;; ++i) {
@@ -25,7 +25,7 @@ AVPixelFormat choose_format(AVCodecContext* codec, const AVPixelFormat* offered)
   return avcodec_default_get_format(codec, offered);
 }
 
-// FFmpeg's devices also scale (OpenCL, Vulkan); those are not meant.
+// Some FFmpeg devices only scale (OpenCL, Vulkan); they do not count.
 bool decodes(AVHWDeviceType type) {
   void* position = nullptr;
   while (const AVCodec* const codec = av_codec_iterate(&position)) {

@@ -1,6 +1,5 @@
-// Video decoders in hardware (NVDEC, VA-API, Quick Sync, …), through FFmpeg and by FFmpeg's names: "cuda", "vaapi", "qsv".
-// Which of them FFmpeg was built with, and whether a machine has one, is known when it is opened. Decoded pictures come
-// back to ordinary memory, where they are scaled as ever.
+// Hardware video decoders (NVDEC, VA-API, Quick Sync, …) by FFmpeg's names: "cuda", "vaapi", "qsv". FFmpeg's build and
+// the machine decide which ones open. Decoded pictures are copied to CPU memory and scaled there.
 #pragma once
 
 #include <memory>
@@ -16,10 +15,10 @@ namespace avs {
 
 class VideoHardware {
  public:
-  static std::vector<std::string> kinds();  // that this FFmpeg can decode with
-  // One line: UsageError for no such kind, DeviceError for none here.
+  static std::vector<std::string> kinds();  // the kinds that this FFmpeg can decode with
+  // UsageError: no such kind. DeviceError: this machine has none. Both messages have one line.
   static std::shared_ptr<const VideoHardware> open(const std::string& kind);
-  // The first kind that opens; null where none does.
+  // The first kind that opens; null if none does.
   static std::shared_ptr<const VideoHardware> open_any();
 
   explicit VideoHardware(const std::string& kind);
@@ -28,8 +27,8 @@ class VideoHardware {
   VideoHardware& operator=(const VideoHardware&) = delete;
 
   const std::string& kind() const { return kind_; }
-  // Lets a decoder that is not open yet use it. The format of pictures that lie in the hardware; AV_PIX_FMT_NONE: it
-  // does not know this codec, which is then decoded on the CPU.
+  // Sets up a codec context that is not open yet. Returns the pixel format of pictures in hardware memory;
+  // AV_PIX_FMT_NONE: the hardware does not support the codec, and the CPU decodes.
   AVPixelFormat attach(AVCodecContext& codec) const;
 
  private:
