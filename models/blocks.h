@@ -1,4 +1,4 @@
-// What several networks share.
+// Helpers shared by several networks.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 namespace avs {
 
-// A channel count under a width multiplier: a multiple of `multiple`, and at least that.
+// Channels times a width multiplier, rounded to a multiple of `multiple` and never less than it.
 inline int64_t scaled_width(int64_t channels, double width, int64_t multiple) {
   const auto steps =
       static_cast<int64_t>(std::lround(static_cast<double>(channels) * width / static_cast<double>(multiple)));

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr const char* kChecksumKey = "avscene.xxh3";
 constexpr std::string_view kNoChecksum = "0000000000000000";
 
-// Finds the checksum's digits in a header. Keys and texts inside others have their quotes escaped.
+// Position of the checksum's digits in a header. Quotes inside keys and strings are escaped, so the first match is it.
 size_t checksum_at(std::string_view header) {
   const std::string key = str('"', kChecksumKey, "\":\"");
   const size_t at = header.find(key);
@@ -31,7 +31,7 @@ size_t checksum_at(std::string_view header) {
 
 struct FileHeader {
   Header header;
-  std::string text, checksum;  // checksum: empty where there is none
+  std::string text, checksum;  // checksum: empty if the file has none
 
   uint64_t data_begins() const { return sizeof(uint64_t) + text.size(); }
 };
@@ -92,7 +92,7 @@ Tensor read_tensor(const InputFile& file, const HeaderEntry& entry, const std::s
 
 // ---- writing ----
 
-// Wide types first, so that every tensor is aligned; names decide between equals.
+// Wide types first, so that every tensor is aligned; equal types are sorted by name.
 std::vector<const std::pair<const std::string, Tensor>*> file_order(const std::map<std::string, Tensor>& tensors) {
   std::vector<const std::pair<const std::string, Tensor>*> order;
   for (const auto& item : tensors) order.push_back(&item);
@@ -158,7 +158,7 @@ std::map<std::string, std::string> Checkpoint::load_metadata(const fs::path& pat
 
 void Checkpoint::save(const fs::path& path) const {
   std::string header = header_of(*this);
-  std::vector<Tensor> values;  // in the computer's memory
+  std::vector<Tensor> values;  // on the CPU
   try {
     for (const auto* item : file_order(tensors)) values.push_back(item->second.to(kCpu));
   } catch (DeviceError& error) {
@@ -177,7 +177,7 @@ void Checkpoint::save(const fs::path& path) const {
 
 namespace {
 
-struct Slot {  // a parameter or a buffer: where a value goes
+struct Slot {  // a parameter or a buffer that receives a value
   std::string name;
   Tensor value;
 };
@@ -230,7 +230,7 @@ void load_parameters(Module& module, const Checkpoint& checkpoint, const std::st
     const Tensor& given = checkpoint.tensors.at(slot.name);
     slot.value.copy_from(ops::cast(given, slot.value.dtype()).to(slot.value.device()));
   }
-  module.training() ? module.train() : module.eval();  // folded weights are stale now
+  module.training() ? module.train() : module.eval();  // refresh folded weights
 }
 
 }  // namespace avs

@@ -10,7 +10,7 @@ constexpr int64_t kWidths[] = {96, 192, 384, 768};
 constexpr int kDepths[] = {3, 3, 9, 3};
 constexpr float kEpsilon = 1e-6f, kLayerScale = 1e-6f;
 const Init kWeights = Init::truncated_normal(0.02f);
-// ImageNet's mean and deviation of pixels 0..255, red, green, blue.
+// ImageNet's mean and standard deviation of pixels 0..255: red, green, blue.
 constexpr float kMean[] = {123.675f, 116.28f, 103.53f}, kDeviation[] = {58.395f, 57.12f, 57.375f};
 
 }  // namespace

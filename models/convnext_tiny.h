@@ -1,17 +1,16 @@
-// ConvNeXt-Tiny (Liu et al. 2022, "A ConvNet for the 2020s"), as Keras builds it: 27,820,128 parameters without the
-// head.
+// ConvNeXt-Tiny (Liu et al. 2022, "A ConvNet for the 2020s"), as in Keras: 27,820,128 parameters without the head.
 //
 //   frames 0..255 ─ ImageNet mean and deviation ─ stem: 4x4/4 conv, LayerNorm ─ 3 blocks of 96
 //     ─ LayerNorm, 2x2/2 conv ─ 3 blocks of 192 ─ LayerNorm, 2x2/2 conv ─ 9 of 384 ─ LayerNorm, 2x2/2 conv ─ 3 of 768
 //     ─ global pool ─ LayerNorm
 //
-// A block, in NHWC throughout, where the two 1x1 convolutions are plain matrix products, hence Linear:
+// A block, in NHWC; its two 1x1 convolutions are matrix products, hence Linear:
 //
 //   x ──┬─ 7x7 depthwise ─ LayerNorm ─ Linear x4 ─ GELU ─ Linear ─ layer scale ──(+)── y
 //       └──────────────────────────────────────────────────────────────────────┘
-//       `depthwise` and `norm` are one op, `expand`, GELU and `project` are one (mlp), the scale and the sum are one.
+//     Fused ops: `depthwise` + `norm`; `expand` + GELU + `project` (mlp); layer scale + sum.
 //
-// Names here → Keras ("convnext_tiny_" in front) → torchvision (`features.`):
+// Our names → Keras (after "convnext_tiny_") → torchvision (after `features.`):
 //   stem.conv, stem.norm           stem_stem_conv, stem_stem_layernorm                0.0, 0.1
 //   down{i}.norm, down{i}.conv     downsampling_block_{i-1}_downsampling_layernorm_…  {2i}.0, {2i}.1        i = 1..3
 //   stage{s}.{b}.depthwise         stage_{s}_block_{b}_depthwise_conv                 {2s+1}.{b}.block.0    s = 0..3
@@ -57,7 +56,7 @@ class ConvNextTiny final : public Backbone {
   Variable body(const Variable& x) override;
 
   Layer* stem_ = nullptr;
-  std::vector<Layer*> downsamples_;  // [0] is null: the stem stands before the first stage
+  std::vector<Layer*> downsamples_;  // [0] is null: the stem precedes the first stage
   std::vector<Layer*> stages_;
   LayerNorm* norm_ = nullptr;
   int64_t features_ = 0;

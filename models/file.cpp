@@ -35,9 +35,9 @@ std::string_view kind_of(fs::file_type type) {
 }
 
 constexpr std::string_view kUnfinished = ".avs-part";
-constexpr size_t kMostAtOnce = size_t{1} << 30;  // of one call: Linux moves at most 2 GiB
+constexpr size_t kMostAtOnce = size_t{1} << 30;  // per call: Linux moves at most 2 GiB
 
-// Makes a system call again as long as a signal breaks it off.
+// Repeats a system call while signals interrupt it.
 template <typename Call>
 auto retried(const Call& call) {
   for (;;) {
@@ -50,10 +50,10 @@ int open_file(const fs::path& path, int flags) {
   return retried([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0644); });
 }
 
-// Linux has closed the descriptor even where a signal breaks close() off.
+// Linux closes the descriptor even if a signal interrupts close().
 bool close_file(int& descriptor) { return ::close(std::exchange(descriptor, -1)) == 0 || errno == EINTR; }
 
-// Some file systems know no flush (EINVAL): then there is nothing to wait for.
+// Some file systems cannot flush (EINVAL, ENOTSUP): ignored.
 bool flush_file(int descriptor) {
   return retried([&] { return ::fsync(descriptor); }) == 0 || errno == EINVAL || errno == ENOTSUP;
 }
@@ -86,9 +86,9 @@ bool is_about_the_name(int reason) {
          reason == ENXIO;
 }
 
-// ---- where a file is written ----
+// ---- choosing the file to write ----
 
-// N of /dev/fd/N, /dev/stdout and the like: the place in a file that is open there is the descriptor's.
+// N for /dev/fd/N, /dev/stdout etc.: such a path means an open descriptor of this process.
 std::optional<int> own_descriptor(const fs::path& link) {
   std::error_code error;
   const fs::path folder = fs::canonical(parent_of(link), error);
@@ -99,8 +99,8 @@ std::optional<int> own_descriptor(const fs::path& link) {
 }
 
 struct Place {
-  fs::path path;              // behind all links
-  std::optional<int> opened;  // by us, before
+  fs::path path;              // all links resolved
+  std::optional<int> opened;  // a descriptor of this process that was open before
 };
 
 Place place_of(fs::path path) {
@@ -116,7 +116,7 @@ Place place_of(fs::path path) {
   fail_on(given, "cannot be written", ELOOP);
 }
 
-// A FIFO waits here for its reader, so that Ctrl-C must end it.
+// Opening a FIFO blocks until it has a reader, so Ctrl-C must interrupt it.
 int open_stream(const Place& place) {
   if (place.opened == STDOUT_FILENO) std::cout.flush();
   if (place.opened) return ::fcntl(*place.opened, F_DUPFD_CLOEXEC, 0);
@@ -131,22 +131,22 @@ fs::path unfinished_name(const fs::path& target, int number) {
   return parent_of(target) / str(".", target.filename().string().substr(0, 200), ".", number, kUnfinished);
 }
 
-// An unfinished file is locked by its writer; the system lets go of a killed one's. False: it is under way, or not
-// ours.
+// Removes an unfinished file unless its writer still holds the lock (the system releases a killed writer's lock).
+// False: it is being written, or is not ours.
 bool remove_abandoned(const fs::path& unfinished) {
   int descriptor = open_file(unfinished, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (descriptor < 0) return errno == ENOENT;
   struct stat opened, named;
   const bool is_free =
       ::fstat(descriptor, &opened) == 0 && S_ISREG(opened.st_mode) && ::flock(descriptor, LOCK_EX | LOCK_NB) == 0;
-  // Its writer may have finished it meanwhile, and another one have begun.
+  // Its writer may have renamed it since, and another writer may have created a new one.
   const bool is_same = is_free && ::lstat(unfinished.c_str(), &named) == 0 && named.st_ino == opened.st_ino;
   const bool removed = is_free && (!is_same || ::unlink(unfinished.c_str()) == 0);
   close_file(descriptor);
   return removed;
 }
 
-// The first name that nobody holds, opened and locked.
+// Creates and locks the first free name.
 int open_unfinished(const fs::path& target, fs::path& name) {
   for (int number = 0;;) {
     name = unfinished_name(target, number);
@@ -159,7 +159,7 @@ int open_unfinished(const fs::path& target, fs::path& name) {
     ::flock(descriptor, LOCK_EX | LOCK_NB);
     struct stat status;
     if (::fstat(descriptor, &status) != 0 || status.st_nlink > 0) return descriptor;
-    close_file(descriptor);  // removed before it was locked
+    close_file(descriptor);  // it was removed before it was locked; try again
   }
 }
 
@@ -283,7 +283,8 @@ OutputFile::OutputFile(const fs::path& path) : path_(path) {
 }
 
 OutputFile::~OutputFile() {
-  if (!unfinished_.empty()) ::unlink(unfinished_.c_str());  // while it is locked: then the name is another writer's
+  if (!unfinished_.empty())
+    ::unlink(unfinished_.c_str());  // while it is locked: later the name may belong to another writer
   for (int* const descriptor : {&descriptor_, &lock_})
     if (*descriptor >= 0) close_file(*descriptor);
 }
@@ -306,7 +307,7 @@ void OutputFile::flush() {
 void OutputFile::commit() {
   flush();
   if (!unfinished_.empty())
-    lock_ = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);  // close() may tell an error, and must not unlock
+    lock_ = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);  // close() may report an error, but must not release the lock
   if (!close_file(descriptor_)) fail(errno);
   if (unfinished_.empty()) return;
   if (retried([&] { return ::rename(unfinished_.c_str(), target_.c_str()); }) != 0) fail(errno);

@@ -1,11 +1,10 @@
-// Files as this project reads, writes and removes them. Nothing else in it opens a file for writing or removes one.
+// Reads, writes and removes files. No other code of this project opens a file for writing or removes one.
 //
-// A file that is written is whole or not there: its bytes go into a new file beside it, ".NAME.N.avs-part", which is
-// flushed to disk and renamed; then the folder is flushed. What a killed process left under that name is removed by
-// the next that writes NAME. Where `path` is a link, the file that it points to is
-// replaced and the link stays. A FIFO or a character device (/dev/null, /dev/stdout) is written into.
+// Writing is atomic: the bytes go to a new file beside the target, ".NAME.N.avs-part", which is flushed to disk and
+// renamed; then the folder is flushed. The next writer of NAME removes what a killed process left. If `path` is a link,
+// its target is replaced and the link stays. FIFOs and character devices (/dev/null, /dev/stdout) are written directly.
 //
-// Errors name the file and the system's reason. Calls that a signal breaks off (EINTR) are made again.
+// Errors name the file and the system's reason. Calls interrupted by a signal (EINTR) are repeated.
 #pragma once
 
 #include <cstddef>
@@ -24,12 +23,12 @@ using ByteView = std::span<const std::byte>;
 
 // ---- reading ----
 
-// "no such file", "is a link to nothing", "is a named pipe, not a file", …: why nothing can be read there; empty: a
-// regular file is there. Opens nothing, so it never waits. SystemError: the machine fails.
+// Explains why `path` is not readable: "no such file", "is a link to nothing", "is a named pipe, not a file", …; empty:
+// it is a regular file. Never blocks, as it opens nothing. SystemError: an I/O error.
 std::string why_no_file(const std::filesystem::path& path);
 
-// A regular file, open for reading. DataError: it is absent, or it is a folder, a FIFO, a device (nothing waits for
-// them). SystemError: the system refuses (permission, descriptors, a bad disk).
+// A regular file, open for reading. DataError: the path is absent, a folder, a FIFO or a device (never blocks).
+// SystemError: the system refuses (permission, descriptors, I/O error).
 class InputFile {
  public:
   explicit InputFile(const std::filesystem::path& path);
@@ -38,9 +37,10 @@ class InputFile {
   InputFile& operator=(InputFile&&) = delete;
 
   uint64_t size() const { return size_; }  // when it was opened
-  // DataError when the file ends before.
+  // DataError: the file ends too early.
   void read(void* data, uint64_t bytes, uint64_t offset) const;
-  uint64_t hash(uint64_t offset, uint64_t bytes, std::string_view before = {}) const;  // XXH3 of `before` and a range
+  uint64_t hash(uint64_t offset, uint64_t bytes,
+                std::string_view before = {}) const;  // XXH3 of `before` and a byte range
 
  private:
   std::filesystem::path path_;
@@ -48,11 +48,11 @@ class InputFile {
   uint64_t size_ = 0;
 };
 
-std::string read_text(const std::filesystem::path& file);  // at most 1 GiB: DataError
+std::string read_text(const std::filesystem::path& file);  // DataError above 1 GiB
 std::string file_hash(const std::filesystem::path& file);  // XXH3 of the contents, 16 hex digits
 std::string hex(uint64_t hash);                            // 16 digits
 
-// XXH3 of bytes that come piece by piece.
+// Incremental XXH3.
 class Hash {
  public:
   Hash();
@@ -70,27 +70,27 @@ class Hash {
 
 class OutputFile {
  public:
-  // Nothing happens to `path` before commit(). UsageError: a folder, a block device or a socket.
+  // `path` is unchanged until commit(). UsageError: a folder, a block device or a socket.
   explicit OutputFile(const std::filesystem::path& path);
-  ~OutputFile();  // without commit() the bytes are dropped
+  ~OutputFile();  // without commit() the bytes are discarded
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
   void write(ByteView bytes);
-  void flush();   // to disk; what can go wrong has gone wrong then
-  void commit();  // flush(), and `path` holds the bytes
+  void flush();   // to disk; after it only renaming can fail
+  void commit();  // flush(), then replace `path`
 
  private:
   [[noreturn]] void fail(int reason) const;
-  std::filesystem::path path_, target_;  // as given, and behind links
-  std::filesystem::path unfinished_;     // empty: a stream
+  std::filesystem::path path_, target_;  // target_: path_ with links resolved
+  std::filesystem::path unfinished_;     // empty: writes into a stream
   int descriptor_ = -1, lock_ = -1;
 };
 
-void write_file(const std::filesystem::path& path, std::span<const ByteView> parts);  // one after the other
+void write_file(const std::filesystem::path& path, std::span<const ByteView> parts);  // concatenated
 void write_text(const std::filesystem::path& path, std::string_view text);
 
-// Lines behind those that a file has; made where it is not there.
+// Appends text to a file; creates it if absent.
 class AppendedFile {
  public:
   explicit AppendedFile(const std::filesystem::path& path);
@@ -105,10 +105,10 @@ class AppendedFile {
   int descriptor_ = -1;
 };
 
-// The folder and those above it, as far as they are missing.
+// Creates a folder and its missing parents.
 void make_folders(const std::filesystem::path& folder);
 
-// A folder that only one process works in: holds FOLDER/.lock until destroyed.
+// Allows one process per folder: holds FOLDER/.lock until destroyed.
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);
@@ -122,19 +122,20 @@ class FolderLock {
 
 // ---- removing: only what this project wrote ----
 
-// One file that the caller wrote; absent is well. Its folder is flushed.
+// Removes a file that the caller wrote and flushes its folder; no error if it is absent.
 void remove_file(const std::filesystem::path& file);
 
-// The regular files of a folder whose names is_own() takes. Links and folders stay.
+// Removes a folder's regular files whose name satisfies is_own(). Links and subfolders stay.
 void remove_files(const std::filesystem::path& folder, const std::function<bool(const std::string& name)>& is_own);
 
-// A folder that the caller made, unless something is in it.
+// Removes a folder that the caller created, unless it is not empty.
 void remove_empty_folder(const std::filesystem::path& folder);
 
-// A name that OutputFile gives, of the file `target` or, where that is empty, of any.
+// Is it a name that OutputFile gives its unfinished files: those of `target`, or of any file if empty?
 bool is_unfinished(std::string_view name, std::string_view target = {});
 
-// Whatever killed processes left of `file`. For a folder that is locked: elsewhere it may be under way.
+// Removes the unfinished files that killed processes left of `file`. Call it in a locked folder: otherwise a writer may
+// be active.
 void remove_unfinished(const std::filesystem::path& file);
 
 }  // namespace avs

@@ -10,7 +10,7 @@ namespace {
 
 struct Character {
   uint32_t code = 0;
-  size_t bytes = 0;  // 0: no UTF-8 begins here
+  size_t bytes = 0;  // 0: not UTF-8
 };
 
 Character character_at(std::string_view text, size_t at) {
@@ -35,7 +35,7 @@ bool is_obeyed(uint32_t code) {
          within(0x2066, 0x2069) || code == 0xfeff;
 }
 
-// The ranges that fmt takes for two columns wide.
+// The code points that fmt counts as two columns.
 bool is_wide(uint32_t code) {
   return code >= 0x1100 &&
          (code <= 0x115f || code == 0x2329 || code == 0x232a || (code >= 0x2e80 && code <= 0xa4cf && code != 0x303f) ||
@@ -50,7 +50,7 @@ std::string escape_of(uint32_t code) {
   if (code == '\n') return "\\n";
   if (code == '\t') return "\\t";
   if (code == '\r') return "\\r";
-  return fmt::format("\\u{:04x}", code);  // in a JSON string too
+  return fmt::format("\\u{:04x}", code);  // also valid in a JSON string
 }
 
 std::string escaped(std::string_view text, std::string_view kept) {
@@ -71,7 +71,7 @@ std::string escaped(std::string_view text, std::string_view kept) {
   return safe;
 }
 
-// " [o.width > 0, models/backbone.cpp:52]" at a line's end: its opening bracket is the one that the last one closes.
+// Removes a final " [o.width > 0, models/backbone.cpp:52]": from the bracket that matches the last one.
 std::string_view without_place(std::string_view line) {
   const size_t colon = line.rfind(':');
   if (!line.ends_with(']') || colon == std::string_view::npos) return line;
@@ -95,7 +95,7 @@ std::string printable_lines(std::string_view text) { return escaped(text, "\n\t"
 
 std::string message_for_people(std::string_view message) {
   std::string text;
-  bool indented = true;  // every later line is already
+  bool indented = true;  // are all later lines indented already?
   for (size_t i = message.find('\n'); i != std::string_view::npos; i = message.find('\n', i + 1))
     indented = indented && i + 1 < message.size() && (message[i + 1] == ' ' || message[i + 1] == '\n');
   for (size_t begin = 0; begin <= message.size();) {

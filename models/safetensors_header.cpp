@@ -23,7 +23,7 @@ constexpr Type kTypes[] = {{"F32", 4, true},  {"F16", 2, true},      {"BF16", 2,
                            {"I8", 1, false},  {"I16", 2, false},     {"U16", 2, false},     {"U32", 4, false},
                            {"U64", 8, false}, {"F8_E4M3", 1, false}, {"F8_E5M2", 1, false}, {"C64", 8, false}};
 
-// The JSON parser's view of the header, counting how far it has read, so that errors can name the byte.
+// Iterates over the header for the JSON parser and counts the bytes read, so that errors can name the byte.
 class CountingIterator {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -51,7 +51,7 @@ class CountingIterator {
   const char** furthest_;
 };
 
-// Walks the header's events; the grammar is so small that the depth and the last key tell where it stands.
+// Handles the JSON parser's events; depth and last key are all the state that the grammar needs.
 class HeaderReader final : public nlohmann::json_sax<Json> {
  public:
   HeaderReader(std::string_view text, std::string file, uint64_t file_bytes, OtherTensors others)
@@ -67,7 +67,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   Header take() { return std::move(header_); }
 
   bool null() override {
-    if (depth_ != 1 || !in_metadata()) refuse("null");  // some writers' word for no metadata
+    if (depth_ != 1 || !in_metadata()) refuse("null");  // some writers use it for empty metadata
     return true;
   }
   bool boolean(bool) override { refuse("a truth value"); }

@@ -1,5 +1,4 @@
-// The header of a safetensors file, read with suspicion: it comes from anywhere. See models/checkpoint.h for the
-// format.
+// Parses the header of a safetensors file from any source. Format: models/checkpoint.h.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +15,9 @@ inline constexpr uint64_t kMaxHeaderBytes = 100'000'000;
 inline constexpr size_t kMaxHeaderTensors = 100'000;
 
 struct HeaderEntry {
-  std::string dtype;  // "F32", "F16", "BF16", "I32", "U8", "I64" or "F64"; with OtherTensors::Listed, any
+  std::string dtype;  // "F32", "F16", "BF16", "I32", "U8", "I64" or "F64"; any type if OtherTensors::Listed
   std::vector<int64_t> shape;
-  uint64_t first_byte = 0, last_byte = 0;  // in the file; last_byte is one behind
+  uint64_t first_byte = 0, last_byte = 0;  // in the file; last_byte is exclusive
 };
 
 struct Header {
@@ -26,18 +25,17 @@ struct Header {
   std::map<std::string, std::string> metadata;
 };
 
-// Tensors that no Tensor holds: of another type (BOOL, I8, F8_E4M3, …), or of more than Shape::kMaxRank axes. Files
-// from elsewhere have them beside the weights.
+// Tensors that a Tensor cannot hold: of another type (BOOL, I8, F8_E4M3, …), or of more than Shape::kMaxRank axes.
+// Files of other programs may contain them beside the weights.
 enum class OtherTensors : uint8_t { Refused, Listed };
 
-// `text` is the header without its length, `file_bytes` the size of the whole file. DataError with file and byte unless
-// the JSON is well-formed and no deeper than the format, there are at most kMaxHeaderTensors tensors, every key occurs
-// once, every shape's bytes are its offsets' difference, and the tensors cover the rest of the file without overlap or
-// hole.
+// `text` is the header without its length, `file_bytes` the whole file's size. Checks: well-formed JSON no deeper than
+// the format; at most kMaxHeaderTensors tensors; unique keys; shapes match offsets; tensors cover the rest of the file
+// without overlap or hole. DataError names the file and the byte.
 Header parse_header(std::string_view text, const std::string& file, uint64_t file_bytes,
                     OtherTensors others = OtherTensors::Refused);
 
 std::string_view header_name_of(DType dtype);         // "F32"
-DType dtype_of_header(std::string_view header_name);  // of the five types that are stored as they are
+DType dtype_of_header(std::string_view header_name);  // one of the five types that are stored unchanged
 
 }  // namespace avs

@@ -14,7 +14,7 @@ struct Mask {
   int64_t first, count;
 };
 
-// A width drawn evenly from 0..most, at a place drawn evenly from where it fits.
+// Draws a width uniformly from 0..most, then a position uniformly from those that fit.
 Mask draw_mask(int64_t most, int64_t extent, Rng& rng) {
   const int64_t count = rng.below(most + 1);
   return {rng.below(extent - count + 1), count};
@@ -83,7 +83,7 @@ void mask_spectrogram(Tensor& features, const SpectrogramAugmentation& options, 
 Box draw_crop(PictureSize picture, const FrameAugmentation& options, Rng& rng) {
   const auto width = static_cast<double>(picture.width), height = static_cast<double>(picture.height);
   if (options.crop_min_area == 1) return {0, 0, width, height};
-  // In steps that f32 holds exactly: a box may travel to a GPU, which is to resize the very same one.
+  // Rounds to multiples of 1/256, which f32 holds exactly: a GPU must resize the same box as the CPU.
   const auto step = [](double pixels) { return std::floor(pixels * 256) / 256; };
   const double area = rng.uniform(options.crop_min_area, options.crop_max_area) * width * height;
   const double log_aspect = std::log(options.crop_max_aspect);

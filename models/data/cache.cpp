@@ -105,7 +105,7 @@ bool is_entry_file(const std::filesystem::path& path) {
   const std::string name = path.filename().string();
   std::error_code error;
   if (!std::filesystem::is_regular_file(std::filesystem::symlink_status(path, error))) return false;
-  if (is_unfinished(name) || name.ends_with(".clip.part")) return true;  // the latter before names were unique
+  if (is_unfinished(name) || name.ends_with(".clip.part")) return true;  // older versions wrote *.clip.part
   return name.ends_with(".clip") && begins_with(path, kBegins);
 }
 
@@ -148,7 +148,7 @@ void write_index(const std::filesystem::path& folder, const IndexHeader& header,
     json["clips"].push_back(to_json(clip, header.classes.at(static_cast<size_t>(clip.label))));
   for (const Skipped& skipped : header.skipped)
     json["skipped"].push_back(Json{{"name", skipped.name}, {"reason", skipped.reason}});
-  // Names of clips are UTF-8 (folder_walk.h); what is not is the data folder's own path or a message, and is replaced.
+  // Clip names are UTF-8 (folder_walk.h). Invalid bytes in the data folder's path or in messages are replaced.
   const std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
   write_text(folder / kIndexName, text);
 }

@@ -28,8 +28,8 @@ struct Header {
   uint32_t version, array_count;
   EntryKey key;
   std::array<ArrayHeader, kParts.size()> arrays;
-  std::array<char, 504> note;  // ends in zeros
-  uint64_t checksum;           // of all bytes above
+  std::array<char, 504> note;  // padded with zeros
+  uint64_t checksum;           // XXH3 of all bytes before it
 };
 static_assert(std::is_trivially_copyable_v<Header> && sizeof(Header) <= kPage);
 static_assert(sizeof(Header) == 16 + 48 + 4 * 64 + 504 + 8, "no padding: its bytes would not be reproducible");
@@ -61,7 +61,7 @@ Header make_header(const EntryKey& key, std::string_view note, const EntryParts&
   return header;
 }
 
-// Empty where the extents are no shape whose bytes are the array's.
+// The array's shape; nullopt if extents and bytes disagree.
 std::optional<Shape> shape_of(const ArrayHeader& array, DType dtype) {
   std::vector<int64_t> extents;
   uint64_t bytes = size_of(dtype);

@@ -28,11 +28,11 @@ const ReaderVersions& reader_versions() {
     const auto raise = [&](int version, std::initializer_list<const char*> kinds) {
       for (const char* kind : kinds) all[kind] = version;
     };
-    // Pictures are counted, not packets (interlaced H.264 has two a picture); time runs on where a clock restarts.
+    // Counts pictures, not packets (interlaced H.264 has two per picture); time continues when a clock restarts.
     raise(2, {"264", "h264", "m2ts", "mkv", "mpeg", "mpg", "mts", "ts", "vob"});
-    // A palette beside the first packet; an animation's pictures; pictures turned as EXIF says.
+    // Reads palettes beside the first packet, animations' pictures and EXIF orientation.
     raise(2, {"apng", "avi", "png", "tif", "tiff", "webp"});
-    // A sound that breaks off is refused; loudspeakers that a file names are mixed as such.
+    // Refuses cut sound; downmixes by the file's own speaker positions.
     raise(2, {"aac", "aif", "aiff", "flac", "m4a", "mp3", "ogg", "opus", "wav"});
     return all;
   }();

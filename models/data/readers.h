@@ -1,7 +1,5 @@
-// How files of a kind are read, as a version: an entry of the cache that an older version made is made again, and only
-// that one.
-//
-// Whoever mends the reading of a kind of file, so that entries come out otherwise, raises its version in readers.cpp.
+// A version number per kind of media file. prepare makes an entry again if its files' readers have changed. If you
+// change how a kind of file is decoded, increase its version in readers.cpp.
 #pragma once
 
 #include <map>
@@ -9,11 +7,11 @@
 
 namespace avs::data {
 
-// By the file name's ending, lower case, without the dot. Kinds that are not named have version 1.
+// File extension (lower case, without the dot) → version. Extensions not listed have version 1.
 using ReaderVersions = std::map<std::string, int>;
-const ReaderVersions& reader_versions();  // of this program
+const ReaderVersions& reader_versions();  // this program's versions
 
-// The readers of a clip's files whose version is above 1, such as ", ts 2": part of what its entry was made by.
+// The readers of a clip's files with a version above 1, such as ", ts 2"; part of the entry's key.
 std::string readers_of(const ReaderVersions& versions, const std::string& audio, const std::string& video);
 
 }  // namespace avs::data

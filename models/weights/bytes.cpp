@@ -16,7 +16,7 @@ constexpr uint64_t kMaxBytes = uint64_t{16} << 30;
 class OpenFile {
  public:
   explicit OpenFile(const std::filesystem::path& file) : path_(file.string()) {
-    // Non-blocking, so that a named pipe is refused below instead of waited for.
+    // Non-blocking: a named pipe must be refused below, not waited for.
     do handle_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     while (handle_ < 0 && errno == EINTR);
     if (handle_ < 0) fail("cannot be opened");

@@ -1,5 +1,5 @@
-// A weight file's bytes, and a way to read them that cannot leave them: every access is checked, and a file that lies
-// about a length ends in one DataError that names file, place and lie.
+// The bytes of a weight file with bounds-checked access. A wrong length in the file gives one DataError with file,
+// position and reason.
 #pragma once
 
 #include <cstring>
@@ -14,12 +14,12 @@
 
 namespace avs::weights {
 
-// How many bytes may be made of a file while it is read: unpacked, decoded, built as values. Real files need little
-// more than their own size; one that repeats itself or unpacks without end meets the limit in about a second.
+// Limits the bytes that may be created while a file is read: unpacked, decoded, built as values. Real files need little
+// more than their own size; malicious ones (repetition, zip bombs) reach the limit in about a second.
 class Allowance {
  public:
   explicit Allowance(uint64_t file_bytes) : left_(8 * file_bytes + (16u << 20)) {}
-  bool spend(uint64_t bytes) {  // false: that is more than there was
+  bool spend(uint64_t bytes) {  // false: the limit is exceeded
     const bool enough = bytes <= left_;
     left_ -= enough ? bytes : left_;
     return enough;
@@ -29,7 +29,7 @@ class Allowance {
   uint64_t left_;
 };
 
-// A piece of memory and whatever keeps it alive: the file, or an unpacked member of an archive.
+// A range of memory and its owner: the file, or an unpacked member of an archive.
 class Bytes {
  public:
   Bytes() = default;
@@ -43,7 +43,7 @@ class Bytes {
   uint64_t size() const { return bytes_.size(); }
   const uint8_t* data() const { return bytes_.data(); }
 
-  // bytes [first, first + count), or DataError: `what` ("the header of group 'conv2d_1'") lies outside the file.
+  // bytes [first, first + count). DataError: `what` ("the header of group 'conv2d_1'") is outside the file.
   std::span<const uint8_t> at(uint64_t first, uint64_t count, std::string_view what) const {
     if (first > bytes_.size() || count > bytes_.size() - first)
       throw DataError(str(name_, ": ", what, " would be bytes ", first, " to ", first, " + ", count, " of ",
@@ -56,7 +56,7 @@ class Bytes {
     part.name_ += ": " + name;
     return part;
   }
-  // What these bytes unpack to: of the same name, and of the same file's allowance.
+  // Owns unpacked bytes, with this object's name and allowance.
   Bytes unpacked(std::vector<uint8_t> bytes) const {
     const auto owner = std::make_shared<const std::vector<uint8_t>>(std::move(bytes));
     Bytes unpacked = *this;
@@ -64,7 +64,7 @@ class Bytes {
     unpacked.bytes_ = *owner;
     return unpacked;
   }
-  // DataError when the whole file's allowance does not reach: "FILE: `what`: …".
+  // DataError "FILE: `what`: …" if the file's allowance is exceeded.
   void spend(uint64_t bytes, std::string_view what) const {
     if (!allowance_->spend(bytes))
       throw DataError(
@@ -82,13 +82,13 @@ class Bytes {
   std::shared_ptr<Allowance> allowance_;
 };
 
-// The whole file in memory. DataError: missing, a folder, no regular file, unreadable, or above 16 GiB.
+// The whole file in memory. DataError: missing, not a regular file, unreadable, or above 16 GiB.
 Bytes read_file(const std::filesystem::path& file);
 
 // The first bytes of a file, at most `count`.
 std::string read_start(const std::filesystem::path& file, uint64_t count);
 
-// A cursor over little-endian numbers.
+// Reads little-endian numbers in sequence.
 class Cursor {
  public:
   Cursor(std::span<const uint8_t> bytes, const Bytes& file, std::string_view what)
@@ -106,7 +106,7 @@ class Cursor {
     return taken;
   }
   void skip(uint64_t count) { take(count); }
-  uint64_t number(int width) {  // of `width` bytes, 1 to 8
+  uint64_t number(int width) {  // an integer of 1 to 8 bytes
     uint64_t value = 0;
     const auto taken = take(static_cast<uint64_t>(width));
     for (size_t i = 0; i < taken.size(); ++i) value |= uint64_t{taken[i]} << (8 * i);
@@ -120,7 +120,7 @@ class Cursor {
     const auto taken = take(count);
     return {reinterpret_cast<const char*>(taken.data()), taken.size()};
   }
-  std::string line() {  // up to a newline, which is taken too
+  std::string line() {  // text up to the next newline, which is skipped
     const auto rest = bytes_.subspan(next_);
     const void* const end = rest.empty() ? nullptr : std::memchr(rest.data(), '\n', rest.size());
     const uint64_t length =

@@ -27,7 +27,7 @@ class TreeReader {
   }
 
  private:
-  // II. Disk Format: Level 0. The address of the root group's header.
+  // II. Disk Format: Level 0. Returns the address of the root group's header.
   uint64_t superblock() {
     const std::string what = "the HDF5 superblock";
     Cursor cursor = file_.at(0, std::min<uint64_t>(file_.bytes.size(), 128), what);
@@ -41,7 +41,7 @@ class TreeReader {
       if (size != 4 && size != 8) cursor.fail(str("addresses of ", size, " bytes are not supported"));
     cursor.skip(version == 0 ? 9 : version == 1 ? 13 : 1);
     file_.base = cursor.number(file_.offset_size);
-    cursor.skip(static_cast<uint64_t>(file_.offset_size));  // free space, or the superblock's extension
+    cursor.skip(static_cast<uint64_t>(file_.offset_size));  // address of free space or of the superblock extension
     const uint64_t end = cursor.number(file_.offset_size);
     if (end > file_.bytes.size())
       throw DataError(
@@ -113,7 +113,7 @@ class TreeReader {
                    }};
   }
 
-  // Every contiguous array has bytes of its own.
+  // Contiguous arrays must not overlap.
   void check_overlaps() {
     std::ranges::sort(ranges_, {}, &Range::address);
     for (size_t i = 1; i < ranges_.size(); ++i)
@@ -121,7 +121,7 @@ class TreeReader {
         file_.fail("array '" + ranges_[i].path + "' overlaps array '" + ranges_[i - 1].path + "'");
   }
 
-  // ---- the members of a group ----
+  // ---- members of a group ----
 
   std::vector<Link> links_of(const std::vector<Message>& messages, const std::string& path) {
     std::vector<Link> links;
@@ -154,7 +154,7 @@ class TreeReader {
     return {name, cursor.number(file_.offset_size)};
   }
 
-  // IV.A.2.c The Link Info Message, IV.A.2.v The Attribute Info Message: both name a fractal heap, if there is one.
+  // IV.A.2.c The Link Info Message, IV.A.2.v The Attribute Info Message: refused if they point to a fractal heap.
   void refuse_dense(const Message& message, const std::string& path, const char* kind) {
     Cursor cursor(message.body, file_.bytes, path);
     cursor.skip(1);
@@ -165,7 +165,7 @@ class TreeReader {
                      "' are stored as libver=\"latest\" does; rewrite the file with: h5repack --high=0 IN OUT"));
   }
 
-  // III.D Disk Format: Level 1D - Local Heaps. The bytes in which member names lie.
+  // III.D Disk Format: Level 1D - Local Heaps. Returns the bytes of the member names.
   std::span<const uint8_t> local_heap(uint64_t address, const std::string& path) {
     const auto length_bytes = static_cast<uint64_t>(file_.length_size);
     Cursor head = file_.at(address, 8 + 2 * length_bytes + static_cast<uint64_t>(file_.offset_size), path);
@@ -195,7 +195,7 @@ class TreeReader {
     const uint64_t entries = head.u16();
     Cursor body = file_.at(address + 8 + 2 * offset_bytes, entries * (length_bytes + offset_bytes), path);
     for (uint64_t i = 0; i < entries; ++i) {
-      body.skip(length_bytes);  // a name between the children: not needed to list all
+      body.skip(length_bytes);  // a name between the children: not needed to list all members
       symbol_tree(body.number(file_.offset_size), names, path, depth + 1, links);
     }
   }

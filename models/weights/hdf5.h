@@ -1,10 +1,9 @@
-// HDF5 files as Keras writes them, read without the HDF5 library (The HDF Group, "HDF5 File Format Specification
-// Version 3.0"). The library trusts its files; this reader is for files from anywhere: it knows the part of the format
-// that weight files use, refuses the rest by name, checks every address, visits every object once, and unpacks an array
-// only when asked.
+// Reads the HDF5 files that Keras writes, without the HDF5 library (The HDF Group, "HDF5 File Format Specification
+// Version 3.0"). The library trusts its files; this reader accepts files from anywhere. It knows the subset that weight
+// files use, refuses the rest by name, checks every address, visits every object once, and unpacks arrays on demand.
 //
-// Known: superblocks 0 to 3; object headers 1 and 2; groups as symbol tables or as link messages; attributes of text,
-// fixed or variable in length; integers and IEEE numbers in either byte order; compact, contiguous and chunked arrays;
+// Supported: superblocks 0 to 3; object headers 1 and 2; groups as symbol tables or as link messages; text attributes
+// of fixed or variable length; integers and IEEE floats in either byte order; compact, contiguous and chunked arrays;
 // the filters deflate, shuffle and fletcher32.
 // Refused: links out of the file, soft links, dense groups and version-4 chunk indices (libver="latest"), committed
 // types, other filters, other number types.
@@ -29,14 +28,14 @@ struct Dataset {
 
 struct Node {  // a group or a dataset
   std::string name;
-  std::map<std::string, std::vector<std::string>> texts;  // the attributes whose names weight files use
-  std::vector<Node> children;                             // by name; empty for a dataset
+  std::map<std::string, std::vector<std::string>> texts;  // text attributes that weight files use
+  std::vector<Node> children;                             // sorted by name; empty for a dataset
   std::optional<Dataset> dataset;
 
-  const Node* child(std::string_view child_name) const;  // null: none
+  const Node* child(std::string_view child_name) const;  // null if absent
 };
 
-// The whole tree of the file. DataError naming the file and the object that is damaged or refused.
+// Reads the file's whole tree. DataError names the file and the damaged or refused object.
 Node read_tree(const Bytes& file);
 
 }  // namespace avs::weights::hdf5

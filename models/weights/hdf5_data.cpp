@@ -1,5 +1,4 @@
-// The values of HDF5 arrays: contiguous bytes, or chunks found through a version-1 B-tree (III.A.1), each behind its
-// filters.
+// Reads the values of HDF5 arrays: contiguous bytes, or filtered chunks found through a version-1 B-tree (III.A.1).
 #include <algorithm>
 #include <set>
 
@@ -19,8 +18,8 @@ std::vector<uint8_t> unshuffle(const std::vector<uint8_t>& shuffled, uint64_t el
   return plain;
 }
 
-// Of big-endian 16-bit words, an odd byte the upper half of a last one. As in HDF5's own, sums lie in 1..65535 once a
-// word was not 0.
+// Checksum over big-endian 16-bit words; an odd last byte is the high byte of a word. As in HDF5, a sum stays in
+// 1..65535 after the first nonzero word.
 uint32_t fletcher32(const std::vector<uint8_t>& bytes) {
   const auto add = [](uint32_t a, uint32_t b) { return a + b > 65535 ? a + b - 65535 : a + b; };
   uint32_t first = 0, second = 0;
@@ -42,7 +41,7 @@ class ChunkedReader {
     uint64_t total = type.size;
     chunks_wanted_ = 1;
     for (size_t axis = 0; axis < chunk_.size(); ++axis) {
-      // A chunk may stand over the edge, but not by more than the array is long: nobody writes that.
+      // A chunk may be longer than the array, but at most twice as long (or 2048): real files are not.
       if (chunk_[axis] == 0 || chunk_[axis] / 2 > std::max<uint64_t>(shape_[axis], 1024))
         file_.fail(what_ + ": its chunks are longer than it is");
       chunk_bytes_ *= chunk_[axis];
@@ -75,7 +74,7 @@ class ChunkedReader {
       const uint32_t stored_bytes = body.u32(), skipped_filters = body.u32();
       std::vector<uint64_t> first;
       for (size_t axis = 0; axis < shape_.size(); ++axis) first.push_back(body.u64());
-      body.skip(8);  // the offset within an element, always 0
+      body.skip(8);  // offset within an element, always 0
       const uint64_t child = body.number(file_.offset_size);
       if (level > 0)
         node(child, depth + 1);
@@ -106,7 +105,7 @@ class ChunkedReader {
     return bytes;
   }
 
-  // Copies the part of a chunk that lies inside the array, one row of the last axis at a time.
+  // Copies the part of a chunk that is inside the array, one row of the last axis at a time.
   void place(const std::vector<uint8_t>& chunk, const std::vector<uint64_t>& first) {
     const size_t rank = shape_.size();
     for (size_t axis = 0; axis < rank; ++axis)
@@ -123,7 +122,7 @@ class ChunkedReader {
         to = to * shape_[axis] + first[axis] + at[axis];
       }
       std::memcpy(values_.data() + to * type_.size, chunk.data() + from * type_.size, row);
-      size_t axis = rank - 1;  // the last axis is the row; count through the others
+      size_t axis = rank - 1;  // the last axis is copied as a row; iterate over the others
       while (axis > 0) {
         --axis;
         if (++at[axis] < chunk_[axis] && first[axis] + at[axis] < shape_[axis]) break;

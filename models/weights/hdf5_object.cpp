@@ -12,7 +12,7 @@ constexpr size_t kMaxMessages = 100'000;
 // III.D. Level 2A2: version 2. "OHDR", then messages, then a checksum.
 struct HeaderFormat {
   int version = 1;
-  bool creation_order = false;  // version 2: each message carries one
+  bool creation_order = false;  // version 2: each message has a creation order field
 };
 
 struct Block {
@@ -93,7 +93,7 @@ NumberType number_type_of_integer(uint64_t size, bool is_signed, const Cursor& c
   if (size == 1) return is_signed ? NumberType::I8 : NumberType::U8;
   if (size == 2 && is_signed) return NumberType::I16;
   if (size == 4 && is_signed) return NumberType::I32;
-  if (size == 8) return NumberType::I64;  // step counters are unsigned at times, and small
+  if (size == 8) return NumberType::I64;  // step counters may be unsigned, but are small
   cursor.fail(str("holds integers of ", size, " bytes, which no weight file needs"));
 }
 
@@ -147,7 +147,7 @@ Datatype read_datatype(Cursor& cursor) {
       type.kind = Datatype::Kind::FixedText;
       type.description = "text";
       break;
-    case 5:  // opaque: two bytes are how h5py, and so Keras, stores bfloat16, which HDF5 has no name for
+    case 5:  // opaque: h5py and Keras store bfloat16, which HDF5 lacks, as two opaque bytes
       type.kind = type.size == 2 ? Datatype::Kind::Number : Datatype::Kind::Other;
       type.number = NumberType::BF16;
       type.big_endian = false;
@@ -234,7 +234,7 @@ std::vector<Filter> read_filters(const File& file, const Message& message, const
 
 namespace {
 
-// The text at element `index` of the global heap at `address`.
+// The text of object `index` in the global heap at `address`.
 std::string heap_text(File& file, uint64_t address, uint32_t index, uint64_t length, const std::string& what) {
   Cursor head = file.at(address, 8 + static_cast<uint64_t>(file.length_size), what);
   if (head.text(4) != "GCOL") head.fail("points to a global heap that is none");
@@ -242,7 +242,7 @@ std::string heap_text(File& file, uint64_t address, uint32_t index, uint64_t len
   const uint64_t size = head.number(file.length_size);
   const uint64_t prefix = 8 + static_cast<uint64_t>(file.length_size);
   if (size < prefix) head.fail("points to an empty global heap");
-  // The walk over earlier objects is cheap; only their headers and the text are paid for.
+  // Stepping over earlier objects is cheap: it reads only their headers.
   for (uint64_t at = prefix; size - at >= prefix;) {
     Cursor object = file.at(address + at, prefix, what);
     const uint32_t object_index = object.u16();

@@ -1,4 +1,4 @@
-// The pieces of an HDF5 object's header, decoded: what hdf5.cpp walks and hdf5_data.cpp reads arrays from. Chapter and
+// Decodes the messages of an HDF5 object's header, for hdf5.cpp (the tree) and hdf5_data.cpp (arrays). Chapter and
 // field names are those of the HDF5 File Format Specification Version 3.0.
 #pragma once
 
@@ -11,12 +11,12 @@
 
 namespace avs::weights::hdf5 {
 
-// Sizes from the superblock. Whatever is decoded is paid from the file's allowance, so that structures that overlap or
-// repeat end in an error and not in hours.
+// Sizes from the superblock. Decoded bytes count against the file's allowance, so that overlapping or repeated
+// structures give an error instead of endless work.
 struct File {
   Bytes bytes;
   int offset_size = 8, length_size = 8;
-  uint64_t base = 0;  // addresses count from here
+  uint64_t base = 0;  // origin of addresses
 
   Cursor at(uint64_t address, uint64_t count, std::string_view what);
   bool undefined(uint64_t address) const;
@@ -43,15 +43,15 @@ struct Message {
   std::span<const uint8_t> body;
 };
 
-// All messages of the header at an address, continuations included.
+// All messages of the header at an address, including continuation blocks.
 std::vector<Message> read_messages(File& file, uint64_t address, const std::string& object);
 
-// III.A Datatype: only what weight files hold.
+// III.A Datatype: the types that weight files contain.
 struct Datatype {
   enum class Kind : uint8_t { Number, FixedText, VariableText, Other } kind = Kind::Other;
   NumberType number = NumberType::F32;
   bool big_endian = false;
-  uint64_t size = 0;  // bytes of one element
+  uint64_t size = 0;  // bytes per element
   std::string description;
 };
 Datatype read_datatype(Cursor& cursor);
@@ -68,14 +68,14 @@ struct Layout {
 Layout read_layout(File& file, const Message& message, const std::string& object);
 std::vector<Filter> read_filters(const File& file, const Message& message, const std::string& object);
 
-// An attribute's name and, where it is text, its strings. Other attributes have none.
+// An attribute; texts is empty unless it holds text.
 struct Attribute {
   std::string name;
   std::vector<std::string> texts;
 };
 Attribute read_attribute(File& file, const Message& message, const std::string& object);
 
-// The values of an array, row-major. DataError where bytes are missing.
+// The values of an array, row-major. DataError: bytes are missing.
 std::vector<float> read_array(File file, const std::string& object, const Datatype& type,
                               const std::vector<int64_t>& shape, const Layout& layout,
                               const std::vector<Filter>& filters);

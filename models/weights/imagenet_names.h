@@ -1,5 +1,4 @@
-// The 1000 classes of ImageNet's classification task, in the order of every published classifier (sorted by WordNet
-// number): index 0 is "tench". All names differ.
+// The 1000 ImageNet class names, in the usual order (sorted by WordNet number): index 0 is "tench". All names differ.
 #pragma once
 
 #include <string>

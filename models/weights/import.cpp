@@ -17,7 +17,7 @@ using weights::SourceTensor;
 
 constexpr std::array<float, 3> kMean = {0.485f, 0.456f, 0.406f}, kDeviation = {0.229f, 0.224f, 0.225f};
 
-InputScale scale_of(const std::string& model) {  // of our networks' first convolution
+InputScale scale_of(const std::string& model) {  // input scale of our networks
   return model == "vis-conv" ? InputScale::ImageNet : InputScale::MinusOneToOne;
 }
 
@@ -35,7 +35,7 @@ std::string group(const char* title, const std::vector<std::string>& names) {
   return text;
 }
 
-// One tensor of the network: where values go, and how they are found in the file.
+// One tensor of the network, its rule, and the file's tensor that fills it.
 struct Slot {
   std::string path;
   Tensor value;  // shares the network's memory
@@ -84,7 +84,7 @@ class Importer {
     return nullptr;
   }
 
-  // The head is taken whole or not at all.
+  // Takes the whole head or none of it.
   void choose_head() {
     const std::vector<Rule>& rules = file_.layout.head;
     const bool in_file =
@@ -117,7 +117,7 @@ class Importer {
     }
   }
 
-  // ---- which tensor goes where ----
+  // ---- matching tensors ----
 
   void match() {
     std::vector<std::string> missing, unexpected, misshapen;
@@ -164,7 +164,7 @@ class Importer {
                         "; the nearest known layout is ", file_.layout.title, ", ", report_.layout, ":",
                         group("missing", missing), group("unexpected", unexpected), group("misshapen", misshapen)));
   }
-  // Every name is there and no shape fits: one line, not hundreds.
+  // All names match but no shape fits: one line instead of hundreds.
   [[noreturn]] void refuse_width(const std::string& first) const {
     throw DataError(str(file_name_, ": is ", file_.layout.title, " of another width than the network's, which is ",
                         network_.options().width, " (published files are of width 1; --width says another): ", first));
@@ -210,8 +210,8 @@ class Importer {
           "the last LayerNorm is at gamma 1, as Keras leaves it in its file without top; the file with top has it");
   }
 
-  // gamma (w.x - mean) / s + beta = (gamma w . x - gamma mean) / s + beta: exact in inference. In training the batch's
-  // own statistics would undo the scaling, hence options_for_weights(), which gives the network a gamma.
+  // gamma (w.x - mean) / s + beta = (gamma w . x - gamma mean) / s + beta: exact in inference. In training the batch
+  // statistics would undo it; options_for_weights() therefore gives the network a gamma.
   void fold_gamma() {
     size_t folded = 0;
     for (const Slot& gamma : folded_gammas_) {
@@ -232,8 +232,8 @@ class Importer {
                                   "inference and frozen, lost in training (the network has no gamma)"));
   }
 
-  // The first convolution sees our network's input u, and was trained on v = a u + b per channel. It has no padding, so
-  // w.v = (w a).u + sum(w b) everywhere: the filter is scaled, the constant goes into the bias, or out of the mean.
+  // The first convolution was trained on v = a u + b per channel; our input is u. It has no padding, so
+  // w.v = (w a).u + sum(w b): scale the filter; add the constant to the bias or subtract it from the mean.
   void convert_input_scale() {
     const InputScale ours = scale_of(network_.options().model), theirs = report_.input_scale;
     if (is_sound(network_.input_kind()) || ours == theirs) return;
@@ -263,7 +263,7 @@ class Importer {
       if (!slot.values.empty())
         slot.value.copy_from(
             Tensor::from(slot.value.shape(), std::span<const float>(slot.values)).to(slot.value.device()));
-    network_.training() ? network_.train() : network_.eval();  // folded filters are stale now
+    network_.training() ? network_.train() : network_.eval();  // refresh folded filters
   }
 
   Backbone& network_;
@@ -342,7 +342,7 @@ std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base
     network->eval();
     made = import_into(*network, recognised, file.string(), import);
     if (made.head_taken || !takes_classifier || recognised.layout.own) break;
-    recognised.head_prefix.reset();  // it reads something else than the pooled features: a head of the file's own
+    recognised.head_prefix.reset();  // the file's classifier has further layers: ignore it
   }
   if (!made.head_taken) network->draw_head();
   if (report != nullptr) *report = std::move(made);

@@ -1,18 +1,16 @@
-// ImageNet weights from the files people have, into our image networks. What a file is, is read from its content, never
-// from its name: Keras' HDF5 (the legacy layout and Keras 3's, also inside a .keras archive), PyTorch's .pth and .pt
-// (read without executing anything), and safetensors with the names of timm, torchvision, Facebook's ConvNeXt,
-// Hugging Face transformers or our own. docs/weights.md lists them all, and where the files are published.
+// Loads published ImageNet weights into our image networks. The format is recognised by content, never by name: Keras'
+// HDF5 (the legacy layout and Keras 3's, also inside a .keras archive), PyTorch's .pth and .pt (nothing in them is
+// executed), and safetensors with the names of timm, torchvision, Facebook's ConvNeXt, Hugging Face transformers or our
+// own. docs/weights.md lists all of them with download addresses.
+// Libraries differ in four conventions that a weight file does not state; its layout implies them:
 //
-// Libraries differ in four ways that a weight file does not say aloud, and its layout settles:
-//
-//   average pools    Keras leaves padding out of InceptionV3's averages, PyTorch counts it
+//   average pools    in InceptionV3, Keras ignores padding in averages, PyTorch counts it
 //   BatchNorm gamma  Keras' InceptionV3 has none, PyTorch's has one
-//   input            InceptionV3 takes -1..1 (torchvision's `transform_input` comes to the same), ConvNeXt pixels with
-//                    ImageNet's mean and deviation taken out
-//   last LayerNorm   Keras' ConvNeXt file without top leaves it at gamma 1, beta 0: that is what the file says, and
-//                    that is what is loaded
+//   input            InceptionV3 expects -1..1 (equivalent to torchvision's `transform_input`); ConvNeXt expects pixels
+//                    normalised by ImageNet's mean and deviation
+//   last LayerNorm   Keras' ConvNeXt file without top has gamma 1, beta 0; they are loaded unchanged
 //
-// The first two belong to the network and the third goes into its first convolution, so a network is made in two steps:
+// Pool padding and gamma are network options, and the input scale changes the first convolution; hence two steps:
 //
 //   BackboneOptions options = options_for_weights({.model = "vis-inc"}, file);
 //   const auto network = make_backbone(options);
@@ -29,15 +27,15 @@
 
 namespace avs {
 
-// What a network's first convolution was trained on, red, green, blue.
+// Input scale that a network's first convolution was trained on.
 enum class InputScale : uint8_t {
   MinusOneToOne,  // x / 127.5 - 1
   ImageNet,       // (x / 255 - {0.485, 0.456, 0.406}) / {0.229, 0.224, 0.225}
 };
 std::string_view name_of(InputScale scale);  // "-1..1", "ImageNet mean and deviation"
 
-// What overrides the origin's convention. (timm's inception_v3.gluon_in1k has torchvision's names, but ImageNet's
-// mean and deviation: nothing in the file tells.)
+// Overrides the conventions of the recognised layout. (timm's inception_v3.gluon_in1k has torchvision's names but uses
+// ImageNet's mean and deviation, which the file does not state.)
 struct ImportOptions {
   std::optional<PoolPadding> pool_padding;
   std::optional<InputScale> input_scale;
@@ -45,35 +43,36 @@ struct ImportOptions {
 
 struct ImportReport {
   std::string layout;                 // "Keras legacy HDF5", "safetensors with timm's names", …
-  std::string model;                  // what the file holds: "InceptionV3", "ConvNeXt-Tiny", or our own name
+  std::string model;                  // the file's network: "InceptionV3", "ConvNeXt-Tiny", or our own name
   std::vector<std::string> used;      // names in the file, in the network's order
-  std::vector<std::string> skipped;   // "name: why"
-  std::vector<std::string> defaults;  // "our path: why it is not from the file": the head, a gamma of 1
-  std::vector<std::string> notes;     // what was converted on the way
-  int64_t parameters = 0;             // values taken from the file, running statistics included, as Keras counts
+  std::vector<std::string> skipped;   // "name: reason"
+  std::vector<std::string> defaults;  // "our path: reason" for values not from the file: the head, a gamma of 1
+  std::vector<std::string> notes;     // conversions
+  int64_t parameters = 0;             // number of values from the file, with running statistics, as Keras counts
   PoolPadding pool_padding = PoolPadding::Ignored;
   InputScale input_scale = InputScale::MinusOneToOne;
   bool head_taken = false;   // false: the head keeps its own values
-  int64_t file_classes = 0;  // of the file's classifier; 0: without top
+  int64_t file_classes = 0;  // classes of the file's classifier; 0: it has none
 };
 
-// In the metadata of a checkpoint: the head was never trained, whoever reads it may leave it out.
+// Checkpoint metadata key: the head was never trained, and readers may skip it.
 inline constexpr const char* kUntrainedHeadKey = "untrained_head";
 
-// `options` with what the file decides: pool padding, and whether BatchNorm has a gamma. Errors as import_weights().
+// Sets the options that the file determines: pool padding, and whether BatchNorm has a gamma. Errors as
+// import_weights().
 BackboneOptions options_for_weights(BackboneOptions options, const std::filesystem::path& file,
                                     const ImportOptions& import = {});
 
-// Fills the body of the network, and its head where the file has one of the same form; a classifier of other classes is
-// skipped and said so. f16, bf16 and f64 become f32. On an error the network is unchanged:
-//   DataError   the file is truncated, damaged, not a weight file, another network's, or does not fit; a misfit lists
+// Loads the network's body, and its head if the file has one of the same shape; a classifier with other classes
+// is skipped and reported. f16, bf16 and f64 become f32. On an error the network is unchanged:
+//   DataError   the file is truncated, damaged, not a weight file, another network's, or does not fit; lists
 //               every missing, unexpected and misshapen tensor and the nearest known layout
-//   UsageError  the network is not an image network, or was made with other options than the file asks for
+//   UsageError  the network is no image network, or its options differ from those the file needs
 ImportReport import_weights(Backbone& backbone, const std::filesystem::path& file, const ImportOptions& import = {});
 
-// A whole network for a file, in inference mode; of our own checkpoints, the very network. With a classifier in the
-// file (1000 ImageNet classes as a rule) the head is that classifier, directly on the pooled features; without one the
-// head is `base`'s, untrained. An empty model in `base` means the one that the file holds.
+// Creates the network of a file, in inference mode; one of our checkpoints gives the same network. If the file has a
+// classifier (usually 1000 ImageNet classes), it becomes the head, directly on the pooled features; otherwise the head
+// is `base`'s, untrained. An empty model in `base` means the file's.
 std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base, const std::filesystem::path& file,
                                                      const ImportOptions& import = {}, ImportReport* report = nullptr);
 

@@ -23,9 +23,9 @@ struct Stream : z_stream {
 
 std::vector<uint8_t> inflate(std::span<const uint8_t> packed, uint64_t max_bytes, Wrapping wrapping,
                              const std::string& what) {
-  constexpr uint64_t kMaxRatio = 1032;  // deflate cannot do better
+  constexpr uint64_t kMaxRatio = 1032;  // deflate's maximum ratio
   const uint64_t limit = std::min(max_bytes, packed.size() * kMaxRatio + 64);
-  std::vector<uint8_t> out(limit + 1);  // one more, to notice a stream that goes on
+  std::vector<uint8_t> out(limit + 1);  // one extra byte detects a longer stream
   Stream stream(wrapping);
   uint64_t in_done = 0, out_done = 0;
   int status = Z_OK;

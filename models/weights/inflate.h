@@ -1,4 +1,4 @@
-// Unpacking zlib data into a buffer whose size is known before: nothing grows on the packed data's word.
+// Unpacks zlib data whose maximum size is known in advance, so that malicious data cannot grow memory.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@
 
 namespace avs::weights {
 
-enum class Wrapping : uint8_t { Zlib, Raw };  // Raw: as in zip archives
+enum class Wrapping : uint8_t { Zlib, Raw };  // Raw: zip archives
 
-// At most max_bytes come out. DataError naming `what` when the stream is damaged, cut, or longer than that.
+// Returns at most max_bytes. DataError names `what`: the stream is damaged, cut, or longer.
 std::vector<uint8_t> inflate(std::span<const uint8_t> packed, uint64_t max_bytes, Wrapping wrapping,
                              const std::string& what);
 

@@ -1,17 +1,15 @@
-// Keras' two HDF5 layouts as a list of arrays.
+// Lists the arrays of Keras' two HDF5 layouts.
 //
-//   legacy    the root (or its group `model_weights`) has an attribute layer_names, split as layer_names0, layer_names1
-//   …
-//             where long; each layer is a group whose weight_names are paths from there: conv2d_1/kernel:0
-//   Keras 3   layers/conv2d_1/vars/0, nested for layers in layers; `vars` says the layer's name from Keras 3.9 or so on
+//   legacy    the root (or its group `model_weights`) has an attribute layer_names, if long split into layer_names0,
+//             layer_names1, …; each layer is a group whose weight_names are relative paths: conv2d_1/kernel:0
+//   Keras 3   layers/conv2d_1/vars/0, nested for layers in layers; since about Keras 3.9 `vars` has the layer's name
 //
-// A network inside another (a backbone in a Sequential) is a container: its layers are counted on their own, and
-// "inception_v3/" or "functional/" stands before their keys.
+// A network inside another (a backbone in a Sequential) is a container: its layers are counted separately, and their
+// keys start with "inception_v3/" or "functional/".
 //
-// Keys: numbers behind a layer's name count instances in a Python session, so they are replaced by their rank among
-// their kind: "conv2d#17/kernel" is the layer constructed 18th. Without names, a Keras 3 file counts in the order of
-// the graph's depth instead, "conv2d@17/kernel". ConvNeXt's layers are named by place:
-// "stage_2_block_4_layernorm/gamma".
+// Keys: the number in a layer's name counts instances in a Python session, so it is replaced by its rank among layers
+// of the same kind: "conv2d#17/kernel" was constructed 18th. Keras 3 files without names count in order of graph depth:
+// "conv2d@17/kernel". ConvNeXt's layers are named by position: "stage_2_block_4_layernorm/gamma".
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -26,14 +24,14 @@ namespace {
 struct Weight {
   std::string owner;  // "conv2d_17", "sequential_1/conv2d"
   std::string tail;   // "kernel"
-  std::string name;   // in the file
+  std::string name;   // full name in the file
   const hdf5::Dataset* dataset;
   std::string container = {};  // "inception_v3/"
 };
 
 enum class Naming : uint8_t { Names, Counters };
 
-// "conv2d_17" of kind "conv2d" is 17 and "conv2d" is 0; nothing else has a number.
+// "conv2d_17" of kind "conv2d" gives 17, "conv2d" gives 0, other names nullopt.
 std::optional<int64_t> number_of(std::string_view owner, std::string_view kind) {
   if (!owner.starts_with(kind)) return std::nullopt;
   owner.remove_prefix(kind.size());
@@ -45,7 +43,7 @@ std::optional<int64_t> number_of(std::string_view owner, std::string_view kind) 
   return number;
 }
 
-// The part of a ConvNeXt layer's name that says its place, without the model's name in front.
+// The part of a ConvNeXt layer's name that states its position, without the model's name before it.
 std::optional<std::string> convnext_place(const std::string& owner) {
   static constexpr std::string_view kPlaces[] = {
       "stem_conv",  "stem_layernorm", "downsampling_layernorm_", "downsampling_conv_", "head_layernorm",
@@ -58,7 +56,7 @@ std::optional<std::string> convnext_place(const std::string& owner) {
   return std::nullopt;
 }
 
-// ConvNeXt's stem and downsamplings are small Sequentials, and no networks of their own.
+// ConvNeXt's stem and downsamplings are small Sequentials, not networks of their own.
 bool is_in_small_sequential(const std::string& owner) {
   const auto place = convnext_place(owner);
   return place && (place->starts_with("stem_") || place->starts_with("downsampling_"));
@@ -66,7 +64,7 @@ bool is_in_small_sequential(const std::string& owner) {
 
 // ---- legacy ----
 
-// attribute "layer_names", or "layer_names0", "layer_names1", … one after the other
+// Attribute "layer_names", or "layer_names0", "layer_names1", … concatenated.
 std::vector<std::string> split_texts(const hdf5::Node& node, const std::string& name) {
   const auto whole = node.texts.find(name);
   if (whole != node.texts.end()) return whole->second;
@@ -78,7 +76,7 @@ std::vector<std::string> split_texts(const hdf5::Node& node, const std::string& 
   }
 }
 
-// "kernel:0" → "kernel"; of Keras 1, "convolution2d_1_W:0" → "kernel".
+// "kernel:0" → "kernel"; Keras 1: "convolution2d_1_W:0" → "kernel".
 std::string tail_of(std::string text) {
   text.resize(std::min(text.size(), text.find(':')));
   static constexpr std::pair<std::string_view, std::string_view> kEndings[] = {{"_W", "kernel"},
@@ -130,7 +128,7 @@ std::vector<Weight> legacy_weights(const hdf5::Node& root, const std::string& fi
 
 // ---- Keras 3 ----
 
-// The layer's variables are numbered in the order in which its class makes them.
+// A layer's variables are numbered in the order in which its class creates them.
 std::string tail_of_variable(size_t index, size_t count, bool first_is_matrix) {
   static const std::map<size_t, std::vector<std::string>> kVectors = {
       {1, {"scale"}},
@@ -143,8 +141,8 @@ std::string tail_of_variable(size_t index, size_t count, bool first_is_matrix) {
   return found == kVectors.end() ? str(index) : found->second[index];
 }
 
-// Of a layer's structure, "functional/sequential_1/conv2d", how long the container, "functional/", is: what stands in
-// front of the layer and of the small Sequential around it. `name` is the layer's, if the file says it.
+// Length of the container's path in a layer's path: of "functional/" in "functional/sequential_1/conv2d". A small
+// Sequential around the layer does not count. `name` is the layer's, if the file has it.
 size_t container_bytes(const std::string& structure, const std::string* name) {
   const size_t slash = structure.rfind('/');
   if (slash == std::string::npos) return 0;
@@ -187,17 +185,17 @@ void collect_keras3(const hdf5::Node& node, const std::string& path, const std::
 
 // ---- canonical keys ----
 
-// ConvNeXt without names: layers of one class stand one behind the other, so a counter is a place.
+// ConvNeXt without names: layers of one class are numbered in order, so the number gives the position.
 class ConvNextCounters {
  public:
   explicit ConvNextCounters(const std::vector<Weight>& weights) {
-    std::map<int64_t, int64_t> channels;  // of each block's depthwise convolution
+    std::map<int64_t, int64_t> channels;  // channels of each block's depthwise convolution
     for (const Weight& weight : weights) {
       if (const auto block = number_of(weight.owner, "conv2d"); block && weight.tail == "kernel")
         channels[*block] = weight.dataset->shape.empty() ? 0 : weight.dataset->shape.back();
       if (const auto dense = number_of(weight.owner, "dense")) last_dense_ = std::max(last_dense_, *dense);
     }
-    // A stage begins where the width changes; where that does not make four, the blocks are Tiny's.
+    // A stage begins when the width changes; if that does not give four stages, assume Tiny's.
     std::vector<int64_t> starts;
     int64_t before = 0, index = 0;
     for (const auto& [block, width] : channels) {
@@ -272,7 +270,7 @@ std::vector<std::string> canonical_keys(const std::vector<Weight>& weights, Nami
     std::string owner = weight.owner;
     if (is_convnext) {
       owner = naming == Naming::Counters ? counters.place(owner) : convnext_place(owner).value_or(owner);
-      // The body's last norm was constructed before any of a head's.
+      // The body's last norm is constructed before those of a head.
       if (const auto norm = number_of(owner, "layer_normalization"); norm && *norm == norms.begin()->first)
         owner = "layer_normalization";
       else if (norm)

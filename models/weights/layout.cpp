@@ -5,7 +5,7 @@
 namespace avs::weights {
 namespace {
 
-// The paths of a network's body, from one that is small enough to be made for its names.
+// Parameter and buffer paths of a network's body; the network is a small instance made only for its names.
 std::vector<std::string> body_paths(Backbone& network) {
   std::vector<std::string> paths;
   for (const Parameter* parameter : network.parameters()) paths.push_back(parameter->path);
@@ -29,7 +29,7 @@ std::string text_of(const std::vector<int64_t>& shape) {
   return text + "]";
 }
 
-// The file's extents for our shape; where it may have several, the usual one.
+// The file's shape for our shape; the usual one if there are several.
 std::vector<int64_t> stored_shape(Axes axes, const Shape& s) {
   switch (axes) {
     case Axes::Oihw: return {s[0], s[3], s[1], s[2]};
@@ -44,9 +44,9 @@ std::vector<int64_t> stored_shape(Axes axes, const Shape& s) {
   return {};
 }
 
-// [rows, columns] → [columns, rows]
+// Transposes [rows, columns] to [columns, rows].
 std::vector<float> transposed(const std::vector<float>& values, int64_t rows, int64_t columns) {
-  constexpr int64_t kTile = 32;  // of both matrices, so that neither is read across all its lines at once
+  constexpr int64_t kTile = 32;  // tile size: keeps both matrices' cache lines in use
   std::vector<float> out(values.size());
   for (int64_t r0 = 0; r0 < rows; r0 += kTile)
     for (int64_t c0 = 0; c0 < columns; c0 += kTile)
@@ -73,7 +73,7 @@ std::string expected_shape(Axes axes, const Shape& shape) { return text_of(store
 
 std::vector<float> reorder(Axes axes, const Shape& shape, std::vector<float> values) {
   switch (axes) {
-    case Axes::Oihw: {  // per filter, [i, hw] → [hw, i]
+    case Axes::Oihw: {  // per filter: [i, hw] → [hw, i]
       std::vector<float> out(values.size());
       const int64_t pixels = shape[1] * shape[2], channels = shape[3];
       for (int64_t o = 0; o < shape[0]; ++o)
@@ -110,7 +110,7 @@ std::optional<std::string> Layout::reason_to_skip(const std::string& key) const 
 }
 
 bool Layout::is_of_body(const std::string& key) const {
-  if (keras) return key.starts_with("stage_");  // Keras names each layer on its own; these by their place
+  if (keras) return key.starts_with("stage_");  // Keras' keys have no common first word; ConvNeXt's begin with "stage_"
   const auto first_word = [](const std::string& text) { return text.substr(0, text.find('.')); };
   const auto begins_alike = [&](const Rule& rule) { return first_word(rule.key) == first_word(key); };
   return std::any_of(rules.begin(), rules.end(), begins_alike) && std::none_of(head.begin(), head.end(), begins_alike);
@@ -118,7 +118,7 @@ bool Layout::is_of_body(const std::string& key) const {
 
 Layout own_layout(const Backbone& network, const std::string& model) {
   Layout layout{.name = "our own names", .model = model, .title = model, .own = true};
-  Backbone& tree = const_cast<Backbone&>(network);  // parameters() hands out what may be changed; nothing is here
+  Backbone& tree = const_cast<Backbone&>(network);  // parameters() needs a mutable network; nothing is changed
   const auto add = [&](const std::string& path) {
     (path.starts_with("head.") ? layout.head : layout.rules)
         .push_back({path, path, Axes::Same, path.ends_with(".gamma")});

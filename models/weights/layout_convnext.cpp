@@ -1,11 +1,11 @@
-// ConvNeXt-Tiny's names elsewhere: one table row per library, filled in for every tensor of ours.
+// ConvNeXt-Tiny's names in other libraries: one table row per library, expanded for every tensor.
 #include "models/weights/layout.h"
 
 namespace avs::weights {
 namespace {
 
-// "{s}" is a stage 0..3, "{b}" a block in it, "{d}" a downsampling 1..3 (in front of stage d), "{d-1}" that less one,
-// "{2s+1}" and "{2d}" torchvision's places in one long list.
+// Placeholders: "{s}" stage 0..3, "{b}" block, "{d}" downsampling 1..3 (before stage d), "{d-1}", and torchvision's
+// list indices "{2s+1}" and "{2d}".
 struct Names {
   const char* library;
   bool keras;
@@ -96,7 +96,7 @@ std::string filled(std::string pattern, int stage_or_down, int block) {
 
 enum class Kind : uint8_t { Conv, Depthwise, Dense, Norm };
 
-// Ours is called `member`: weight, gain or bias.
+// `member`, the last word of our path, is weight, gain or bias.
 Rule rule(const Names& names, const std::string& path, const std::string& module, Kind kind) {
   const std::string member = path.substr(path.rfind('.') + 1);
   if (kind == Kind::Norm) {
@@ -121,7 +121,7 @@ Rule rule_for(const Names& names, const std::string& path) {
   if (path.starts_with("norm.")) {
     Rule last = rule(names, path, names.last_norm, Kind::Norm);
     if (*names.other_last_norm != '\0') last.other_key = rule(names, path, names.other_last_norm, Kind::Norm).key;
-    last.optional = names.keras;  // Keras has published files without top that leave it out
+    last.optional = names.keras;  // a file published by Keras without top lacks it
     return last;
   }
   const int stage = path[5] - '0', block = path[7] - '0';  // stage2.4.depthwise.weight: no stage has ten blocks

@@ -1,6 +1,6 @@
-// InceptionV3's names elsewhere. Keras numbers layers in the order in which keras.applications constructs them, which
-// is the order of our parameters; files without layer names number them in the order of the graph's depth. torchvision
-// and timm name them by place (models/inception_v3.h has the table).
+// InceptionV3's names in other libraries. Keras numbers layers in construction order, which is our parameter order;
+// files without layer names number them by graph depth. torchvision and timm name them by position (table:
+// models/inception_v3.h).
 #include <algorithm>
 #include <map>
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kConv = ".conv.weight";
 
-// "mixed9.branch3x3dbl.1x3" of "mixed9", "branch3x3dbl", "1x3"; the stem has no branches.
+// "mixed9.branch3x3dbl.1x3" split into "mixed9", "branch3x3dbl", "1x3"; the stem has no branches.
 struct Place {
   std::string block, branch, step;
   bool is_half() const { return step.find('x') != std::string::npos; }
@@ -23,7 +23,7 @@ Place place_of(const std::string& module) {
   return {module.substr(0, first), module.substr(first + 1, second - first - 1), module.substr(second + 1)};
 }
 
-// The steps of each branch, in order: "mixed9.branch3x3" → 0, 1x3, 3x1.
+// The steps of each branch in order: "mixed9.branch3x3" → 0, 1x3, 3x1.
 std::map<std::string, std::vector<std::string>> branches_of(const std::vector<std::string>& modules) {
   std::map<std::string, std::vector<std::string>> branches;
   for (const std::string& module : modules) {
@@ -50,15 +50,15 @@ std::string torch_name(const Place& place, const std::vector<std::string>& steps
   return str(name, "_", steps.size() - 1, place.step == "1x3" ? "a" : "b");
 }
 
-// Layers of one block between this convolution and the block's end: Keras counts depth from there.
+// Number of Keras layers from this convolution to its block's end: Keras counts depth from the end.
 size_t distance_to_end(const Place& place, const std::vector<std::string>& steps) {
   const bool splits = steps.back().find('x') != std::string::npos;
-  if (place.is_half()) return 4;  // itself, its norm and activation, and the concatenation of the halves
+  if (place.is_half()) return 4;  // convolution, norm, activation, and the concatenation of both halves
   const size_t stages = splits ? steps.size() - 2 : steps.size();
   return 3 * (stages - static_cast<size_t>(std::stoi(place.step))) + (splits ? 4 : 0);
 }
 
-// Rank in the order of Keras' model.layers of each module: deepest first, within one depth as constructed.
+// Each module's rank in Keras' model.layers: deepest first; equal depths in construction order.
 std::vector<size_t> depth_ranks(const std::vector<std::string>& modules) {
   const auto branches = branches_of(modules);
   std::vector<size_t> order;

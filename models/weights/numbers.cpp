@@ -12,7 +12,7 @@ std::vector<float> convert(const uint8_t* data, uint64_t count, Convert&& as_flo
   std::vector<float> out(count);
   for (uint64_t i = 0; i < count; ++i) {
     Stored value;
-    std::memcpy(&value, data + i * sizeof(Stored), sizeof(Stored));  // the file aligns nothing
+    std::memcpy(&value, data + i * sizeof(Stored), sizeof(Stored));  // data in the file is not aligned
     out[i] = as_float(value);
   }
   return out;

@@ -1,4 +1,4 @@
-// What kind of file is this? Decided by its first bytes.
+// Recognises a weight file's format by its first bytes.
 #include <algorithm>
 #include <cctype>
 
@@ -16,7 +16,7 @@ std::string lower(std::string text) {
   return text;
 }
 
-// What stands between <title> and </title>, for the message: usually "404 Not Found" or "Sign in".
+// The text of <title>, for the message: usually "404 Not Found" or "Sign in".
 std::string title_of(const std::string& page) {
   const std::string small = lower(page);
   const size_t open = small.find("<title");
@@ -29,7 +29,7 @@ std::string title_of(const std::string& page) {
   return " (\"" + title + "\")";
 }
 
-// Files that people take for weights, each with what to do about it.
+// Files often mistaken for weights: each message says what to do.
 void refuse_impostors(const std::string& file, const std::string& start) {
   const size_t text_at = start.find_first_not_of(" \t\r\n\xef\xbb\xbf");
   if (start.empty()) throw DataError(file + ": is empty");
@@ -55,7 +55,7 @@ void refuse_impostors(const std::string& file, const std::string& start) {
     throw DataError(file + ": is a tar archive (torch before 0.1.2 saved so); save it again with a newer one");
 }
 
-// 8 bytes of header length, then JSON.
+// Bytes 0..7 are the header length; then JSON begins.
 bool is_safetensors(const std::string& start) {
   if (start.size() < 9 || start[8] != '{') return false;
   uint64_t length = 0;

@@ -11,7 +11,7 @@ namespace avs::weights::pickle {
 namespace {
 
 constexpr size_t kMaxStack = 1'000'000, kMaxRank = 32;
-constexpr uint64_t kValueBytes = 128, kEntryBytes = 64;  // about what a value takes, and an entry of a table
+constexpr uint64_t kValueBytes = 128, kEntryBytes = 64;  // approximate memory of a value, and of a table entry
 
 struct StorageType {
   const char* name;
@@ -50,7 +50,7 @@ bool stands_for_tensors(const std::string& global) {
   return storage_type(global) != nullptr || names.contains(global);
 }
 
-// Python 2's and NumPy's older names, which protocol 2 keeps to, are today's.
+// Replaces the older module names of Python 2 and NumPy, which protocol 2 uses, by today's.
 std::string todays_name(std::string global) {
   static constexpr std::pair<std::string_view, std::string_view> kModules[] = {
       {"__builtin__.", "builtins."}, {"copy_reg.", "copyreg."}, {"numpy.core.", "numpy._core."}};
@@ -59,7 +59,7 @@ std::string todays_name(std::string global) {
   return global;
 }
 
-// Types that training scripts keep beside the weights. Making them does nothing; they become Objects.
+// Classes that training scripts save beside the weights. Instances become empty Objects.
 bool is_plain_class(const std::string& global) {
   static const std::set<std::string> names = {
       "argparse.Namespace",
@@ -100,7 +100,7 @@ bool is_plain_class(const std::string& global) {
   return names.contains(todays_name(global)) || (global.starts_with("torch.") && types.contains(global.substr(6)));
 }
 
-// The instructions of protocols 0 to 5 that are refused, by their names in Python's pickletools.
+// Names (from Python's pickletools) of the instructions of protocols 0 to 5 that are refused.
 std::string instruction_name(char code) {
   static const std::map<char, const char*> names = {{'I', "INT"},
                                                     {'L', "LONG"},
@@ -201,9 +201,9 @@ class Machine {
       case 'X': return push(make(cursor_.text(cursor_.u32()))), true;    // BINUNICODE
       case '\x8c': return push(make(cursor_.text(cursor_.u8()))), true;  // SHORT_BINUNICODE
       case '\x8d': return push(make(cursor_.text(cursor_.u64()))), true;
-      case 'T': return push(make(cursor_.text(cursor_.u32()))), true;  // BINSTRING, of Python 2
+      case 'T': return push(make(cursor_.text(cursor_.u32()))), true;  // BINSTRING, from Python 2
       case 'U': return push(make(cursor_.text(cursor_.u8()))), true;
-      case 'C': return cursor_.skip(cursor_.u8()), push(make(Object{})), true;      // SHORT_BINBYTES: a NumPy number's
+      case 'C': return cursor_.skip(cursor_.u8()), push(make(Object{})), true;      // SHORT_BINBYTES: a NumPy number
       case 'B': return cursor_.skip(cursor_.u32()), push(make(Object{})), true;     // BINBYTES
       case '\x8e': return cursor_.skip(cursor_.u64()), push(make(Object{})), true;  // BINBYTES8
       default: return false;
@@ -261,7 +261,7 @@ class Machine {
     std::reverse(tuple.items.begin(), tuple.items.end());
     push(make(std::move(tuple)));
   }
-  // An Object takes in what is put into it, and shows nothing of it.
+  // Operations that fill an Object are accepted and ignored.
   bool top_is_object() const {
     return !stack_.empty() && stack_.back() != nullptr && std::holds_alternative<Object>(stack_.back()->data);
   }
@@ -277,7 +277,7 @@ class Machine {
     for (size_t i = 0; i < items.size(); i += 2) dict.emplace_back(items[i], items[i + 1]);
   }
 
-  // ---- instructions: what was built before ----
+  // ---- instructions: memo ----
 
   bool memory(char code) {
     switch (code) {
@@ -324,7 +324,7 @@ class Machine {
         return push(make(Object{})), true;
       }
       case 'Q': return push(storage(pop())), true;
-      case 'b': {  // BUILD: a state dict's _metadata, a tensor's attributes, options: no number of the network
+      case 'b': {  // BUILD: a state dict's _metadata, a tensor's attributes, options: no weights
         pop();
         if (stack_.empty() || stack_.back() == nullptr) cursor_.fail("takes a value that is not there");
         return true;
@@ -358,7 +358,7 @@ class Machine {
     if (is_plain_class(function)) return make(Object{});
     refuse_call(function);
   }
-  ValuePtr ordered_dict(const std::vector<ValuePtr>& arguments) {  // of nothing, or of a list of pairs
+  ValuePtr ordered_dict(const std::vector<ValuePtr>& arguments) {  // arguments: none, or one list of pairs
     Dict dict;
     if (!arguments.empty())
       for (const ValuePtr pair : as<List>(arguments[0], "a list of pairs").items) {
@@ -388,7 +388,7 @@ class Machine {
     if (tensor.shape.size() != tensor.strides.size()) cursor_.fail("describes a tensor with extents without strides");
     return make(std::move(tensor));
   }
-  // ('storage', class, key, location, count) and, in the legacy stream, a view.
+  // ('storage', class, key, location, count); the legacy stream adds a view.
   ValuePtr storage(ValuePtr id) {
     const std::vector<ValuePtr>& items = as<Tuple>(id, "a storage's description").items;
     if (items.size() < 5 || as<std::string>(items[0], "the word 'storage'") != "storage")

@@ -1,8 +1,7 @@
-// The data of a Python pickle, without Python: a reader for what torch.save writes for a state dict. A pickle is a
-// program for a small stack machine, and Python's executes whatever functions it names; this one executes nothing. It
-// knows the instructions that build plain values, and a closed list of names: those that stand for tensors and ordered
-// dictionaries, and those of values that training scripts keep beside them (argparse's options, NumPy's numbers), which
-// become Objects without contents. Every other instruction or name ends in a DataError that says which.
+// Reads the pickles that torch.save writes for a state dict. A pickle is a program for a stack machine, and Python
+// executes any function that it names; this reader executes nothing. It accepts the instructions that build plain
+// values and a fixed list of names: tensors, ordered dictionaries, and classes that training scripts save beside them
+// (argparse's options, NumPy's numbers), which become empty Objects. DataError names any other instruction or name.
 #pragma once
 
 #include <deque>
@@ -18,7 +17,7 @@
 namespace avs::weights::pickle {
 
 struct Value;
-using ValuePtr = Value*;  // values belong to their Document, so that a pickle may nest and refer as it likes
+using ValuePtr = Value*;  // owned by the Document, since pickles may share values
 
 struct None {};
 struct Tuple {
@@ -29,25 +28,25 @@ struct List {
 };
 struct Dict {
   std::vector<std::pair<ValuePtr, ValuePtr>> items;
-};  // in order of insertion
+};  // in insertion order
 struct Global {
   std::string name;
 };  // "torch._utils._rebuild_tensor_v2"
 struct BigInteger {
   std::vector<uint8_t> bytes;
 };                 // little endian, two's complement: torch's magic number
-struct Object {};  // a value of a class that no tensor is in
+struct Object {};  // an instance of a class that contains no tensor
 struct Storage {
   std::string_view name;           // "torch.FloatStorage"
   std::optional<NumberType> type;  // none: complex, quantized or untyped
-  uint64_t width = 4;              // bytes of an element
-  std::string key;                 // its member of the archive, or its name in the stream
+  uint64_t width = 4;              // bytes per element
+  std::string key;                 // archive member, or name in the stream
   int64_t count = 0;               // elements
 };
 struct Tensor {
   const Storage* storage = nullptr;
   int64_t first = 0;
-  std::vector<int64_t> shape, strides;  // in elements
+  std::vector<int64_t> shape, strides;  // strides in elements
 };
 
 struct Value {
@@ -60,7 +59,7 @@ struct Document {
   ValuePtr root = nullptr;
 };
 
-// The pickle that begins where the cursor stands, which moves behind it.
+// Reads a pickle at the cursor and moves the cursor past it.
 Document read(Cursor& cursor);
 
 }  // namespace avs::weights::pickle

@@ -15,13 +15,13 @@ bool is_head(const Rule& rule) { return rule.path.starts_with("head."); }
 
 // ---- bodies ----
 
-// The rules of all layouts by their keys.
+// All rules of all layouts, by key.
 struct RuleIndex {
   struct Place {
     size_t layout, rule;
   };
   std::unordered_map<std::string_view, std::vector<Place>> places;
-  size_t longest = 0;  // key
+  size_t longest = 0;  // length of the longest key
 
   RuleIndex() {
     const std::vector<Layout>& layouts = known_layouts();
@@ -35,8 +35,8 @@ struct RuleIndex {
   }
 };
 
-// Every layout and prefix that some tensor's name fits, the one with most tensors first; of equal ones, the earlier
-// layout and the shorter prefix.
+// All pairs of layout and prefix that match some tensor's name, sorted by number of tensors, descending; ties: the
+// earlier layout, then the shorter prefix.
 std::vector<Body> bodies_of(const WeightSource& source) {
   static const RuleIndex index;
   std::map<std::pair<size_t, std::string>, std::set<size_t>> found;
@@ -79,9 +79,9 @@ std::string shown(const std::vector<Body>& bodies) {
   return text + (bodies.size() > kNamesShown ? ", …" : "");
 }
 
-// Moves the body that is meant to the front of several whole ones; false: nothing tells which.
+// Moves the preferred one of several complete bodies to the front; false: ambiguous.
 bool order_bodies(std::vector<Body>& bodies, std::string& note) {
-  // Averages first, as timm does; then what training scripts call the network itself.
+  // Averaged weights first, like timm; then the usual names of the network itself.
   static const char* const kAveraged[] = {"state_dict_ema", "model_ema", "ema_model", "ema"};
   static const char* const kNetwork[] = {"state_dict", "model_state_dict", "model", "net", "network"};
   const auto take = [&](const auto& is_meant, const char* why) {
@@ -105,7 +105,7 @@ std::string names_of(const WeightSource& source) {
   return names + (source.tensors.size() > kNamesShown ? ", …" : "");
 }
 
-// The members of the ConvNeXt family, by blocks per stage and channels of the first.
+// Sizes of ConvNeXt: blocks per stage and channels of the first stage.
 struct Size {
   std::array<int, 4> depths;
   int64_t width;
@@ -120,7 +120,7 @@ std::string text_of(const std::array<int, 4>& depths) {
   return str(depths[0], ", ", depths[1], ", ", depths[2], ", ", depths[3]);
 }
 
-// DataError when the file holds a ConvNeXt of other depths.
+// DataError: the file holds a ConvNeXt of another size.
 void check_depths(const Recognised& recognised, const std::string& file) {
   if (recognised.layout.block_key == nullptr) return;
   const auto filter_of = [&](int stage, int block) {
@@ -186,8 +186,8 @@ std::optional<std::string> Recognised::reason_to_leave_out(const SourceTensor& t
 
 namespace {
 
-// The classifier stands beside the body's layers, or beside a wrapper around them. With other layers there, it does not
-// read the pooled features alone, and is none that our networks have.
+// Finds the classifier beside the body's layers or beside a wrapper of them. If there are further layers, it reads more
+// than the pooled features, and our networks have no such head: nullopt.
 std::optional<std::string> head_prefix_of(const Recognised& file) {
   std::string before = file.prefix;
   const auto is_there = [&](const Rule& rule) { return file.by_key.contains(before + rule.key); };
@@ -212,7 +212,7 @@ std::optional<std::string> head_prefix_of(const Recognised& file) {
   return before;
 }
 
-// Chooses the body of the file that is meant, and names those that are left.
+// Chooses one body of the file and lists the others.
 void choose_body(Recognised& recognised, const std::string& model, const std::string& file) {
   const std::vector<Body> bodies = bodies_of(recognised.source);
   const Body best = bodies.empty() ? Body{&known_layouts().front(), "", 0} : bodies.front();

@@ -1,4 +1,4 @@
-// Recognises the network and library that a file's names belong to, and the prefix in front of them.
+// Recognises the network and library of a file by its tensor names, and the prefix of the names.
 #pragma once
 
 #include <map>
@@ -8,35 +8,35 @@
 
 namespace avs::weights {
 
-// A network's body in a file: the layout whose names stand there behind one prefix. Training scripts put a wrapper, a
-// module or a dictionary before every name: "module.", "visual.trunk.", "state_dict.model.".
+// A network's body in a file: a layout whose names occur after one prefix. Training scripts prepend the name of a
+// wrapper, module or dictionary: "module.", "visual.trunk.", "state_dict.model.".
 struct Body {
   const Layout* layout = nullptr;
   std::string prefix;
-  size_t found = 0;  // of the layout's rules
+  size_t found = 0;  // number of the layout's rules found
 };
 
 struct Recognised {
   WeightSource source;
   Layout layout;
   std::map<std::string, const SourceTensor*> by_key;
-  std::optional<BackboneOptions> own;       // of our own checkpoints
-  std::string prefix;                       // of the body's keys
-  std::optional<std::string> head_prefix;   // of the classifier's; none: no classifier on the pooled features
-  std::vector<std::string> other_prefixes;  // of whole bodies that were not taken
-  std::string note;                         // which body was taken and why, where there are several
+  std::optional<BackboneOptions> own;  // set for our own checkpoints
+  std::string prefix;                  // prefix of the body's keys
+  std::optional<std::string>
+      head_prefix;  // prefix of the classifier's keys; nullopt: no classifier on the pooled features
+  std::vector<std::string> other_prefixes;  // prefixes of other complete bodies
+  std::string note;                         // if there are several bodies: the chosen one and the reason
 
   std::string describe() const;  // "safetensors with timm's names"
-  int64_t classes() const;       // of the classifier in the file; 0: none
+  int64_t classes() const;       // classes of the file's classifier; 0: none
   const SourceTensor* find(const Rule& rule) const;
-  // Why a tensor that no rule finds is left out, or nothing: then the file's body is another than the layout's.
+  // The reason to skip a tensor without a rule; nullopt: it belongs to the body, so the file holds a different network.
   std::optional<std::string> reason_to_leave_out(const SourceTensor& tensor) const;
 };
 
-// `model` is the network asked for; empty: whichever it is. Of several bodies, averaged weights are taken before those
-// they average (timm's state_dict_ema and model_ema), then a dictionary called state_dict, model, … before others.
-// DataError: unreadable, no known layout (naming the nearest), several bodies without such an order (naming them), or
-// not weights of `model`, which may be one of our other networks, or another size of the same.
+// `model`: the requested network; empty: any. If the file has several bodies, averaged weights are preferred (timm's
+// state_dict_ema and model_ema), then a dictionary named state_dict, model, …. DataError: unreadable, no known layout
+// (names the nearest), an ambiguous choice of bodies (names them), or not `model` but another network or size.
 Recognised recognise(const std::filesystem::path& file, const std::string& model);
 
 }  // namespace avs::weights

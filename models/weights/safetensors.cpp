@@ -1,4 +1,4 @@
-// safetensors of any library: every tensor is listed, and those that are asked for are read.
+// safetensors of any library: lists every tensor, reads on demand.
 #include <optional>
 
 #include "models/safetensors_header.h"
@@ -7,7 +7,7 @@
 namespace avs::weights {
 namespace {
 
-constexpr uint64_t kTensorBytes = 512;  // about what a listed tensor takes
+constexpr uint64_t kTensorBytes = 512;  // approximate memory of a listed tensor
 
 std::optional<NumberType> number_type_of(std::string_view dtype) {
   static constexpr std::pair<std::string_view, NumberType> kTypes[] = {

@@ -1,6 +1,5 @@
-// What every kind of weight file is read into: a list of named arrays whose values are fetched one at a time, when the
-// importer knows that it wants them. So nothing is unpacked on a file's word: an array that does not have the shape the
-// network asks for is never read.
+// The common result of all weight file readers: a list of named arrays. The importer reads values one array at a time,
+// only if the shape is the one the network needs, so that a malicious file unpacks nothing else.
 #pragma once
 
 #include <functional>
@@ -15,10 +14,10 @@ namespace avs::weights {
 enum class Container : uint8_t { KerasLegacy, Keras3, Torch, Safetensors };
 
 struct SourceTensor {
-  std::string name;                          // as the file calls it, for messages
-  std::string key;                           // what layouts are matched by: wrappers and counters made canonical
-  std::vector<int64_t> shape;                // as stored
-  std::function<std::vector<float>()> read;  // row-major, widened or rounded to f32; DataError where damaged
+  std::string name;                          // in the file, for messages
+  std::string key;                           // canonical name that layouts match: wrappers and counters are normalised
+  std::vector<int64_t> shape;                // the stored shape
+  std::function<std::vector<float>()> read;  // row-major, converted to f32; DataError: damaged
 };
 
 struct WeightSource {
@@ -28,21 +27,21 @@ struct WeightSource {
   std::map<std::string, std::string> metadata;  // safetensors only
 };
 
-// Number types of foreign files.
+// Number types in weight files.
 enum class NumberType : uint8_t { F16, BF16, F32, F64, I8, U8, I16, I32, I64, Bool };
 uint64_t size_of(NumberType type);
 
-// `count` numbers at `data`, as f32.
+// Converts `count` numbers at `data` to f32.
 std::vector<float> to_floats(const uint8_t* data, uint64_t count, NumberType type);
 
-// The product of the extents, or DataError (naming `what`) when one is negative or the product leaves int64.
+// The product of the extents. DataError (names `what`): a negative extent, or overflow of int64.
 uint64_t element_count(const std::vector<int64_t>& shape, const std::string& what);
 
-// Recognises a file by its content and lists its arrays. DataError with one line for anything else: a web page, a Git
-// LFS pointer, an index, a program, a truncated or damaged file.
+// Recognises a file by its content and lists its arrays. DataError for anything else: a web page, a Git LFS pointer, an
+// index, a program, a truncated or damaged file.
 WeightSource open_weight_file(const std::filesystem::path& file);
 
-// The readers behind it.
+// Readers of the formats.
 WeightSource read_keras(const Bytes& hdf5);  // both HDF5 layouts
 WeightSource read_torch_zip(const Bytes& archive);
 WeightSource read_torch_stream(const Bytes& file);

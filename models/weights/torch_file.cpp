@@ -1,6 +1,6 @@
-// PyTorch's two ways of saving a state dict. The zip archive (torch 1.6 on): NAME/data.pkl describes the tensors,
-// NAME/data/KEY holds the numbers of one storage. The legacy stream: four pickles (magic number, protocol, machine,
-// state dict), a fifth with the list of storage keys, then each storage as a 64-bit count and its numbers.
+// PyTorch's two formats of a state dict. Zip archive (since torch 1.6): NAME/data.pkl describes the tensors,
+// NAME/data/KEY holds the numbers of one storage. Legacy stream: four pickles (magic number, protocol, machine, state
+// dict), a fifth with the storage keys, then each storage as a 64-bit count and its numbers.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -20,10 +20,10 @@ using pickle::ValuePtr;
 constexpr int kMaxDepth = 16;
 constexpr size_t kMaxTensors = 100'000, kMaxEntries = 1'000'000, kMaxNameBytes = 1000;
 
-// The bytes of a storage, found when they are wanted.
+// Returns a storage's bytes on demand.
 using StorageBytes = std::function<Bytes(const std::string& key)>;
 
-// What no tensor says of itself, whatever its storage holds.
+// Checks a tensor's description alone, without its storage.
 void check_description(const pickle::Tensor& tensor, const std::string& what) {
   element_count(tensor.shape, what);
   if (tensor.first < 0) throw DataError(what + " begins before its storage");
@@ -32,7 +32,7 @@ void check_description(const pickle::Tensor& tensor, const std::string& what) {
   if (tensor.storage->count < 0) throw DataError(str(what, " has a storage of ", tensor.storage->count, " elements"));
 }
 
-// A tensor's elements in row-major order, wherever its strides put them in the storage.
+// A tensor's elements in row-major order, gathered by its strides.
 std::vector<float> read_tensor(const pickle::Tensor& tensor, const Storage& storage, const Bytes& bytes,
                                const std::string& what) {
   if (!storage.type) throw DataError(str(what, " is of a ", storage.name, ", which no weight is"));
@@ -77,7 +77,7 @@ class StateDict {
   StateDict(std::shared_ptr<const Document> document, StorageBytes storages, const std::string& file)
       : document_(std::move(document)), storages_(std::move(storages)), file_(file) {}
 
-  // Training scripts save {"state_dict": …, "epoch": …, "optimizer": …}: every tensor of every dictionary is listed.
+  // Training scripts save {"state_dict": …, "epoch": …, "optimizer": …}: lists every tensor of every dictionary.
   std::vector<SourceTensor> read() {
     const auto* const dict = std::get_if<Dict>(&document_->root->data);
     if (dict == nullptr) throw DataError(file_ + ": holds no dictionary of a network's tensors");
@@ -156,7 +156,7 @@ WeightSource read_torch_stream(const Bytes& file) {
   if (number == nullptr || !std::equal(kMagic.begin(), kMagic.end(), number->bytes.begin(), number->bytes.end()))
     throw DataError(file.name() + ": is a Python pickle, but not one of torch.save");
   pickle::read(cursor);  // protocol version
-  pickle::read(cursor);  // the machine's integer sizes and byte order: checked by nobody, little endian everywhere
+  pickle::read(cursor);  // the machine's integer sizes and byte order: unchecked, always little endian
   const auto document = std::make_shared<const Document>(pickle::read(cursor));
   const Document keys = pickle::read(cursor);
   const auto* const list = std::get_if<pickle::List>(&keys.root->data);

@@ -13,7 +13,7 @@ constexpr std::string_view kEnd("PK\5\6", 4), kEnd64("PK\6\6", 4), kLocator64("P
     kLocal("PK\3\4", 4);
 constexpr uint64_t kEndBytes = 22, kLocalBytes = 30;
 
-// 4.3.16: the end record stands last, behind it at most a comment of 65535 bytes.
+// 4.3.16: the end record is followed only by a comment of at most 65535 bytes.
 uint64_t find_end(const Bytes& file) {
   if (file.size() >= kEndBytes)
     for (uint64_t back = kEndBytes; back <= std::min<uint64_t>(file.size(), kEndBytes + 65535); ++back)
@@ -21,7 +21,7 @@ uint64_t find_end(const Bytes& file) {
   throw DataError(file.name() + ": the zip archive has no directory at its end: it is truncated");
 }
 
-// 4.5.3: the fields that did not fit in 32 bits, in this order.
+// 4.5.3: 64-bit values of the fields that did not fit into 32 bits, in this order.
 void read_zip64(Cursor extra, ZipMember& member) {
   while (extra.left() >= 4) {
     const int id = extra.u16();

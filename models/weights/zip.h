@@ -1,6 +1,6 @@
-// Zip archives (PKWARE APPNOTE 6.3): what torch.save and Keras write, and no more. Members are stored or deflated;
-// encryption, spanned archives and other methods are refused. The central directory is believed only where it agrees
-// with itself: names are unique, members lie inside the file and do not overlap.
+// Reads the zip archives that torch.save and Keras write (PKWARE APPNOTE 6.3). Members are stored or deflated;
+// encryption, spanned archives and other methods are refused. The central directory must be consistent: names are
+// unique, members lie inside the file and do not overlap.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace avs::weights {
 
 struct ZipMember {
   std::string name;
-  uint64_t header = 0;  // where its local header stands
+  uint64_t header = 0;  // position of its local header
   uint64_t packed_bytes = 0, bytes = 0;
   uint32_t checksum = 0;  // CRC-32
   bool deflated = false;
@@ -21,14 +21,15 @@ struct ZipMember {
 
 class ZipArchive {
  public:
-  explicit ZipArchive(const Bytes& file);  // DataError naming what is wrong with it
+  explicit ZipArchive(const Bytes& file);  // DataError: an invalid archive
 
   const std::vector<ZipMember>& members() const { return members_; }
-  const ZipMember* find(std::string_view name) const;           // null: none
-  const ZipMember* find_last_part(std::string_view end) const;  // the only one whose name ends so; null: none
+  const ZipMember* find(std::string_view name) const;  // null if absent
+  const ZipMember* find_last_part(
+      std::string_view end) const;  // the only member whose name ends in `end`; null: none or several
 
-  // A member's bytes: a view of the file where stored, unpacked where deflated, which the file's allowance pays.
-  // DataError when they are damaged (their checksum tells) or unpack to more than that (a bomb).
+  // A member's bytes: a view of the file if stored; unpacked if deflated, which counts against the file's allowance.
+  // DataError: damaged (CRC-32), or unpacked data exceeds the allowance.
   Bytes read(const ZipMember& member) const;
 
  private:
