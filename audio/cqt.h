@@ -69,9 +69,9 @@ class Cqt {
   double reference_rate_hz_ = 0;  // librosa's rate after its early downsampling
   RateHalver halver_;
   std::vector<Level> levels_;  // sorted by falling sample rate
-  std::vector<std::vector<StereoSample>>
-      halved_;                    // [h - 1]: the signal after h halvings; members to reuse their memory
-  AlignedVector<float> spectra_;  // 16 frames of a level, see project()
+  // Scratch memory: the signal after h halvings, at [h - 1]; spectra of 16 frames of a level.
+  std::vector<std::vector<StereoSample>> halved_;
+  AlignedVector<float> spectra_;
 };
 
 }  // namespace avs::audio

@@ -283,8 +283,7 @@ OutputFile::OutputFile(const fs::path& path) : path_(path) {
 }
 
 OutputFile::~OutputFile() {
-  if (!unfinished_.empty())
-    ::unlink(unfinished_.c_str());  // while it is locked: later the name may belong to another writer
+  if (!unfinished_.empty()) ::unlink(unfinished_.c_str());  // before unlocking: then another writer may own the name
   for (int* const descriptor : {&descriptor_, &lock_})
     if (*descriptor >= 0) close_file(*descriptor);
 }

@@ -39,8 +39,7 @@ class InputFile {
   uint64_t size() const { return size_; }  // when it was opened
   // DataError: the file ends too early.
   void read(void* data, uint64_t bytes, uint64_t offset) const;
-  uint64_t hash(uint64_t offset, uint64_t bytes,
-                std::string_view before = {}) const;  // XXH3 of `before` and a byte range
+  uint64_t hash(uint64_t offset, uint64_t bytes, std::string_view before = {}) const;  // XXH3 of `before` and a range
 
  private:
   std::filesystem::path path_;

@@ -67,8 +67,7 @@ class StreamClock {
   void run_on(AVPacket& packet, AVRational time_base, double forward_limit);
 
  private:
-  int64_t offset_ = 0, last_ = AV_NOPTS_VALUE,
-          step_ = 0;  // last_: the last decoding time returned; step_: the last step forward
+  int64_t offset_ = 0, last_ = AV_NOPTS_VALUE, step_ = 0;  // last decoding time returned, last step forward
 };
 
 class MediaFile {

@@ -15,10 +15,9 @@ enum class Flip : uint8_t { Never, HalfTheTime };
 
 // SpecAugment (Park et al. 2019, arXiv 1904.08779, section 2, without time warping) and a circular shift along time.
 struct SpectrogramAugmentation {
-  int64_t frequency_masks = 0,
-          frequency_mask_bands = 16;              // width of each mask: uniform in 0 .. this many of the 128 bands
-  int64_t time_masks = 0, time_mask_frames = 70;  // width of each mask: uniform in 0 .. this many of the 704 frames
-  int64_t time_shift_frames = 0;                  // uniform in -this .. this many, before deltas are computed
+  int64_t frequency_masks = 0, frequency_mask_bands = 16;  // width: uniform in 0 .. this many of the 128 bands
+  int64_t time_masks = 0, time_mask_frames = 70;           // width: uniform in 0 .. this many of the 704 frames
+  int64_t time_shift_frames = 0;                           // uniform in -this .. this many, before deltas are computed
 };
 
 // Horizontal flip, and a random crop scaled to the whole size (Szegedy et al. 2015, section 6).

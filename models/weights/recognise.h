@@ -20,10 +20,9 @@ struct Recognised {
   WeightSource source;
   Layout layout;
   std::map<std::string, const SourceTensor*> by_key;
-  std::optional<BackboneOptions> own;  // set for our own checkpoints
-  std::string prefix;                  // prefix of the body's keys
-  std::optional<std::string>
-      head_prefix;  // prefix of the classifier's keys; nullopt: no classifier on the pooled features
+  std::optional<BackboneOptions> own;       // set for our own checkpoints
+  std::string prefix;                       // prefix of the body's keys
+  std::optional<std::string> head_prefix;   // prefix of the classifier's keys, if it reads the pooled features
   std::vector<std::string> other_prefixes;  // prefixes of other complete bodies
   std::string note;                         // if there are several bodies: the chosen one and the reason
 

@@ -24,9 +24,8 @@ class ZipArchive {
   explicit ZipArchive(const Bytes& file);  // DataError: an invalid archive
 
   const std::vector<ZipMember>& members() const { return members_; }
-  const ZipMember* find(std::string_view name) const;  // null if absent
-  const ZipMember* find_last_part(
-      std::string_view end) const;  // the only member whose name ends in `end`; null: none or several
+  const ZipMember* find(std::string_view name) const;           // null if absent
+  const ZipMember* find_last_part(std::string_view end) const;  // the only member whose name ends in `end`, or null
 
   // A member's bytes: a view of the file if stored; unpacked if deflated, which counts against the file's allowance.
   // DataError: damaged (CRC-32), or unpacked data exceeds the allowance.
