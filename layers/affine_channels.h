@@ -1,5 +1,5 @@
-// A fixed map per channel, y = x * scale[c] + shift[c]: a network's own preprocessing of pixels, u8 or f32. Nothing is
-// learned and nothing is saved: the constants are the network's definition.
+// A fixed map per channel, y = x * scale[c] + shift[c], for pixels (u8 or f32). The constants belong to the network's
+// definition: they are neither learned nor saved.
 #pragma once
 
 #include "autograd/functions.h"

@@ -1,7 +1,7 @@
 // Dropout (Srivastava et al. 2014), inverted: at training time y = x * keep / (1 - rate), at inference y = x.
 //
 // Masks come from a counter-based generator (tensor/ops/dropout.h): a mask is a pure function of (seed, step, stream,
-// element), so nothing but `seed` and `step` need be saved to continue a run bit for bit.
+// element), so a checkpoint needs only `seed` and `step` to continue a run bit for bit.
 #pragma once
 
 #include <span>
@@ -11,8 +11,8 @@
 
 namespace avs {
 
-// What all Dropout layers of one network read. The training loop calls set() once per step, before the forward pass;
-// backward reads it again, so it must stand until the step's gradients are there.
+// The random state that all Dropout layers of one network share. The training loop calls set() once per step, before
+// forward; backward reads it again, so it must not change until the step's gradients exist.
 class RandomState {
  public:
   explicit RandomState(Device device = kCpu) : state_(Tensor::zeros({4}, DType::I32, device)) {}

@@ -9,14 +9,14 @@
 namespace avs {
 namespace {
 
-// Two independent normals of two uniform words (Box and Muller 1958).
+// Maps two random words to two independent normals (Box and Muller 1958).
 std::array<float, 2> normal_pair(uint32_t a, uint32_t b) {
   const float radius = std::sqrt(-2.0f * std::log(1.0f - to_unit_float(a)));
   const float angle = 6.2831853f * to_unit_float(b);
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }
 
-// The first of the normals number (element, 0), (element, 1), … that lies within two deviations.
+// Draws normals number (element, 0), (element, 1), … and returns the first that lies within two deviations.
 float truncated_normal_at(uint64_t seed, uint64_t stream, uint64_t element) {
   for (uint64_t attempt = 0;; ++attempt) {
     const auto words = philox(seed, stream, element + (attempt << 48));

@@ -1,9 +1,9 @@
-// How parameters begin. A layer declares a rule; initialize() draws the values once the whole tree stands and every
-// parameter knows its path. Each parameter has a generator of its own, seeded by (seed, path), so its first values
-// depend neither on the order of construction nor on what else the network holds.
+// Initial values of parameters. A layer declares a rule; initialize() draws the values once the whole network is built
+// and every parameter knows its path. Each parameter has its own generator, seeded by (seed, path), so its values
+// depend neither on the order of construction nor on the other parameters.
 //
-// Fans of a weight: linear [out, in]: in and out; filter [k, r, s, c]: r*s*c and r*s*k; depthwise [r, s, c]: r*s,
-// twice.
+// Fans of a weight: linear [out, in]: in and out; filter [k, r, s, c]: r*s*c and r*s*k; depthwise [r, s, c]: r*s and
+// r*s.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class Module;
 
 struct Init {
   enum class Kind : uint8_t {
-    Given,            // the tensor the layer passed in; initialize() leaves it alone
+    Given,            // the tensor that the layer passed in; initialize() does not change it
     Constant,         // value
     GlorotUniform,    // uniform in +-sqrt(6 / (fan_in + fan_out)): Glorot and Bengio 2010, Keras' default
     HeNormal,         // normal, deviation sqrt(2 / fan_in): He et al. 2015
@@ -36,7 +36,7 @@ struct Fans {
 };
 Fans fans_of(const Shape& weight);  // ShapeError unless rank 2, 3 or 4
 
-// Draws every parameter below `root`.
+// Initializes every parameter below `root`.
 void initialize(Module& root, uint64_t seed);
 
 }  // namespace avs

@@ -50,7 +50,7 @@ void Module::to(Device device) {
     if (member.module) member.module->to(device);
   }
   moved(device);
-  mode_changed();  // what was derived from parameters is where they were
+  mode_changed();  // layers recompute what they derived from parameters, on the new device
 }
 
 void Module::freeze() {

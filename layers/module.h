@@ -1,8 +1,8 @@
 // Modules: a named tree of parameters and buffers. A parameter's path ("mixed3.branch1x1.conv.weight") is its key in
 // checkpoints, its key in the optimizer's state and its name in errors.
 //
-// A Layer is a module with one activation in and one out. Modules are built in place by their parent (child<Conv2d>(…))
-// and are never copied or moved, so references to children stay good.
+// A Layer is a module with one activation in and one out. A parent builds its children in place (child<Conv2d>(…)) and
+// never copies or moves them, so references to children stay valid.
 #pragma once
 
 #include <memory>
@@ -15,14 +15,14 @@
 
 namespace avs {
 
-enum class Decay : uint8_t { Yes, No };  // does L2 apply? not to biases and norm parameters
+enum class Decay : uint8_t { Yes, No };  // is the parameter part of the L2 term? biases and norm parameters are not
 
 struct Parameter {
   std::string path;
   Variable variable;
   Decay decay = Decay::Yes;
-  Init init = {};                   // how initialize() draws it
-  double learning_rate_factor = 1;  // of the optimizer's rate; read when a ParameterArena is made
+  Init init = {};                   // the rule by which initialize() draws the values
+  double learning_rate_factor = 1;  // multiplies the optimizer's rate; read when a ParameterArena is made
 };
 
 struct Buffer {  // running statistics: saved, not trained
@@ -41,21 +41,21 @@ class Module {
   std::vector<Buffer*> buffers();
   int64_t parameter_count();                         // trainable values
   const std::string& path() const { return path_; }  // empty for the root
-  void set_path(const std::string& path);            // of this module; children follow
+  void set_path(const std::string& path);            // path of this module; children follow
 
   enum class Mode : uint8_t { Training, Inference };
   void train() { set_mode(Mode::Training); }
   void eval() { set_mode(Mode::Inference); }
   bool training() const { return mode_ == Mode::Training; }
 
-  // Moves parameters and buffers to a device; before an optimizer's arena is made of them.
+  // Moves parameters and buffers to a device. Must be called before an optimizer's arena is made of them.
   void to(Device device);
 
-  // A frozen subtree: its parameters ask for no gradient and its BatchNorm statistics stand still.
+  // Freezes the subtree: its parameters get no gradients and its BatchNorm running statistics do not change.
   void freeze();
   bool frozen() const { return frozen_; }
-  // Freezes the children in declaration order, up to and including the one at `path`; false: there is none, and nothing
-  // was frozen.
+  // Freezes the children in declaration order, up to and including the one at `path`. Returns false and freezes nothing
+  // if no child has that path.
   bool freeze_children_through(const std::string& path);
 
  protected:
@@ -68,13 +68,13 @@ class Module {
     return reference;
   }
   Parameter& param(const std::string& name, Tensor initial, Decay decay = Decay::Yes);
-  // Drawn by initialize(); until then a constant has its value and everything else is zero.
+  // initialize() draws the values; until then a constant has its value and everything else is zero.
   Parameter& param(const std::string& name, const Shape& shape, Init init, Decay decay = Decay::Yes);
   Buffer& buffer(const std::string& name, Tensor initial);
 
-  // For layers that keep something derived from parameters (folded weights): called when mode or freezing changes.
+  // Called when mode or freezing changes: layers update what they derive from parameters (folded weights).
   virtual void mode_changed() {}
-  // For what else a layer keeps on the device (constants, random state): called after its parameters moved.
+  // Called after the parameters moved: layers move what else they keep on the device (constants, random state).
   virtual void moved(Device) {}
 
  private:
@@ -96,13 +96,13 @@ class Module {
 
 class Layer : public Module {
  public:
-  // forward(), with this layer's path and input added to whatever goes wrong inside.
+  // Runs forward(); an error from inside also names this layer's path and input shape.
   Variable operator()(const Variable& x);
 
  protected:
   virtual Variable forward(const Variable& x) = 0;
 
-  // f() as this layer: for layers with a second way in (a BatchNorm that also adds a residual).
+  // Runs f() as this layer, for a layer with a second forward function (a BatchNorm that also adds a residual).
   template <typename F>
   auto as_layer(const Shape& input, F&& f) {
     const LayerScope scope(path());

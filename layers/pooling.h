@@ -1,4 +1,4 @@
-// Pools as layers, for networks that are written as a sequence.
+// Pooling layers, for networks that are written as a Sequence.
 #pragma once
 
 #include "autograd/functions.h"

@@ -22,10 +22,10 @@ class SecondPass {
 
  private:
   bool before_;
-  LayerCharge charge_;  // what follows is backward again, for whoever asks what holds memory
+  LayerCharge charge_;  // restores the charge of backward (tensor/holders.h)
 };
 
-// The parameters' slots may hold gradients from elsewhere already: they are set aside while the second pass fills them.
+// Sets aside gradients that the parameters already have while the second pass records its own.
 std::vector<Tensor> gradients_of(Layer& layer, const Tensor& x, const Tensor& dy, bool wants_dx,
                                  const std::vector<Variable>& parameters) {
   std::vector<Tensor> aside;

@@ -6,7 +6,7 @@
 namespace avs {
 
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, Conv2dSpec spec) {
-  // A frozen filter will never ask for x, nor a first layer for w: keep only what is read later.
+  // Save only what backward will read: x for the filter's gradient, w for the input's.
   const Tensor saved_x = w.requires_grad() ? x.value() : Tensor();
   const Tensor saved_w = x.requires_grad() ? w.value() : Tensor();
 

@@ -41,7 +41,7 @@ Variable linear_gelu(const Variable& x, const Variable& w, const Variable& bias)
 }
 
 Variable mlp(const Variable& x, const Variable& w1, const Variable& bias1, const Variable& w2, const Variable& bias2) {
-  if (!recording({x, w1, bias1})) return linear(linear_gelu(x, w1, bias1), w2, bias2);  // no gradient goes through
+  if (!recording({x, w1, bias1})) return linear(linear_gelu(x, w1, bias1), w2, bias2);  // no gradient is needed
   const LinearGeluResult hidden = ops::linear_gelu(x.value(), w1.value(), bias1.value());
   const Tensor y = ops::linear(hidden.y, w2.value(), bias2.value());
   return record("mlp", {x, w1, bias1, w2, bias2}, y,

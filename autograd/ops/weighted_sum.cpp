@@ -8,7 +8,7 @@ Variable weighted_sum(const std::vector<Variable>& x, const std::vector<Variable
                       Activation activation) {
   struct Saved {
     std::vector<Tensor> x, w;
-    Tensor y;  // where its sign is the ReLU's mask
+    Tensor y;  // saved if there is a ReLU: its sign is the mask
   } s;
   for (const Variable& v : x) s.x.push_back(v.value());
   for (const Variable& v : w) s.w.push_back(v.value());

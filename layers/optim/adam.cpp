@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kLossScaleKey = "adam.loss_scale";
 
-// What ops::update_loss_scale() keeps, at its start.
+// Returns the initial `scaling` of ops::update_loss_scale().
 Tensor scaling_from(float scale, Device device) {
   const std::array<float, 4> start = {scale, 0.0f, 0.0f, 1.0f / scale};
   return Tensor::from({4}, std::span<const float>(start), device);
@@ -45,7 +45,7 @@ void Adam::step(double learning_rate) {
   move();
 }
 
-// What the kernels of move() find on the device: whether to move, and by what to multiply the gradients.
+// Writes to the device what the kernels of move() read: whether to update, and the factor of the gradients.
 void Adam::look_at_gradients() {
   first_bad_.copy_from(ops::find_non_finite(parameters_.gradients()));
   ops::update_loss_scale(scaling_, first_bad_, loss_scaling_);
@@ -98,7 +98,7 @@ void Adam::move() {
 void Adam::limit_gradient_norm() {
   Tensor& gradients = parameters_.gradients();
   const double factor =
-      static_cast<double>(scaling_.view(3, {1}).item());  // they still are multiples of the loss scale
+      static_cast<double>(scaling_.view(3, {1}).item());  // gradients still are multiples of the loss scale
   const double norm = factor * std::sqrt(static_cast<double>(ops::sum_squares(gradients).item()));
   if (norm <= options_.max_gradient_norm) return;
   // The moving average of the gradients with zeros multiplies them by s in place: s g + (1 - s) 0.
@@ -125,7 +125,7 @@ NamedTensors Adam::state() const {
 void Adam::load_state(const NamedTensors& state, int64_t steps) {
   parameters_.copy_into(m_, state, "adam.m/");
   parameters_.copy_into(v_, state, "adam.v/");
-  // A run that goes on in f16 after steps in another type begins with the first scale.
+  // A run that continues in f16 after steps in another type starts from the initial scale.
   if (const auto scale = state.find(kLossScaleKey); scale != state.end() && scales_losses()) {
     AVS_CHECK(DataError, scale->second.shape() == scaling_.shape() && scale->second.dtype() == DType::F32,
               "the saved loss scale is ", scale->second.shape(), " ", scale->second.dtype(), ", expected [4] f32");

@@ -1,16 +1,16 @@
-// All trainable parameters of a model in one tensor, so that an optimizer step is a call for each of a few ranges
-// instead of one per parameter:
+// All trainable parameters of a model in one tensor, so that an optimizer step makes one call per range instead of one
+// per parameter:
 //
 //   values     | decaying parameters, in declaration order | the others (biases, norms), in declaration order |
 //   gradients  the same layout
 //
-// Within each of the two, neighbours with one learning_rate_factor form a range, which is what an optimizer's step goes
-// over: two ranges as a rule, four where imported layers learn more slowly than the head behind them.
+// Within each of the two parts, neighbours with the same learning_rate_factor form a range. A model has two ranges as a
+// rule, four if imported layers learn more slowly than the head.
 //
-// Making the arena moves the parameters into it: each Parameter's variable becomes a view, with the values it had. The
-// arena owns nothing of the model; the model must outlive it, and nobody may set_value() a parameter afterwards.
-// Gradients are recorded by autograd as tensors of their own; gather_gradients() copies each into its place and gives
-// the tensor back at once, so that the two exist together for one parameter at a time beyond this arena.
+// The constructor moves the parameters into the arena: each Parameter's variable becomes a view with the values it had.
+// The model must outlive the arena, and nobody may set_value() a parameter afterwards. Autograd records each gradient
+// as a tensor of its own; gather_gradients() copies each into its place and frees that tensor at once, so that only one
+// gradient exists twice at any time.
 #pragma once
 
 #include <map>
@@ -25,7 +25,7 @@ using NamedTensors = std::map<std::string, Tensor>;
 
 class ParameterArena {
  public:
-  explicit ParameterArena(Module& model);  // UsageError when nothing in it is trainable
+  explicit ParameterArena(Module& model);  // UsageError if the model has no trainable parameter
   ParameterArena(const ParameterArena&) = delete;
   ParameterArena& operator=(const ParameterArena&) = delete;
 
@@ -34,21 +34,21 @@ class ParameterArena {
     Decay decay;
     double learning_rate_factor;
   };
-  const std::vector<Range>& ranges() const { return ranges_; }  // all of the arena, in order
+  const std::vector<Range>& ranges() const { return ranges_; }  // covers the arena, in order
   int64_t size() const { return values_.size(); }
   int64_t decaying_size() const { return decaying_size_; }
   Tensor& values() { return values_; }        // [size]
-  Tensor& gradients() { return gradients_; }  // [size], of the last gather_gradients()
+  Tensor& gradients() { return gradients_; }  // [size], from the last gather_gradients()
 
-  // A parameter that received no gradient counts as zero.
+  // A parameter without a gradient gets zeros.
   void gather_gradients();
-  void zero_gradients();  // forgets what autograd recorded
+  void zero_gradients();  // forgets the gradients that autograd recorded
 
-  // The path of the parameter that element `index` of the arena belongs to.
+  // The path of the parameter that owns element `index` of the arena.
   const std::string& path_at(int64_t index) const;
 
-  // A tensor laid out like values() (an optimizer's moments, averaged weights) as views keyed by parameter path, and
-  // back: copies by path; DataError lists what is missing or misshapen.
+  // views_of() returns a tensor laid out like values() (moments, averaged weights) as views keyed by parameter path.
+  // copy_into() copies such tensors back by path; DataError lists missing and misshapen ones.
   NamedTensors views_of(const Tensor& arena, const std::string& prefix) const;
   void copy_into(Tensor& arena, const NamedTensors& tensors, const std::string& prefix) const;
 

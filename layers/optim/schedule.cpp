@@ -9,9 +9,9 @@
 namespace avs {
 namespace {
 
-constexpr double kOneCycleRise = 0.3, kOneCycleStart = 25, kOneCycleEnd = 1e4;  // OneCycleLR's defaults
+constexpr double kOneCycleRise = 0.3, kOneCycleStart = 25, kOneCycleEnd = 1e4;  // PyTorch's OneCycleLR defaults
 
-// From `from` at 0 to `to` at 1, along a half cosine.
+// Half a cosine wave from `from` (share = 0) to `to` (share = 1).
 double half_cosine(double from, double to, double share) {
   return to + (from - to) / 2 * (1 + std::cos(std::numbers::pi * share));
 }

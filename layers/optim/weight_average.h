@@ -1,7 +1,7 @@
-// An exponential moving average of a model's weights, to evaluate with (Polyak averaging):
+// An exponential moving average of a model's weights, for evaluation (Polyak averaging):
 //   average = d * average + (1 - d) * weights,   d = min(decay, (1 + t) / (10 + t)) at step t
 // The growing d (TensorFlow's ExponentialMovingAverage) keeps the random start out of a short run's average.
-// BatchNorm's running statistics are averages already and are used as they are.
+// BatchNorm's running statistics are averages already, so they are not averaged again.
 #pragma once
 
 #include "layers/optim/parameter_arena.h"
@@ -16,7 +16,7 @@ class WeightAverage {
   NamedTensors state() const { return parameters_.views_of(average_, "ema/"); }
   void load_state(const NamedTensors& state) { parameters_.copy_into(average_, state, "ema/"); }
 
-  // Exchanges the model's weights and the average while it lives. Make it before model.eval(), which may fold weights.
+  // Swaps the model's weights with the average for its lifetime. Make it before model.eval(), which may fold weights.
   class InUse {
    public:
     explicit InUse(WeightAverage& average) : average_(average) { average_.exchange(); }
