@@ -8,7 +8,7 @@ void check_f32(const char* op, const char* name, const Tensor& t) {
 }
 
 void check_activation(const char* op, const char* name, const Tensor& t) {
-  if (!t.defined() || !t.device().is_cuda()) return check_f32(op, name, t);  // the CPU computes in f32 alone
+  if (!t.defined() || !t.device().is_cuda()) return check_f32(op, name, t);  // on the CPU, activations are f32
   AVS_CHECK(ShapeError, t.dtype() == DType::F32 || t.dtype() == DType::BF16 || t.dtype() == DType::F16, op, ": ", name,
             " must be f32, bf16 or f16, got ", t.dtype(), " ", t.shape());
 }

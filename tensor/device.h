@@ -1,4 +1,4 @@
-// Where a tensor lives.
+// The device that holds a tensor's memory.
 #pragma once
 
 #include <cstdint>

@@ -33,7 +33,7 @@ f16::f16(float value) {
     bits = static_cast<uint16_t>(sign | 0x7e00u);
   } else if (magnitude >= 0x477ff000u) {  // 65520 and above round to infinity
     bits = static_cast<uint16_t>(sign | 0x7c00u);
-  } else if (magnitude < 0x38800000u) {  // below 2^-14: subnormal; adding 0.5 lets the FPU round at the right bit
+  } else if (magnitude < 0x38800000u) {  // below 2^-14: subnormal; adding 0.5 makes the FPU round at the right bit
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     bits = static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));
   } else {

@@ -1,5 +1,5 @@
-// Element types. Kernels compute in f32; bf16 is a compute type where the device has it; f16 is a storage type;
-// i32 holds labels and indices, u8 holds pixels.
+// Element types. Kernels compute in f32; activations may be bf16 or f16 on devices that support it; i32 holds labels
+// and indices, u8 holds pixels.
 #pragma once
 
 #include <bit>
@@ -16,7 +16,7 @@ size_t size_of(DType dtype);
 std::string_view name_of(DType dtype);  // "f32"
 std::ostream& operator<<(std::ostream& out, DType dtype);
 
-// A float's upper half, rounded to nearest even; NaN stays NaN.
+// The upper half of an f32, rounded to nearest even; NaN stays NaN.
 struct bf16 {
   uint16_t bits = 0;
   bf16() = default;

@@ -1,5 +1,5 @@
-// Errors are exceptions that gather context as they unwind: where an error is thrown only the op is known; each layer,
-// step or file on the way out adds the one line it knows, and `main` prints what() and returns 1.
+// Errors are exceptions that gather context as they unwind: the op that throws knows only itself; each layer, step or
+// file on the way out adds a line, and `main` prints what() and returns 1.
 #pragma once
 
 #include <exception>
@@ -19,7 +19,7 @@ class Error : public std::exception {
   std::string message_;
 };
 
-// Each type asks for another reaction.
+// Each type calls for a different reaction.
 struct ShapeError : Error {
   using Error::Error;
 };  // the caller's tensors do not fit together: fix the caller
@@ -42,7 +42,7 @@ struct OutOfMemory : DeviceError {
   using DeviceError::DeviceError;
 };  // reduce the batch
 
-// All parts written with operator<< into one string.
+// Writes all parts with operator<< into one string.
 template <typename... Parts>
 std::string str(const Parts&... parts) {
   std::ostringstream out;
@@ -52,7 +52,7 @@ std::string str(const Parts&... parts) {
 
 }  // namespace avs
 
-// Throws ErrorType with the given parts, then the failed condition and its place in the source.
+// Throws ErrorType with the given parts, then the failed condition and its source location.
 #define AVS_CHECK(ErrorType, condition, ...)                                                                       \
   do {                                                                                                             \
     if (!(condition)) [[unlikely]]                                                                                 \
@@ -61,7 +61,7 @@ std::string str(const Parts&... parts) {
   } while (false)
 
 namespace avs::detail {
-// "tensor/ops/conv2d.cpp" of "/home/me/avscene/tensor/ops/conv2d.cpp": paths are told from the project's root.
+// "tensor/ops/conv2d.cpp" for "/home/me/avscene/tensor/ops/conv2d.cpp": the path from the project's root.
 inline const char* short_path(const char* path) {
   const char* last[3] = {path, path, path};
   for (const char* p = path; *p != '\0'; ++p)

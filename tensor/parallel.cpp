@@ -10,9 +10,8 @@
 #include "tensor/error.h"
 
 #ifdef __SANITIZE_THREAD__
-// oneDNN shares its work by libgomp, whose barriers the sanitizer cannot see: what two of its threads write one after
-// the other looks like a race. The price: a race of ours that only shows inside a call of oneDNN is not told. The
-// sanitizer asks for this by its name.
+// oneDNN runs on libgomp, whose barriers ThreadSanitizer cannot see: ordered writes of its threads look like races. The
+// cost: a race of ours inside a oneDNN call is not reported. ThreadSanitizer looks this function up by name.
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() { return "race:libdnnl.so\n"; }
 #endif

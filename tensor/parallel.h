@@ -1,5 +1,5 @@
-// Loops over several threads. Ranges are cut by size and thread count alone, so a result depends on neither timing nor
-// which thread ran what; a reduction that must not depend on the thread count either cuts its own fixed blocks.
+// Loops over several threads. Ranges depend only on size and thread count, so a result does not depend on timing. A
+// reduction that must not depend on the thread count either uses its own fixed blocks.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +8,15 @@
 namespace avs {
 
 int thread_count();
-void set_thread_count(int threads);  // --threads; also the width of oneDNN's primitives
+void set_thread_count(int threads);  // option --threads; also the thread count of oneDNN's primitives
 
-// body(first, last) over disjoint ranges that cover [0, n); ranges smaller than `grain` are not split further.
+// Calls body(first, last) on disjoint ranges that cover [0, n); a range of `grain` or fewer is not split.
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t first, int64_t last)>& body);
 
 }  // namespace avs
 
-// Compiles the function once per instruction set and picks at load time; the binary also starts on machines with
-// neither AVX2 nor AVX-512. Loops inside should be plain, or `#pragma omp simd` where a float sum may be regrouped.
+// Compiles the function once per instruction set and selects at load time; the binary also runs on machines without
+// AVX2 and AVX-512. Loops inside should be plain, or `#pragma omp simd` if a float sum may be reordered.
 #if defined(__x86_64__) && !defined(AVS_SANITIZED)
 #define AVS_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else

@@ -1,5 +1,5 @@
-// AVS_CHECK for programs: what a person typed or a file holds is wrong, so the message names neither condition nor
-// source.
+// AVS_CHECK for programs: the user's input or a file is wrong, so the message has neither condition nor source
+// location.
 #pragma once
 
 #include "tensor/error.h"

@@ -36,7 +36,7 @@ std::vector<Taps> taps_of(double begin, double length, int64_t in_size, int64_t 
   return all;
 }
 
-// One row onto another.
+// Resizes one row.
 template <int64_t kChannels>
 void resize_row(const uint8_t* from, const std::vector<Taps>& across, int64_t stride, float* to, int64_t to_stride) {
   for (const Taps& taps : across) {
@@ -70,7 +70,7 @@ void resize_box(const uint8_t* in, PictureSize in_size, int64_t c, Box box, Mirr
   if (mirrored == Mirrored::LeftRight) std::ranges::reverse(across);
   const std::vector<Taps> down = taps_of(box.y, box.height, in_size.height, out_size.height);
 
-  // Rows first, only those some output pixel needs.
+  // Resize along rows first, only those that some output pixel needs.
   const int64_t first_row = down.front().first;
   int64_t end_row = first_row;
   for (const Taps& taps : down) end_row = std::max(end_row, taps.first + static_cast<int64_t>(taps.weights.size()));

@@ -1,6 +1,5 @@
-// A box of a picture onto a picture of any size, on the CPU: what vision/resize.h offers for RGB, and what mixup does
-// to the boxes of a batch (tensor/ops/mixup.h). Bilinear with antialiasing, as vision/resize.h defines it; first along
-// rows, then down the columns.
+// Resizes a box of a picture to a picture of any size, on the CPU, for vision/resize.h and the mixup op. Bilinear with
+// antialiasing, as defined in vision/resize.h; first along rows, then along columns.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +15,10 @@ struct PictureSize {
 enum class Mirrored : uint8_t { No, LeftRight };
 
 void check_box(PictureSize in, Box box,
-               PictureSize out);  // ShapeError: an empty size, or a box empty or not in the picture
+               PictureSize out);  // ShapeError if a size or the box is empty, or the box is not inside the picture
 
 // in: [in_size.height, in_size.width, channels]; out: [out_size.height, out_size.width, channels], values 0..255, not
-// rounded. Of a box that check_box() accepts.
+// rounded. The box must pass check_box().
 void resize_box(const uint8_t* in, PictureSize in_size, int64_t channels, Box box, Mirrored mirrored,
                 PictureSize out_size, float* out);
 

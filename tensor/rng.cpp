@@ -4,7 +4,7 @@ namespace avs {
 
 double Rng::gamma(double shape) {
   if (shape < 1.0) {
-    const double larger = gamma(shape + 1.0);  // a statement of its own: the two draws must come in this order
+    const double larger = gamma(shape + 1.0);  // a separate statement: the two draws must happen in this order
     return larger * std::pow(1.0 - uniform(), 1.0 / shape);
   }
   const double d = shape - 1.0 / 3.0, c = 1.0 / std::sqrt(9.0 * d);

@@ -1,7 +1,7 @@
 // Counter-based random numbers: Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
 //
-// A number is a pure function of (key, counter), so element i of a dropout mask is the same whichever thread or device
-// computes it, and a generator's whole state is two integers that a checkpoint can hold. What is constexpr, kernels call.
+// A number is a pure function of (key, counter), so element i of a dropout mask is the same on every thread and device,
+// and a generator's whole state is two integers, which a checkpoint holds. Kernels call the constexpr functions.
 #pragma once
 
 #include <array>
@@ -27,14 +27,14 @@ constexpr std::array<uint32_t, 4> philox(uint64_t key, uint64_t counter_high, ui
   return c;
 }
 
-// [0, 1): 24 bits, so that the largest value is below 1 in f32.
+// [0, 1): 24 bits, so that the largest value rounds below 1 in f32.
 constexpr float to_unit_float(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
 
 class Rng {
  public:
   explicit Rng(uint64_t seed = 0, uint64_t stream = 0) : seed_(seed), stream_(stream) {}
 
-  // An independent generator for one purpose: fork("dropout"), fork("epoch", 7). Does not advance this one.
+  // An independent generator for one purpose: fork("dropout"), fork("epoch", 7). This generator does not advance.
   Rng fork(std::string_view purpose, uint64_t index = 0) const {
     uint64_t h = 0xcbf29ce484222325u ^ stream_;  // FNV-1a
     for (const char ch : purpose) h = (h ^ static_cast<uint8_t>(ch)) * 0x100000001b3u;
@@ -51,7 +51,7 @@ class Rng {
   int64_t below(int64_t n) {  // 0 .. n-1; the bias of the product is below n / 2^64
     return static_cast<int64_t>((static_cast<Wide>(next()) * static_cast<uint64_t>(n)) >> 64);
   }
-  double normal() {  // Box and Muller; one value per call keeps the state a plain counter
+  double normal() {  // Box and Muller; one value per call, so that the state stays a plain counter
     const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
     return radius * std::cos(6.283185307179586 * uniform());
   }

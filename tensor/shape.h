@@ -1,5 +1,5 @@
-// The extents of a dense, row-major tensor. Memory order is axis order; there are no strides, so a kernel needs a
-// pointer and a Shape and nothing else. Activations are [n, h, w, c] (NHWC), filters [k, r, s, c] (KRSC).
+// The extents of a dense, row-major tensor. Memory order is axis order and there are no strides, so a kernel needs only
+// a pointer and a Shape. Activations are [n, h, w, c] (NHWC), filters [k, r, s, c] (KRSC).
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ class Shape {
   int rank() const { return rank_; }
   int64_t size() const;                        // product of the extents
   int64_t operator[](int axis) const;          // a negative axis counts from the end: shape[-1] is the channels
-  Shape with(int axis, int64_t extent) const;  // the same shape, one extent replaced
+  Shape with(int axis, int64_t extent) const;  // the same shape with one extent replaced
   std::vector<int64_t> extents() const;
   bool operator==(const Shape&) const = default;
 

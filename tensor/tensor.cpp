@@ -9,8 +9,8 @@
 namespace avs {
 namespace {
 
-// Debug and sanitizer builds: a read of memory nobody wrote shows as NaN, not as yesterday's numbers. Not told by NDEBUG,
-// which the Release build leaves undefined for the sake of its assertions.
+// Debug and sanitizer builds fill new memory with NaN, so that reading it uninitialised is visible. NDEBUG cannot
+// select this: the Release build leaves it undefined to keep its assertions.
 #if defined(__OPTIMIZE__) && !defined(AVS_SANITIZED)
 constexpr bool kPoison = false;
 #else
@@ -112,7 +112,7 @@ Tensor Tensor::to(Device device) const {
   } else if (!device.is_cuda()) {
     context(this->device()).copy_to_host(t.raw(), raw(), bytes());
   } else {
-    return to(kCpu).to(device);  // between two GPUs: rare, so the simple way
+    return to(kCpu).to(device);  // between two GPUs: rare, so through the host
   }
   return t;
 }
@@ -128,7 +128,7 @@ void Tensor::copy_from(const Tensor& other) {
             other.shape_, " ", other.dtype_);
   if (device() == other.device()) {
     context(device()).copy_on_device(raw(), other.raw(), bytes());
-  } else if (device().is_cuda() && other.device().is_cuda()) {  // between two GPUs: rare, so the simple way
+  } else if (device().is_cuda() && other.device().is_cuda()) {  // between two GPUs: rare, so through the host
     const Tensor host = other.to(kCpu);
     context(device()).copy_from_host(raw(), host.raw(), bytes());
   } else if (device().is_cuda()) {

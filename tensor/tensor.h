@@ -1,5 +1,5 @@
-// A dense tensor: shared memory, a shape and a type. Copying a Tensor copies a handle, never elements; clone() copies
-// elements. There are no strides: products read a matrix in either order, and a view is always a contiguous piece of its storage.
+// A dense tensor: shared memory, a shape and a type. Copying a Tensor copies a handle; clone() copies the elements.
+// There are no strides: matrix products read either order, and a view is always a contiguous piece of its storage.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@
 
 namespace avs {
 
-// One allocation, given back to its device's arena when the last tensor that uses it goes.
+// One allocation; its device's arena gets it back when the last tensor that uses it is destroyed.
 class Storage {
  public:
   Storage(Device device, size_t bytes);
@@ -33,7 +33,7 @@ class Storage {
 
 class Tensor {
  public:
-  Tensor() = default;  // undefined: "no tensor here"
+  Tensor() = default;  // an undefined tensor
 
   static Tensor empty(Shape shape, DType dtype = DType::F32, Device device = kCpu);  // NaN-filled in debug builds
   static Tensor zeros(Shape shape, DType dtype = DType::F32, Device device = kCpu);
@@ -48,7 +48,7 @@ class Tensor {
   DType dtype() const { return dtype_; }
   Device device() const;
   size_t bytes() const { return static_cast<size_t>(size()) * size_of(dtype_); }
-  bool is_unique() const { return storage_.use_count() == 1; }  // may be written without surprising anyone
+  bool is_unique() const { return storage_.use_count() == 1; }  // no other handle sees a write
 
   template <typename T>
   T* data() {
@@ -63,12 +63,12 @@ class Tensor {
   void* raw() { return storage_->data() + offset_; }
   const void* raw() const { return storage_->data() + offset_; }
 
-  Tensor reshape(Shape shape) const;                      // same memory
-  Tensor rows(int64_t first, int64_t count) const;        // same memory: a slice of axis 0
-  Tensor view(int64_t first_element, Shape shape) const;  // same memory: parameters may live in one arena
-  Tensor to(Device device) const;                         // *this when already there
+  Tensor reshape(Shape shape) const;                      // shares memory
+  Tensor rows(int64_t first, int64_t count) const;        // shares memory: a slice of axis 0
+  Tensor view(int64_t first_element, Shape shape) const;  // shares memory: parameters may be in one arena
+  Tensor to(Device device) const;                         // *this if already there
   Tensor clone() const;
-  void copy_from(const Tensor& other);  // same shape and type; the elements, not the handle
+  void copy_from(const Tensor& other);  // same shape and type; copies elements, not the handle
   void fill(float value);               // f32, f16, bf16
   void zero();
   std::vector<float> to_vector() const;  // as f32; waits for the device

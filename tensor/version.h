@@ -1,4 +1,4 @@
-// Which version of this project computes, on which library: written into checkpoints and printed by --version.
+// The version of this project and of its library; checkpoints store it and --version prints it.
 #pragma once
 
 #include <string>

@@ -11,7 +11,7 @@
 namespace avs::cpu {
 namespace {
 
-// Both placements of epsilon are one form: p -= rate * m / (root_scale * sqrt(v) + epsilon).
+// Both placements of epsilon have one form: p -= rate * m / (root_scale * sqrt(v) + epsilon).
 struct Step {
   float rate, root_scale;
 };
@@ -52,7 +52,7 @@ AVS_SIMD void ema_range(float* average, const float* value, int64_t n, float dec
 
 void adam(Tensor& parameters, const Tensor& gradients, Tensor& m, Tensor& v, const Tensor& scalars, AdamSpec spec,
           const Tensor& scaling) {
-  constexpr int64_t kPiece = 1024;  // of gradients to be scaled: stays in the first cache
+  constexpr int64_t kPiece = 1024;  // gradients that are scaled at a time: they stay in the L1 cache
   const float factor = scaling.defined() ? scaling.data<float>()[3] : 1.0f;
   if (factor == 0.0f) return;
   const Step step = step_of(spec, scalars.data<float>(), scaling.defined() ? scaling.data<float>()[2] : 0.0f);

@@ -1,5 +1,5 @@
 // Average pooling on the CPU: memory bound, so plain loops over the contiguous channels of each window. Backward
-// gathers: each input pixel adds up the outputs whose window covers it, so rows can go to different threads.
+// gathers: each input pixel adds up the outputs whose windows cover it, so threads can share the rows.
 #include "tensor/ops/avg_pool2d.h"
 
 #include "tensor/cpu/pool_window.h"
@@ -13,7 +13,7 @@ AVS_SIMD void add_scaled(const float* x, float scale, float* y, int64_t c) {
   for (int64_t j = 0; j < c; ++j) y[j] += scale * x[j];
 }
 
-// 1 / how many positions of the window count.
+// 1 / the number of positions that the window's mean counts.
 float weight_of(const Window& rows, const Window& columns, const Pool2dSpec& spec, PoolPadding counting) {
   const int64_t inside = (rows.last - rows.first) * (columns.last - columns.first);
   return 1.0f / static_cast<float>(counting == PoolPadding::Counted ? spec.window_h * spec.window_w : inside);

@@ -1,5 +1,5 @@
-// Conversions on the CPU: memory bound, 6 bytes an element between f32 and the 16-bit types. Those two ways are written
-// without branches, so that they vectorise; anything else goes through f32.
+// Conversions on the CPU: memory bound, 6 bytes an element between f32 and the 16-bit types. These conversions have no
+// branches, so that they vectorise; all others go through f32.
 #include "tensor/ops/cast.h"
 
 #include <bit>
@@ -21,16 +21,16 @@ namespace {
 [[gnu::always_inline]] inline uint16_t narrow_half(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
   const uint32_t magnitude = bits & 0x7fffffffu;
-  // A carry out of the rounded mantissa moves the exponent, as it should.
+  // A carry out of the rounded mantissa increments the exponent, which is correct.
   const uint32_t normal = (magnitude - (112u << 23) + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
-  // Near 0.5 an f32 steps by 2^-24, the smallest half: the addition rounds.
+  // Near 0.5, f32 values are 2^-24 apart, the smallest f16: the addition rounds.
   const uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u;
   const uint32_t large = magnitude > 0x7f800000u ? 0x7e00u : 0x7c00u;
   const uint32_t half = magnitude >= 0x47800000u ? large : (magnitude >= 0x38800000u ? normal : subnormal);
   return static_cast<uint16_t>(half | (bits >> 16 & 0x8000u));
 }
 
-// What the constructor of bf16 does, without its branch.
+// The constructor of bf16 without its branch.
 [[gnu::always_inline]] inline uint16_t narrow_brain(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
   const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;

@@ -1,6 +1,6 @@
-// Concatenation on the CPU: memory bound, 8 bytes an element. A wide part's row is some cache lines, so the parts' rows
-// are copied in the order in which y is written. Rows of narrow networks are 8 to 64 bytes, where a call of memcpy
-// costs more than the copy: a part of such a width is copied by itself, in moves of a length that the compiler knows.
+// Concatenation on the CPU: memory bound, 8 bytes an element. Wide parts are copied row by row, in the order in which y
+// is written. Narrow networks have rows of 8 to 64 bytes, for which calling memcpy costs more than the copy: such a
+// part is copied by a loop whose row length is known at compile time.
 #include "tensor/ops/concat.h"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ void copy_short_rows(const std::byte* from, size_t from_stride, std::byte* to, s
 
 using CopyShortRows = void (*)(const std::byte*, size_t, std::byte*, size_t, int64_t);
 
-// Null: the rows are long, or of a length no network has.
+// Returns null if rows are long or have a length that no network uses.
 CopyShortRows short_rows(size_t bytes) {
   switch (bytes) {
     case 4: return copy_short_rows<4>;
@@ -38,7 +38,7 @@ CopyShortRows short_rows(size_t bytes) {
   }
 }
 
-// `row` bytes of each row.
+// Copies the first `row` bytes of each row.
 void copy_rows(const std::byte* from, size_t from_stride, std::byte* to, size_t to_stride, size_t row, int64_t rows) {
   const CopyShortRows copy_short = short_rows(row);
   const auto grain = static_cast<int64_t>(1 + (size_t{1} << 16) / row);
@@ -64,7 +64,7 @@ void concat(const std::vector<Tensor>& parts, Tensor& y) {
   const size_t row = row_bytes(y);
   const auto grain = static_cast<int64_t>(1 + (size_t{1} << 16) / std::max<size_t>(row, 1));
   parallel_for(rows_of(y), grain, [&](int64_t first, int64_t last) {
-    // Blocks of rows: what one part's copy leaves of y in the first-level cache, the next one's finds there.
+    // Blocks of rows: while y's block is in the L1 cache, every part is copied into it.
     const int64_t block = all_short ? static_cast<int64_t>(1 + (size_t{1} << 13) / row) : 1;
     for (int64_t r = first; r < last; r += block) {
       std::byte* out = to + static_cast<size_t>(r) * row;

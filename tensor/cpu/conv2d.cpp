@@ -1,6 +1,6 @@
-// Convolution on the CPU through oneDNN. Activations stay NHWC; the filter's layout is oneDNN's own choice (`any`),
-// reordered from KRSC at each call: pinning a plain filter layout falls to oneDNN's reference code. Filter gradients
-// have loops of our own beside oneDNN's.
+// Convolution on the CPU through oneDNN. Activations stay NHWC. oneDNN chooses the filter's layout (`any`), and the
+// filter is reordered from KRSC at each call: with a fixed plain layout oneDNN falls back to its reference code. Some
+// filter gradients use our own loops.
 #include "tensor/ops/conv2d.h"
 
 #include "tensor/cpu/conv2d.h"
@@ -20,7 +20,7 @@ using onednn::Dims;
 using onednn::Primitive;
 using Role = Primitive::Role;
 
-// A convolution in oneDNN's words: logical order n, c, h, w and (groups,) k, c, r, s.
+// A convolution as oneDNN describes it: logical order n, c, h, w and (groups,) k, c, r, s.
 struct Problem {
   Dims x, y, w, strides, before, after;
   Desc x_desc, y_desc, w_plain, w_any, bias;
@@ -123,9 +123,9 @@ std::shared_ptr<const Primitive> backward_filter(const Shape& x, const Shape& w,
   });
 }
 
-// Which filter gradients our own loops take faster; the measurements stand in docs/cpu.md. A 1x1 filter is a plain
-// matrix product, which nobody beats oneDNN at. Else on AVX2 its filter gradient is slow everywhere, on AVX-512 where
-// the taps do not lie in one row of unit stride, and for wide inputs.
+// True if our own loops are faster (measured: docs/cpu.md). A 1x1 filter's gradient is a plain matrix product, where
+// oneDNN is best. Otherwise oneDNN is slow: on AVX2 always, on AVX-512 for wide inputs and unless the taps lie in one
+// row of unit stride.
 bool filter_gradient_is_ours(const Shape& w, const Conv2dSpec& spec) {
   const bool strided = spec.stride_h > 1 || spec.stride_w > 1;
   const auto [k, r, s, c] = as_krsc(w);

@@ -1,4 +1,4 @@
-// Which code serves a convolution on this machine: for tests, benchmarks and the curious.
+// Names the implementation that computes a convolution on this machine, for tests and benchmarks.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@ namespace avs::cpu {
 
 enum class ConvDirection : uint8_t { Forward, BackwardInput, BackwardFilter };
 
-// oneDNN's name of its implementation ("brgconv:avx512_core"; one that starts with "ref" is a thousand times slower),
-// or "own" where our own loops serve the shape.
+// Returns oneDNN's name of its implementation ("brgconv:avx512_core"; names that begin with "ref" are a thousand times
+// slower), or "own" for our own loops.
 std::string conv2d_implementation(const Shape& x, const Shape& w, Conv2dSpec spec, ConvDirection direction);
 
 }  // namespace avs::cpu

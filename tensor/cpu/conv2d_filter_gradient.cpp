@@ -8,7 +8,7 @@
 namespace avs::cpu {
 namespace {
 
-constexpr int64_t kPixels = 192;  // output pixels of a block: the panels of both sides stay in the second-level cache
+constexpr int64_t kPixels = 192;  // output pixels of a block: both panels stay in the L2 cache
 constexpr int64_t kColumns = 32;  // output columns of a block
 
 // A block of output pixels: `images` whole images, or a rectangle of one.
@@ -30,10 +30,10 @@ struct Job {
 
 // ---- panels ----------------------------------------------------------------------
 
-// Output channels come in groups of 3 * kUnit, the last one or two of 2 * kUnit: both divide no other way into
-// registers.
+// Output channels form groups of 3 * kUnit, and one or two last groups of 2 * kUnit: other sizes do not fit the
+// registers evenly.
 struct Groups {
-  int64_t big, small;  // how many of each
+  int64_t big, small;  // number of groups of each size
 };
 Groups groups_of(int64_t k, int64_t unit) {
   const int64_t rest = k % (3 * unit);
@@ -41,7 +41,7 @@ Groups groups_of(int64_t k, int64_t unit) {
   return {(k - small * 2 * unit) / (3 * unit), small};
 }
 
-// [k group][pixel][k in group]
+// Copies dy of the block to [k group][pixel][k in group].
 void copy_gradients(const Job& job, const Block& b, int64_t unit, float* panel) {
   const Groups groups = groups_of(job.w.k, unit);
   const int64_t pixels = b.pixels();
@@ -60,7 +60,7 @@ void copy_gradients(const Job& job, const Block& b, int64_t unit, float* panel) 
       }
 }
 
-// Channels [first, first + width) of the input that the block's outputs see, [image][row][column][width].
+// Copies the inputs of the block's outputs, channels [first, first + width), to [image][row][column][width].
 void copy_inputs(const Job& job, const Block& b, int64_t first, int64_t width, float* panel) {
   const int64_t rows = job.panel_rows(b), columns = job.panel_columns(b);
   const int64_t top = b.row * job.spec.stride_h - job.spec.padding.top;
@@ -116,7 +116,7 @@ AVS_INLINE void add_products(const Block& b, const Strides& stride, const float*
     for (int v = 0; v < Vectors; ++v) store(dw + k * stride.dw + v * Lanes, sum[k][v]);
 }
 
-// One filter row of one group of input channels, all taps and output channels.
+// One filter row for one group of input channels: all taps and all output channels.
 template <int Lanes, int Unit, int Vectors>
 AVS_INLINE void add_filter_row(const Job& job, const Block& b, int64_t r, int64_t first, const float* x,
                                const float* dy) {
@@ -163,7 +163,7 @@ void for_each_block(const Job& job, Visit&& visit) {
         visit(Block{n, std::min(images, job.x.n - n), p, std::min(rows, job.p - p), q, std::min(columns, job.q - q)});
 }
 
-// Units [first, last) of (channel group, filter row), over all pixels.
+// Computes units [first, last) of (channel group, filter row) over all pixels.
 void run_units(const Job& job, int64_t width, int64_t unit, int64_t first, int64_t last) {
   Block largest{};
   for_each_block(job, [&](const Block& b) {

@@ -1,4 +1,5 @@
-// Depthwise convolution on the CPU: own loops over the contiguous channels, since libraries lay out for wide products.
+// Depthwise convolution on the CPU: our own loops over the contiguous channels, since libraries use layouts for wide
+// products.
 #include "tensor/ops/depthwise_conv2d.h"
 
 #include <algorithm>
@@ -30,7 +31,7 @@ void depthwise_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Padd
   });
 }
 
-// The gradient of the input is a convolution of dy with the filter turned by half a turn.
+// The input's gradient is a convolution of dy with the filter rotated by 180 degrees.
 void depthwise_conv2d_backward_input(const Tensor& w, const Tensor& dy, Padding padding, Tensor& dx) {
   const Shape& f = w.shape();
   const int64_t taps = f[0] * f[1], c = f[2];
@@ -46,7 +47,8 @@ void depthwise_conv2d_backward_input(const Tensor& w, const Tensor& dy, Padding 
   });
 }
 
-// One partial gradient per block of rows, added in order: the result does not depend on the number of threads.
+// Each block of rows has its own partial gradient, and these are added in order: the result does not depend on the
+// thread count.
 void depthwise_conv2d_backward_filter(const Tensor& x, const Tensor& dy, Padding padding, Tensor& dw) {
   const DepthwiseProblem d = depthwise_problem(x.shape(), dw.shape(), padding);
   const int64_t blocks = (d.p + kRows - 1) / kRows, size = dw.size();

@@ -1,5 +1,5 @@
-// Depthwise convolution and layer normalisation, an output row at a time: the row is still in cache when it is
-// normalised, so memory sees x once and the two results once.
+// Depthwise convolution and layer normalisation, one output row at a time: the row is normalised while it is in cache,
+// so x is read and the two results are written once.
 #include "tensor/ops/depthwise_layer_norm.h"
 
 #include <algorithm>
@@ -10,10 +10,10 @@
 namespace avs::cpu {
 namespace {
 
-constexpr int64_t kBlock = 64;  // pixels per partial sum of the gain's and biases' gradients, whatever the thread count
+constexpr int64_t kBlock = 64;  // pixels per partial sum of the gradients of gain and biases, whatever the thread count
 
-// Pixel by pixel, x_hat holds the convolution's output on entry. The loop over pixels stands inside, so that the choice
-// of instruction set is made once a row.
+// On entry x_hat holds the convolution's output. The loop over pixels is inside so that the instruction set is chosen
+// once a row.
 AVS_SIMD void normalise_row(float* x_hat, float* y, float* inverse_std, const float* gain, const float* bias,
                             float epsilon, int64_t pixels, int64_t c) {
   const float share = 1.0f / static_cast<float>(c);
@@ -34,11 +34,11 @@ AVS_SIMD void normalise_row(float* x_hat, float* y, float* inverse_std, const fl
   }
 }
 
-struct Sums {  // of one block of pixels, [c] each
+struct Sums {  // each [c], sums over one block of pixels
   float *dgain, *dbias, *dconv_bias;
 };
 
-// The gradient of the convolution's output, and the block's share of the gradients of gain and biases.
+// Computes the gradient of the convolution's output, and the block's part of the gradients of gain and biases.
 AVS_SIMD void gradient_rows(const float* dy, const float* x_hat, const float* inverse_std, const float* gain,
                             float* dconv, Sums sums, int64_t pixels, int64_t c) {
   const float share = 1.0f / static_cast<float>(c);

@@ -24,7 +24,7 @@ AVS_SIMD void dot_pixels(const float* x, const float* dy, float* dw, int64_t pix
     for (int64_t j = 0; j < c; ++j) dw[j] += x[i * c + j] * dy[i * c + j];
 }
 
-// The output columns for which filter column s falls into the input.
+// The output columns for which filter column s lies inside the input.
 struct Columns {
   int64_t first, last;
 };
@@ -72,7 +72,7 @@ struct RowJob {
   float* y;
 };
 
-// Tile outputs from column q on, for Lanes channels from channel j on.
+// Computes Tile outputs from column q, for Lanes channels from channel j.
 template <int Lanes, int Tile>
 AVS_INLINE void row_tile(const RowJob& job, int64_t q, int64_t j) {
   const DepthwiseProblem& d = job.d;
@@ -128,7 +128,7 @@ struct FilterJob {
   float* dw;
 };
 
-// The products of Tile gradients from column q of row `row` on with the inputs that filter row r pairs them with.
+// Adds to the filter's gradient: Tile values of dy from column q of `row`, times the inputs under filter row r.
 template <int Lanes, int Tile>
 AVS_INLINE void filter_tile(const FilterJob& job, int64_t row, int64_t r, int64_t q, int64_t j,
                             Vec<Lanes> (&dw)[kTaps]) {

@@ -1,8 +1,8 @@
 // The inner loops of depthwise convolution, shared by depthwise_conv2d and depthwise_layer_norm.
 //
-// For one vector of channels a filter row of 7 stays in registers beside a tile of outputs; each input value is loaded
-// once per tile and meets all 7 taps. That is 7 multiply-adds a load, where a loop tap by tap has one. Filters of other
-// widths take the loop tap by tap.
+// For one vector of channels, a filter row of 7 and a tile of outputs stay in registers; each input value is loaded
+// once per tile and used by all 7 taps. That is 7 multiply-adds per load; a loop tap by tap has one. Filters of other
+// widths are computed tap by tap.
 #pragma once
 
 #include "tensor/ops/depthwise_conv2d.h"
@@ -22,7 +22,7 @@ DepthwiseProblem depthwise_problem(const Shape& x, const Shape& filter, const Pa
 void depthwise_row(const DepthwiseProblem& problem, const float* x, const float* filter, const float* bias,
                    int64_t image, int64_t row, float* y);
 
-// dw [r, s, c] = the share of output rows [first, last) of image `image` in the filter's gradient.
+// dw [r, s, c] = the part of the filter's gradient that output rows [first, last) of image `image` contribute.
 void depthwise_filter_rows(const DepthwiseProblem& problem, const float* x, const float* dy, int64_t image,
                            int64_t first, int64_t last, float* dw);
 

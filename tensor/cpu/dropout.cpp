@@ -1,5 +1,5 @@
-// Dropout on the CPU: bound by the ten rounds of Philox, 5 multiplications an element; sixteen counters run side by
-// side in the vector lanes.
+// Dropout on the CPU: bound by the ten rounds of Philox, 5 multiplications an element; vectors compute sixteen counters
+// at once.
 #include "tensor/ops/dropout.h"
 
 #include <algorithm>
@@ -10,10 +10,10 @@
 namespace avs::cpu {
 namespace {
 
-constexpr int64_t kCounters = 256;  // drawn at a time: 1024 elements' bits, 4 KB
+constexpr int64_t kCounters = 256;  // computed at a time: the random bits of 1024 elements, 4 KB
 
-// philox(key, counter_high, first + i) for i = 0 .. kCounters - 1, four words each; the same function as rng.h's, which
-// its test compares, written over arrays.
+// Writes philox(key, counter_high, first + i) for i = 0 .. kCounters - 1, four words each. The function equals that of
+// rng.h (a test compares them), written over arrays.
 [[gnu::always_inline]] inline void draw(uint64_t key, uint64_t counter_high, uint64_t first, uint32_t* words) {
 #pragma omp simd
   for (int64_t i = 0; i < kCounters; ++i) {

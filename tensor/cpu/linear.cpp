@@ -26,7 +26,7 @@ void linear_backward_input(const Tensor& w, const Tensor& dy, Tensor& dx) {
 
 void linear_backward_gelu(const Tensor& pre, const Tensor& w, const Tensor& dy, Tensor& dpre) {
   linear_backward_input(w, dy, dpre);
-  gelu_backward(pre, dpre, dpre);  // each element where it is
+  gelu_backward(pre, dpre, dpre);  // in place
 }
 
 void linear_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dw) {

@@ -14,7 +14,8 @@ AVS_SIMD void keep_larger(const float* x, float* y, int64_t c) {
   for (int64_t j = 0; j < c; ++j) y[j] = x[j] > y[j] ? x[j] : y[j];
 }
 
-// As keep_larger, remembering where: a later equal value does not win, so the first maximum keeps the gradient.
+// keep_larger() that also stores the position: an equal later value does not replace it, so the first maximum gets the
+// gradient.
 AVS_SIMD void keep_larger_at(const float* x, int32_t at, float* y, int32_t* where, int64_t c) {
 #pragma omp simd
   for (int64_t j = 0; j < c; ++j) {
@@ -57,7 +58,7 @@ void max_pool2d_backward(const Tensor& x, const Tensor& dy, Pool2dSpec spec, Ten
   const float *from = x.data<float>(), *upstream = dy.data<float>();
   float* to = dx.data<float>();
   dx.zero();
-  // Windows overlap, so an image is one thread's work.
+  // Windows overlap, so one thread handles a whole image.
   parallel_for(n, 1, [=, h = h, w = w, c = c](int64_t a, int64_t b) {
     std::vector<float> largest(static_cast<size_t>(c));
     std::vector<int32_t> where(static_cast<size_t>(c));

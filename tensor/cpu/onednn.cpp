@@ -9,7 +9,7 @@
 namespace avs::cpu::onednn {
 namespace {
 
-// A stream per host thread: a stream must not be shared between threads, and making one is cheap.
+// One stream per host thread: threads must not share a stream, and making one is cheap.
 dnnl::stream& stream() {
   thread_local dnnl::stream of_this_thread(engine());
   return of_this_thread;
@@ -63,7 +63,7 @@ dnnl::memory Primitive::kept_layout(const Argument& argument, const dnnl::memory
 
 void Primitive::run(std::initializer_list<Binding> bindings) const {
   try {
-    std::vector<std::unique_ptr<Storage>> scratch;  // alive until the stream has run everything below
+    std::vector<std::unique_ptr<Storage>> scratch;  // alive until the stream has finished
     const auto scratch_memory = [&](const Desc& desc) {
       scratch.push_back(std::make_unique<Storage>(kCpu, desc.get_size()));
       return dnnl::memory(desc, engine(), scratch.back()->data());
@@ -105,7 +105,7 @@ std::shared_ptr<const Primitive> cached(const char* what, const std::vector<int6
                                         const std::function<Primitive()>& make) {
   static std::mutex mutex;
   static auto* const cache = new std::map<std::vector<int64_t>, std::shared_ptr<const Primitive>>;
-  constexpr size_t kMost = 2000;  // a network has at most a few hundred; images of every size must not fill memory
+  constexpr size_t kMost = 2000;  // a network has at most a few hundred; images of many sizes must not fill memory
 
   std::vector<int64_t> full = key;
   full.push_back(thread_count());

@@ -1,9 +1,9 @@
 // oneDNN behind one small class. This is the only header that includes dnnl.hpp.
 //
-// A Primitive is a compiled oneDNN operation together with the plain (row-major) layouts in which our tensors meet it.
-// oneDNN is free to choose its own layout for an argument that was described as `any` (filters, always): run() then
-// reorders an input on the way in and an output on the way out. Scratch memory comes from the CPU's arena, so that it
-// is counted and reused. Primitives are cached by key: building one compiles machine code and takes milliseconds.
+// A Primitive is a compiled oneDNN operation together with the plain (row-major) layouts of our tensors. oneDNN chooses
+// its own layout for an argument that is described as `any` (always for filters): run() then reorders inputs before and
+// outputs after. Scratch memory comes from the CPU's arena, so that it is counted and reused. Primitives are cached by
+// key: building one compiles machine code, which takes milliseconds.
 #pragma once
 
 #include <functional>
@@ -22,13 +22,13 @@ using Desc = dnnl::memory::desc;
 using Dims = dnnl::memory::dims;
 
 const dnnl::engine& engine();
-dnnl::primitive_attr attributes();  // scratch memory is ours to give
+dnnl::primitive_attr attributes();  // the caller provides scratch memory
 
 Desc any(const Dims& dims);  // oneDNN chooses the layout
 Desc strided(const Dims& dims, const Dims& strides);
-Desc nhwc(const Dims& nchw);  // extents in oneDNN's order n, c, h, w; memory as our tensors
+Desc nhwc(const Dims& nchw);  // extents in oneDNN's order n, c, h, w; memory order as in our tensors
 
-// An input that never changes, in every layout that a primitive asked for so far.
+// A constant input in every layout that a primitive has needed so far.
 struct KeptLayouts {
   std::mutex mutex;
   std::vector<std::pair<Desc, Tensor>> layouts;
@@ -40,12 +40,12 @@ class Primitive {
   struct Operand {
     int id;  // DNNL_ARG_SRC, ...
     Role role;
-    Desc plain;  // how our tensor lies in memory
+    Desc plain;  // memory layout of our tensor
   };
   struct Binding {
     int id;
     const void* data;             // outputs are written through it
-    KeptLayouts* kept = nullptr;  // reorder this input once, not at each run
+    KeptLayouts* kept = nullptr;  // set for a constant input: it is reordered once, not at each run
   };
 
   Primitive(const dnnl::primitive_desc_base& description, dnnl::primitive primitive, std::vector<Operand> operands);
@@ -56,7 +56,7 @@ class Primitive {
  private:
   struct Argument {
     Operand operand;
-    Desc wanted;            // the layout the primitive works in
+    Desc wanted;            // the layout that the primitive uses
     dnnl::reorder reorder;  // null when wanted == plain
   };
 
@@ -68,8 +68,8 @@ class Primitive {
   std::string implementation_;
 };
 
-// The primitive of this key and the present thread count, made on first use. The first number of a key names the
-// operation. Throws DeviceError with oneDNN's words and `what` when the library refuses.
+// Returns the primitive for this key and the current thread count, and makes it on first use. The first number of a key
+// is the operation. Throws DeviceError with `what` and oneDNN's message when the library refuses.
 enum class Kind : int64_t { Forward, BackwardInput, BackwardFilter, MatMul };
 std::shared_ptr<const Primitive> cached(const char* what, const std::vector<int64_t>& key,
                                         const std::function<Primitive()>& make);

@@ -1,4 +1,4 @@
-// Which input positions a pooling window covers: shared by max_pool2d and avg_pool2d.
+// The input positions that a pooling window covers, for max_pool2d and avg_pool2d.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 namespace avs::cpu {
 
 struct Window {
-  int64_t first, last;  // inside the input, [first, last)
+  int64_t first, last;  // positions inside the input: [first, last)
 };
 
 inline Window window_at(int64_t output, int64_t stride, int64_t before, int64_t extent, int64_t input) {
@@ -15,9 +15,9 @@ inline Window window_at(int64_t output, int64_t stride, int64_t before, int64_t 
   return {std::max<int64_t>(0, start), std::min(input, start + extent)};
 }
 
-// The outputs whose window contains input position `at`, [first, last).
+// The outputs [first, last) whose windows contain input position `at`.
 inline Window outputs_over(int64_t at, int64_t stride, int64_t before, int64_t extent, int64_t outputs) {
-  const int64_t start = at + before - extent + 1;  // the earliest window start that still reaches `at`
+  const int64_t start = at + before - extent + 1;  // the earliest window start that still covers `at`
   return {start <= 0 ? 0 : (start + stride - 1) / stride, std::min(outputs, (at + before) / stride + 1)};
 }
 

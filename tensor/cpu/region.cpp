@@ -8,11 +8,11 @@
 namespace avs::cpu {
 
 Region::Region(size_t bytes) {
-  // A system that does not overcommit refuses the whole machine's memory but grants a part of it.
+  // A system that does not overcommit refuses to reserve the whole machine's memory but grants a part of it.
   for (bytes = bytes / kGranule * kGranule; bytes >= kGranule; bytes = bytes / 2 / kGranule * kGranule) {
     void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) continue;
-    madvise(at, bytes, MADV_HUGEPAGE);  // a wish: 512 times fewer first touches
+    madvise(at, bytes, MADV_HUGEPAGE);  // optional: huge pages make 512 times fewer page faults
     base_ = static_cast<std::byte*>(at);
     capacity_ = bytes;
     insert(base_, {bytes, State::Fresh});
@@ -33,7 +33,7 @@ void* Region::allocate(size_t bytes) {
   if (void* cached = allocate_cached(bytes); cached != nullptr) return cached;
   const auto block = best_fit(State::Fresh, bytes);
   if (block == free_.end()) return nullptr;
-  // A cached block that ends where the fresh one begins is the cheaper first half.
+  // If a cached block ends where the fresh one begins, use it as the first part: its pages are already resident.
   if (block != free_.begin()) {
     const auto before = std::prev(block);
     if (before->first + before->second.bytes == block->first && before->second.state == State::Cached) {
@@ -65,7 +65,7 @@ void Region::deallocate(void* data, size_t bytes) noexcept {
   }
   try {
     insert(at, {bytes, State::Cached});
-  } catch (const std::bad_alloc&) {  // its addresses are forgotten, its memory is not
+  } catch (const std::bad_alloc&) {  // the block stays out of the free lists; its pages go to the system
     madvise(at, bytes, MADV_DONTNEED);
   }
 }

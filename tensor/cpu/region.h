@@ -1,12 +1,12 @@
-// One large reservation of address space that hands out blocks: best fit, split on the way out, joined with their free
-// neighbours on the way back.
+// One large reservation of address space that allocates blocks: best fit, split on allocation, joined with free
+// neighbours when freed.
 //
-// A training step asks for the same sizes in the same order again and again, but for many different sizes: lists of
-// freed blocks by exact size would hold every size's peak at once (2.5 times the live peak was measured on the
-// residual-inception network). One address space in which neighbours join holds little more than the live peak.
+// A training step allocates the same sizes in the same order every time, but many different sizes: one free list per
+// size would hold every size's peak at once (measured: 2.5 times the live peak on the residual-inception network). One
+// address space in which free neighbours join holds little more than the live peak.
 //
-// Free blocks are either cached (their pages were written and are resident) or fresh (never touched, or given back to
-// the system). Cached blocks are preferred: first touch of fresh pages is slow.
+// A free block is either cached (its pages are resident) or fresh (never touched, or returned to the system). Cached
+// blocks are preferred: the first touch of fresh pages is slow.
 #pragma once
 
 #include <cstddef>
@@ -17,19 +17,20 @@ namespace avs::cpu {
 
 class Region {
  public:
-  static constexpr size_t kGranule = 4096;  // blocks are whole pages, so that free ones can be given back
+  static constexpr size_t kGranule = 4096;  // blocks are whole pages, so that the system can take back free ones
 
-  explicit Region(size_t bytes);  // reserves; takes no memory yet. capacity() is 0 where the system refuses
+  explicit Region(size_t bytes);  // reserves addresses only. capacity() is 0 if the system refuses
   ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 
-  // bytes is a multiple of kGranule; nullptr: no free block (of allocate_cached: no cached one) is large enough.
+  // bytes must be a multiple of kGranule. Returns nullptr if no free block is large enough; allocate_cached() considers
+  // cached blocks only.
   void* allocate(size_t bytes);
   void* allocate_cached(size_t bytes);
-  // Neither needs memory where the system has none left.
+  // Both work even when the system has no memory left.
   void deallocate(void* data, size_t bytes) noexcept;  // bytes as allocated
-  void release_cached() noexcept;                      // pages of free blocks go back to the system
+  void release_cached() noexcept;                      // returns the pages of free blocks to the system
 
   size_t capacity() const { return capacity_; }
   size_t cached_bytes() const { return cached_bytes_; }
@@ -40,7 +41,7 @@ class Region {
     size_t bytes;
     State state;
   };
-  using Free = std::map<std::byte*, Block>;  // by address: for joining
+  using Free = std::map<std::byte*, Block>;  // ordered by address, to find neighbours
   using BySize = std::set<std::pair<size_t, std::byte*>>;
 
   void insert(std::byte* at, Block block);

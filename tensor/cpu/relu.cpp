@@ -1,5 +1,5 @@
-// ReLU on the CPU: memory bound, 8 bytes an element forward, 12 backward. NaN stays NaN, so that a run that went wrong
-// shows it.
+// ReLU on the CPU: memory bound, 8 bytes an element forward, 12 backward. NaN stays NaN, so that a diverged run is
+// visible.
 #include "tensor/ops/relu.h"
 
 #include "tensor/parallel.h"

@@ -9,10 +9,10 @@ namespace avs::cpu {
 namespace {
 
 constexpr int64_t kLanes = 16;   // floats in the widest vector register
-constexpr int64_t kEnough = 64;  // channels from which a row is long enough for itself
-constexpr int64_t kPiece = 64;   // wide rows summed in f32 before double takes over
+constexpr int64_t kEnough = 64;  // rows with at least this many channels are not folded
+constexpr int64_t kPiece = 64;   // wide rows that are summed in f32 before the sum is added in double
 constexpr int64_t kBlockElements = 1 << 16;
-constexpr int64_t kMaxBlocks = 64;  // of one sum: what bounds the partial sums' memory
+constexpr int64_t kMaxBlocks = 64;  // of one sum: bounds the memory of the partial sums
 
 AVS_SIMD void add_to_double(const float* from, double* to, int64_t n) {
 #pragma omp simd
@@ -24,7 +24,7 @@ AVS_SIMD void add_to_double(const float* from, double* to, int64_t n) {
 WideRows wide_rows(int64_t rows, int64_t c) {
   int64_t fold = 1;
   if (c < kEnough) {
-    fold = kLanes / std::gcd(c, kLanes);  // whole vectors
+    fold = kLanes / std::gcd(c, kLanes);  // a whole number of vectors
     while (fold * c < kEnough) fold *= 2;
   }
   const int64_t width = fold * c, elements = rows * c;

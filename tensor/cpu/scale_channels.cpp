@@ -1,5 +1,5 @@
-// Channel scaling on the CPU: memory bound, 8 bytes an element, 12 with a residual and backward, where one pass writes
-// dx and sums dgain.
+// Channel scaling on the CPU: memory bound, 8 bytes an element; 12 with a residual, and backward, which writes dx and
+// sums dgain in one pass.
 #include "tensor/ops/scale_channels.h"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
-// Explicit vectors for the few kernels whose speed hangs on what stays in registers. Everything else is a plain loop in
-// an AVS_SIMD function.
+// Explicit vectors for the few kernels whose speed depends on what stays in registers. Everything else is a plain loop
+// in an AVS_SIMD function.
 //
-// Vec<16> is a 64-byte vector, Vec<1> a float, and arithmetic on them is written with operators (a GCC extension), so a
-// kernel is one template over the number of lanes. It must be AVS_INLINE, and is instantiated inside functions that are
-// compiled for one instruction set each:
+// Vec<16> is a 64-byte vector and Vec<1> a float; operators compute on them (a GCC extension), so a kernel is one
+// template over the vector length. It must be AVS_INLINE and be instantiated in functions that are each compiled for
+// one instruction set:
 //   AVS_AVX512 void rows_avx512(const Job& job) { rows<16>(job); }
 //   AVS_AVX2 void rows_avx2(const Job& job) { rows<8>(job); }
 //   void rows_any(const Job& job) { rows<4>(job); }
@@ -35,7 +35,7 @@ struct VecOf<1> {
 template <int Lanes>
 using Vec = typename VecOf<Lanes>::type;
 
-// By reference: a vector returned by value would change the calling convention from one instruction set to another.
+// Passed by reference: returning a vector by value would use a different calling convention in each instruction set.
 template <typename V>
 AVS_INLINE void load(V& v, const float* from) {
   std::memcpy(&v, from, sizeof(V));
@@ -47,8 +47,8 @@ AVS_INLINE void store(float* to, const V& v) {
 
 enum class InstructionSet : uint8_t { Any, Avx2, Avx512 };
 
-// The best this machine has; the environment's AVS_ISA=avx2 or AVS_ISA=any asks for less, so that one machine can test
-// every path.
+// The best instruction set of this machine. The environment variable AVS_ISA=avx2 or AVS_ISA=any selects a lesser one,
+// so that one machine can test every path.
 InstructionSet instruction_set();
 
 template <typename Function>

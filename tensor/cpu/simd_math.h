@@ -1,5 +1,5 @@
-// Elementary functions that a compiler can vectorise: no branch, no table, no call. Inline, so that they take the
-// instruction set of the AVS_SIMD function they stand in.
+// Elementary functions that a compiler can vectorise: no branch, no table, no call. They are inline, so that they are
+// compiled for the instruction set of the AVS_SIMD function that calls them.
 #pragma once
 
 #include <bit>
@@ -12,10 +12,11 @@ namespace avs::cpu {
 inline float exp_simd(float x) {
   const float low = x < -87.3f ? -87.3f : x;
   const float clamped = low > 88.0f ? 88.0f : low;
-  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which then is the low mantissa bits
+  // 1.5 * 2^23: adding it rounds to an integer and puts that into the low mantissa bits
+  const float magic = 12582912.0f;
   const float shifted = clamped * 1.44269504f + magic;
   const float k = shifted - magic;
-  const float r = (clamped - k * 0.693359375f) - k * -2.12194440e-4f;  // ln 2 in two parts keeps the low bits
+  const float r = (clamped - k * 0.693359375f) - k * -2.12194440e-4f;  // two parts of ln 2 keep the low bits
   float p = 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
@@ -28,8 +29,8 @@ inline float exp_simd(float x) {
 }
 
 // Phi(x), the normal distribution function, to 1.5e-7 absolute: Abramowitz and Stegun 7.1.26 for the tail |x|, mirrored
-// with the sign. `density` receives exp(-x^2 / 2), which both the function and its derivative need. A branch on the sign
-// would keep the loop around it from being vectorised, hence copysign.
+// by the sign. `density` receives exp(-x^2 / 2), which both the function and its derivative need. copysign replaces a
+// branch on the sign, which would prevent vectorisation.
 inline float normal_cdf(float x, float& density) {
   const float a = __builtin_fabsf(x);
   density = exp_simd(-0.5f * a * a);

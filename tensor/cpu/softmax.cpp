@@ -1,4 +1,4 @@
-// Softmax on the CPU. Rows are classes, ten or so: each is read three times out of the nearest cache.
+// Softmax on the CPU. A row has about ten classes and stays in the L1 cache for its three reads.
 #include "tensor/ops/softmax.h"
 
 #include <algorithm>

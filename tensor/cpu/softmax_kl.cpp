@@ -1,4 +1,4 @@
-// The loss on the CPU: a batch times ten classes, some microseconds; computed in double, on one thread.
+// The loss on the CPU: batch size times ten classes, some microseconds, computed in double on one thread.
 #include "tensor/ops/softmax_kl.h"
 
 #include <algorithm>
@@ -20,7 +20,7 @@ void softmax_kl(const Tensor& logits, const Tensor& targets, float clip, Softmax
   double sum = 0;
   for (int64_t i = 0; i < logits.size(); ++i) {
     const double target = clipped(t[i], clip);
-    // A NaN passes clamp() unchanged: a loss gone wrong shows.
+    // clamp() keeps NaN, so that a diverged loss is visible.
     sum += target * std::log(target / clipped(p[i], clip));
   }
   *result.loss.data<float>() = static_cast<float>(sum / static_cast<double>(logits.shape()[0]));

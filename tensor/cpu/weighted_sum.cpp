@@ -1,5 +1,5 @@
 // The fusion sum on the CPU: memory bound, 4 bytes an element of each x and 4 of y; backward 8 of each x and 4 of dy. A
-// row of y stays in the nearest cache while the x are added to it one after the other.
+// row of y stays in the L1 cache while the x are added to it one after the other.
 #include "tensor/ops/weighted_sum.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ AVS_SIMD void relu_row(int64_t n, float* y) {
   for (int64_t k = 0; k < n; ++k) y[k] = y[k] < 0.0f ? 0.0f : y[k];
 }
 
-// g of one row, and its part of dbias; y is null without a ReLU.
+// Computes g of one row, and its part of dbias; y is null without a ReLU.
 AVS_SIMD void gradient_row(const float* y, const float* dy, int64_t n, float* g, float* dbias) {
 #pragma omp simd
   for (int64_t k = 0; k < n; ++k) {
@@ -74,7 +74,7 @@ void weighted_sum_backward(const std::vector<Tensor>& x, const std::vector<Tenso
   const std::vector<std::vector<float>> weights = all_repeated(w, wide.fold);
   const float* out = activation == Activation::Relu ? y.data<float>() : nullptr;
   const float* upstream = dy.data<float>();
-  const int quantities = static_cast<int>(x.size()) + 1;  // dw of each, then dbias
+  const int quantities = static_cast<int>(x.size()) + 1;  // dw of each x, then dbias
   const std::vector<double> sums =
       sum_over_rows(rows, d, quantities, [&](int64_t first, int64_t elements, float* piece) {
         std::vector<float> g(static_cast<size_t>(wide.width));

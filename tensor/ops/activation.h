@@ -1,4 +1,4 @@
-// The activations that other ops can apply on their way out, saving a pass over memory.
+// The activations that other ops can apply before they write their result, which saves a pass over memory.
 #pragma once
 
 #include <cstdint>

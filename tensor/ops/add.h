@@ -1,4 +1,4 @@
-// Element-wise sum:   y = a + b, and in place:   a += b   (how gradients of a shared input accumulate)
+// Element-wise sum:   y = a + b, and in place:   a += b   (accumulates the gradients of a shared input)
 #pragma once
 
 #include "tensor/tensor.h"
@@ -8,7 +8,7 @@ Tensor add(const Tensor& a, const Tensor& b);
 void add_into(Tensor& a, const Tensor& b);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void add(const Tensor& a, const Tensor& b, Tensor& y);  // y may be a
 }  // namespace avs::cpu

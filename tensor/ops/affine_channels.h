@@ -8,7 +8,7 @@ namespace avs::ops {
 Tensor affine_channels(const Tensor& x, const Tensor& scale, const Tensor& shift);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void affine_channels(const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& y);
 }  // namespace avs::cpu

@@ -1,6 +1,6 @@
 // Average pooling, NHWC:   y[n,p,q,c] = (sum over the window of x) / count
-// where count is the window's size (Counted: padding is averaged in as zeros, torchvision's Inception) or the number of
-// its positions inside x (Ignored: Keras' "same").
+// count is the window's size (Counted: the mean includes padding as zeros, as torchvision's Inception does) or the
+// number of its positions inside x (Ignored: Keras' "same").
 #pragma once
 
 #include "tensor/ops/max_pool2d.h"
@@ -17,7 +17,7 @@ Tensor avg_pool2d(const Tensor& x, Pool2dSpec spec, PoolPadding counting);
 Tensor avg_pool2d_backward(const Shape& x, const Tensor& dy, Pool2dSpec spec, PoolPadding counting);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void avg_pool2d(const Tensor& x, Pool2dSpec spec, PoolPadding counting, Tensor& y);
 void avg_pool2d_backward(const Tensor& dy, Pool2dSpec spec, PoolPadding counting, Tensor& dx);

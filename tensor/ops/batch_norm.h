@@ -84,7 +84,7 @@ void batch_norm_parts_inference_backward(const std::vector<BatchNormPart>& parts
                                          Tensor& dresidual);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void batch_norm(std::vector<BatchNormPart>& parts, const Tensor& residual, BatchNormSpec spec, Tensor& y);
 void batch_norm_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy, BatchNormSpec spec,

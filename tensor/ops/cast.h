@@ -4,10 +4,10 @@
 #include "tensor/tensor.h"
 
 namespace avs::ops {
-Tensor cast(const Tensor& x, DType dtype);  // *this handle when it already is
+Tensor cast(const Tensor& x, DType dtype);  // returns x itself if it has this type
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void cast(const Tensor& x, Tensor& y);
 }  // namespace avs::cpu

@@ -1,5 +1,5 @@
-// Tensors side by side along the last axis, and the way back:   y = [x_0; x_1; ...],   slice = y[..., first : first +
-// count]
+// Tensors side by side along the last axis, and the inverse:
+//   y = [x_0; x_1; ...],   slice = y[..., first : first + count]
 #pragma once
 
 #include "tensor/tensor.h"
@@ -7,13 +7,13 @@
 namespace avs::ops {
 Tensor concat(const std::vector<Tensor>& parts);
 Tensor slice_channels(const Tensor& x, int64_t first, int64_t count);
-// y[..., first : first + c] = x [..., c], the rest of y as it is: what one part of a concat does.
+// y[..., first : first + c] = x [..., c]; the rest of y is unchanged. This writes one part of a concat.
 void write_channels(const Tensor& x, int64_t first, Tensor& y);
-// Of concat(parts); ShapeError where they do not fit side by side.
+// The shape of concat(parts); ShapeError if they do not fit side by side.
 Shape concat_shape(const std::vector<Tensor>& parts);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void concat(const std::vector<Tensor>& parts, Tensor& y);
 void slice_channels(const Tensor& x, int64_t first, Tensor& y);

@@ -1,11 +1,11 @@
 // 2-D cross-correlation, NHWC activations, KRSC filters:
-//   y[n,p,q,k] = sum over r,s,c of  x[n, p*stride_h + r - top, q*stride_w + s - left, g(k)*C + c] * w[k,r,s,c]  +
-//   bias[k]
-// where C = in channels / groups and g(k) is the group of output channel k. Outside x reads as 0.
+//   y[n,p,q,k] = sum over r,s,c of  x[n, p*stride_h + r - top, q*stride_w + s - left, g(k)*C + c] * w[k,r,s,c]
+//                + bias[k]
+// C = in channels / groups, and g(k) is the group of output channel k. Outside its extents x reads as 0.
 //
-// Convolution is three operations from the first day: forward and both gradients have their own library calls,
-// workspaces and benchmarks. A Shape where only the shape matters shows what must be saved: backward-input reads w and
-// dy, backward-filter reads x and dy. The bias gradient is sum_rows(dy) (reduce.h).
+// Convolution is three operations: forward and both gradients have their own library calls, workspaces and benchmarks.
+// A parameter of type Shape is a tensor whose values are not needed: backward-input reads w and dy, backward-filter
+// reads x and dy. The bias gradient is sum_rows(dy) (reduce.h).
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ namespace avs {
 struct Padding {
   int64_t top = 0, bottom = 0, left = 0, right = 0;
   static Padding all(int64_t extent) { return {extent, extent, extent, extent}; }
-  // Keras' "same" at stride 1: an even filter pads one more below and to the right than above and to the left.
+  // Keras' "same" at stride 1: an even filter pads one more at the bottom and right than at the top and left.
   static Padding same(int64_t r, int64_t s) { return {(r - 1) / 2, r / 2, (s - 1) / 2, s / 2}; }
   bool operator==(const Padding&) const = default;
 };
@@ -30,11 +30,11 @@ struct Conv2dSpec {
   int64_t groups = 1;
 };
 
-// A filter and bias that no longer change (inference). Libraries compute in filter layouts of their own; from one of
-// these the backend makes its layout once, at the first use, where a plain filter is brought there at every call.
+// A filter and bias that no longer change (inference). Libraries compute in filter layouts of their own: a FixedFilter
+// is converted once, at the first use, a plain filter at every call.
 class FixedFilter {
  public:
-  struct Layouts;  // the backend's, see tensor/cpu/conv2d.cpp
+  struct Layouts;  // defined by the backend: tensor/cpu/conv2d.cpp
 
   FixedFilter() = default;
   FixedFilter(Tensor w, Tensor bias);  // bias may be undefined
@@ -50,8 +50,7 @@ class FixedFilter {
 
 namespace ops {
 Shape conv2d_shape(const Shape& x, const Shape& w, Conv2dSpec spec);
-// bias may be undefined: none. The activation (None or Relu) is for inference, where BatchNorm is folded into w and
-// bias.
+// bias may be undefined. The activation (None or Relu) is for inference, with BatchNorm folded into w and bias.
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec,
               Activation activation = Activation::None);
 Tensor conv2d(const Tensor& x, const FixedFilter& filter, Conv2dSpec spec, Activation activation = Activation::None);
@@ -61,7 +60,7 @@ Tensor conv2d_backward_filter(const Tensor& x, const Shape& w, const Tensor& dy,
 
 }  // namespace avs
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 std::shared_ptr<FixedFilter::Layouts> filter_layouts();
 void conv2d(const Tensor& x, const FixedFilter& filter, Conv2dSpec spec, Activation activation, Tensor& y);

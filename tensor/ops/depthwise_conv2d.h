@@ -1,7 +1,7 @@
-// Depthwise convolution: every channel has a filter of its own. NHWC activations, filters [r, s, c], stride 1:
+// Depthwise convolution: every channel has its own filter. NHWC activations, filters [r, s, c], stride 1:
 //   y[n,p,q,c] = sum over r,s of  x[n, p + r - top, q + s - left, c] * w[r,s,c]  + bias[c]
-// Apart from conv2d because its bound is memory, not arithmetic, and because libraries are slow at its filter gradient.
-// The bias gradient is sum_rows(dy) (reduce.h).
+// It is a separate op because memory bounds it, not arithmetic, and because libraries compute its filter gradient
+// slowly. The bias gradient is sum_rows(dy) (reduce.h).
 #pragma once
 
 #include "tensor/ops/conv2d.h"
@@ -15,7 +15,7 @@ Tensor depthwise_conv2d_backward_input(const Shape& x, const Tensor& w, const Te
 Tensor depthwise_conv2d_backward_filter(const Tensor& x, const Shape& w, const Tensor& dy, Padding padding);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void depthwise_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Padding padding, Tensor& y);
 void depthwise_conv2d_backward_input(const Tensor& w, const Tensor& dy, Padding padding, Tensor& dx);

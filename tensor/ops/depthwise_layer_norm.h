@@ -1,7 +1,7 @@
 // The first half of a ConvNeXt block in one pass: depthwise convolution, bias and layer normalisation of each pixel,
 //   y = gain * x_hat + bias,   x_hat = normalised over c of  depthwise_conv2d(x, w, conv_bias)
-// The convolution's output stays in cache: it is normalised where it was computed and never written as such. Backward
-// needs x, x_hat and inverse_std; see layer_norm.h and depthwise_conv2d.h for the formulas.
+// The convolution's output is normalised while it is in cache and never written to memory. Backward needs x, x_hat and
+// inverse_std; see layer_norm.h and depthwise_conv2d.h for the formulas.
 #pragma once
 
 #include "tensor/ops/conv2d.h"
@@ -28,7 +28,7 @@ DepthwiseLayerNormGradients depthwise_layer_norm_backward(const Tensor& x, const
                                                           const Tensor& dy, Padding padding);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void depthwise_layer_norm(const Tensor& x, const Tensor& w, const Tensor& conv_bias, const Tensor& gain,
                           const Tensor& bias, Padding padding, float epsilon, DepthwiseLayerNormResult& result);

@@ -44,7 +44,7 @@ FusionGradients fusion_sums_backward(const std::vector<Tensor>& x, const FusionP
                                      FusionSpec spec);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void fusion_sums(const std::vector<Tensor>& x, const FusionParameters& parameters, FusionSpec spec, Tensor& y);
 void fusion_sums_backward(const std::vector<Tensor>& x, const FusionParameters& parameters, const Tensor& dy,

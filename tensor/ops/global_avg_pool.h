@@ -8,7 +8,7 @@ Tensor global_avg_pool(const Tensor& x);
 Tensor global_avg_pool_backward(const Shape& x, const Tensor& dy);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void global_avg_pool(const Tensor& x, Tensor& y);
 void global_avg_pool_backward(const Tensor& dy, Tensor& dx);

@@ -1,6 +1,6 @@
 // Layer normalisation over the last axis (Ba et al. 2016), rows = all other axes:
 //   x_hat = (x - mean) * inverse_std,   inverse_std = 1 / sqrt(var + epsilon),   y = gain * x_hat + bias
-// with the biased variance of the row. Gradients, g = dy * gain:
+// var is the biased variance of the row. Gradients, with g = dy * gain:
 //   dx = inverse_std * (g - mean(g) - x_hat * mean(g * x_hat)),   dgain = sum dy * x_hat,   dbias = sum dy
 // x, y and their gradients are activations of one type; gain, bias, the statistics and their gradients are f32.
 #pragma once
@@ -11,7 +11,7 @@ namespace avs {
 
 struct LayerNormResult {
   Tensor y;
-  Tensor mean, inverse_std;  // [rows]: what backward needs besides x
+  Tensor mean, inverse_std;  // [rows]: saved for backward, which also needs x
 };
 struct LayerNormGradients {
   Tensor dx, dgain, dbias;
@@ -25,7 +25,7 @@ LayerNormGradients layer_norm_backward(const Tensor& x, const Tensor& gain, cons
                                        const Tensor& inverse_std, const Tensor& dy);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, float epsilon, LayerNormResult& result);
 void layer_norm_backward(const Tensor& x, const Tensor& gain, const Tensor& mean, const Tensor& inverse_std,

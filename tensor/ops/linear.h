@@ -1,6 +1,6 @@
 // A fully connected layer over the last axis: x [..., in], w [out, in], bias [out]:
 //   y = activation(x w^T + bias)        dx = dy w        dw = dy^T x        dbias = sum_rows(dy)
-// In NHWC a 1x1 convolution is this product, hence ConvNeXt's pointwise layers are Linear.
+// A 1x1 convolution in NHWC is this product, so ConvNeXt's pointwise layers are Linear.
 #pragma once
 
 #include "tensor/ops/activation.h"
@@ -10,21 +10,21 @@ namespace avs {
 
 struct LinearGeluResult {
   Tensor y;
-  Tensor pre;  // x w^T + bias, before the activation: what gelu_backward needs
+  Tensor pre;  // x w^T + bias, the activation's input: gelu_backward needs it
 };
 
 }  // namespace avs
 
 namespace avs::ops {
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation = Activation::None);
-LinearGeluResult linear_gelu(const Tensor& x, const Tensor& w, const Tensor& bias);  // for training: keeps pre
+LinearGeluResult linear_gelu(const Tensor& x, const Tensor& w, const Tensor& bias);  // for training: also returns pre
 Tensor linear_backward_input(const Shape& x, const Tensor& w, const Tensor& dy);
-// Where x = gelu(pre), on to pre at once:   dpre = gelu'(pre) * (dy w)
+// Backward through the product and the GELU before it, x = gelu(pre):   dpre = gelu'(pre) * (dy w)
 Tensor linear_backward_gelu(const Tensor& pre, const Tensor& w, const Tensor& dy);
 Tensor linear_backward_weight(const Tensor& x, const Shape& w, const Tensor& dy);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation, Tensor& y);
 void linear_gelu(const Tensor& x, const Tensor& w, const Tensor& bias, LinearGeluResult& result);

@@ -10,7 +10,7 @@ Shape pool2d_shape(const Shape& x, Pool2dSpec spec) {
   AVS_CHECK(ShapeError, spec.window_h >= 1 && spec.window_w >= 1 && spec.stride_h >= 1 && spec.stride_w >= 1,
             "pool2d: window and strides must be at least 1, got a window of ", spec.window_h, "x", spec.window_w,
             " and strides ", spec.stride_h, " and ", spec.stride_w);
-  // A window wholly inside the padding would have no element to take the maximum or the mean of.
+  // A window wholly inside the padding would have no element for its max or mean.
   AVS_CHECK(ShapeError,
             pad.top >= 0 && pad.bottom >= 0 && pad.left >= 0 && pad.right >= 0 && pad.top < spec.window_h &&
                 pad.bottom < spec.window_h && pad.left < spec.window_w && pad.right < spec.window_w,

@@ -1,5 +1,5 @@
 // Max pooling, NHWC:   y[n,p,q,c] = max over the window of x[n, p*stride_h + r - top, q*stride_w + s - left, c]
-// Padding never wins. Backward hands dy to the window's first maximum (row-major), recomputed from x.
+// Padding is never the max. Backward adds dy to the window's first max (row-major), recomputed from x.
 #pragma once
 
 #include "tensor/ops/conv2d.h"
@@ -16,12 +16,12 @@ struct Pool2dSpec {
 }  // namespace avs
 
 namespace avs::ops {
-Shape pool2d_shape(const Shape& x, Pool2dSpec spec);  // partial windows at the end are dropped
+Shape pool2d_shape(const Shape& x, Pool2dSpec spec);  // a window that reaches past the padded end has no output
 Tensor max_pool2d(const Tensor& x, Pool2dSpec spec);
 Tensor max_pool2d_backward(const Tensor& x, const Tensor& dy, Pool2dSpec spec);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void max_pool2d(const Tensor& x, Pool2dSpec spec, Tensor& y);
 void max_pool2d_backward(const Tensor& x, const Tensor& dy, Pool2dSpec spec, Tensor& dx);

@@ -34,7 +34,7 @@ Tensor mixup(const Tensor& x, const Tensor& first, const Tensor& second, const T
 Tensor mixup_backward(const Tensor& dy, const Tensor& first, const Tensor& second, const Tensor& lambda, int64_t n);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void mixup(const Tensor& x, const Tensor& first, const Tensor& second, const Tensor& lambda, const MixupOutput& output,
            Tensor& y);

@@ -8,7 +8,7 @@ Tensor relu(const Tensor& x);
 Tensor relu_backward(const Tensor& y, const Tensor& dy);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void relu(const Tensor& x, Tensor& y);
 void relu_backward(const Tensor& y, const Tensor& dy, Tensor& dx);

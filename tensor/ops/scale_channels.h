@@ -1,4 +1,4 @@
-// A learned gain per channel, and the same with a residual in one pass (ConvNeXt's layer scale):
+// A learned gain per channel, without or with a residual in the same pass (ConvNeXt's layer scale):
 //   scale_channels:   y = gain * x          scale_residual:   y = residual + gain * x
 //   dx = gain * dy,   dgain = sum over rows of dy * x,   dresidual = dy
 #pragma once
@@ -16,10 +16,10 @@ struct ScaleChannelsGradients {
 namespace avs::ops {
 Tensor scale_channels(const Tensor& x, const Tensor& gain);
 Tensor scale_residual(const Tensor& x, const Tensor& gain, const Tensor& residual);
-ScaleChannelsGradients scale_channels_backward(const Tensor& x, const Tensor& gain, const Tensor& dy);  // of both
+ScaleChannelsGradients scale_channels_backward(const Tensor& x, const Tensor& gain, const Tensor& dy);  // for both
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void scale_channels(const Tensor& x, const Tensor& gain, Tensor& y);
 void scale_residual(const Tensor& x, const Tensor& gain, const Tensor& residual, Tensor& y);

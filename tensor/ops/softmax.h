@@ -1,4 +1,4 @@
-// Softmax over the last axis:   p = exp(x - max x) / sum exp(x - max x),   and its logarithm, computed without cancellation
+// Softmax over the last axis:   p = exp(x - max x) / sum exp(x - max x),   and log_softmax = x - max x - log(sum)
 //   log_softmax backward:   dx = dy - exp(y) * sum(dy)
 #pragma once
 
@@ -10,7 +10,7 @@ Tensor log_softmax(const Tensor& x);
 Tensor log_softmax_backward(const Tensor& y, const Tensor& dy);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void softmax(const Tensor& x, Tensor& y);
 void log_softmax(const Tensor& x, Tensor& y);

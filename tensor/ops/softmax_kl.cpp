@@ -6,7 +6,7 @@ namespace avs::ops {
 namespace {
 
 void check(const char* op, const char* name, const Tensor& x, const Tensor& targets, float clip) {
-  check_f32(op, name, x);  // a loss is f32 whatever the network computes in
+  check_f32(op, name, x);  // the loss is f32 even if the network computes in 16 bits
   const RowsShape shape = check_rows(op, name, x);
   AVS_CHECK(ShapeError, x.shape().rank() == 2 && shape.rows >= 1, op, ": ", name, " must be [n, classes], got ",
             x.shape());

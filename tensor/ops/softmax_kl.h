@@ -1,9 +1,9 @@
-// Softmax and the Kullback-Leibler divergence of soft labels, mean over the n rows, clipped as Keras' KLDivergence is
+// Softmax and the Kullback-Leibler divergence from soft labels, mean over the n rows, clipped as in Keras' KLDivergence
 // (docs/paper.md#training):
 //   p = softmax(logits),   t' = clip(t),   p' = clip(p),   loss = 1/n * sum t' * log(t' / p')
-// with clip to [clip, 1]. Where p is below clip the gradient is 0, as Keras' is. With q = t' * [p > clip]:
+// clip() limits to [clip, 1]. The gradient is 0 if p is below clip, as in Keras. With q = t' * [p > clip]:
 //   dlogits = dloss / n * (p * sum(q) - q)
-// All f32: logits of a network that computes in 16 bits are cast before.
+// All f32: cast the logits of a network that computes in 16 bits first.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -22,7 +22,7 @@ SoftmaxKlResult softmax_kl(const Tensor& logits, const Tensor& targets, float cl
 Tensor softmax_kl_backward(const Tensor& probabilities, const Tensor& targets, float clip, const Tensor& dloss);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void softmax_kl(const Tensor& logits, const Tensor& targets, float clip, SoftmaxKlResult& result);
 void softmax_kl_backward(const Tensor& probabilities, const Tensor& targets, float clip, const Tensor& dloss,

@@ -1,7 +1,7 @@
-// The sum at the heart of the fusion functions (docs/paper.md#fusions):
+// The sum in the fusion functions (docs/paper.md#fusions):
 //   y[n,d] = sum over i of  w_i[d] * x_i[n,d]  + bias[d]
-// and, by option, ReLU of it.   dx_i = g * w_i,   dw_i = sum over n of g * x_i,   dbias = sum over n of g,
-// g = dy where the ReLU let through. x_i [n, d], w_i [d], bias [d].
+// An optional ReLU follows.   dx_i = g * w_i,   dw_i = sum over n of g * x_i,   dbias = sum over n of g;   g = dy if y
+// > 0 or there is no ReLU, else 0. x_i [n, d], w_i [d], bias [d].
 #pragma once
 
 #include "tensor/ops/activation.h"
@@ -23,7 +23,7 @@ WeightedSumGradients weighted_sum_backward(const std::vector<Tensor>& x, const s
                                            const Tensor& dy, Activation activation);
 }  // namespace avs::ops
 
-// What each backend provides. Outputs arrive allocated and checked.
+// Each backend provides these; outputs arrive allocated and checked.
 namespace avs::cpu {
 void weighted_sum(const std::vector<Tensor>& x, const std::vector<Tensor>& w, const Tensor& bias, Activation activation,
                   Tensor& y);
