@@ -1,17 +1,17 @@
-// Adam on CUDA: memory bound, 28 bytes a parameter (p, m, v read and written, the gradient read). A training step in bf16
-// moves 62 for a parameter: casts of the weights 12 and of their gradients 6, the gradients' way into the arena 8, the search
-// for values that are not finite 4 and the sum of squares 4 come before. The step's two powers
-// are taken in double by one thread beforehand: every thread of the pass would take longer over them than over its
-// parameters.
+// Adam on CUDA: memory bound, 28 bytes a parameter (p, m, v read and written, the gradient read). A whole training step
+// in bf16 moves 62: before Adam come casts of the weights (12) and of their gradients (6), the copy of the gradients
+// into the arena (8), the search for non-finite values (4) and the sum of squares (4). One thread computes the step's
+// two powers in double in a kernel of its own, because computing them in every thread would take longer than updating
+// its parameters.
 #include "cuda/elementwise.cuh"
 #include "tensor/ops/adam.h"
 
 namespace avs::cuda {
 namespace {
 
-// Both placements of epsilon are one form: p -= rate * m / (root_scale * sqrt(v) + epsilon).
+// Both placements of epsilon have one form: p -= rate * m / (root_scale * sqrt(v) + epsilon).
 struct Step {
-  float rate, root_scale, factor;  // factor: of the gradients; 0: the step is skipped
+  float rate, root_scale, factor;  // factor scales the gradients; 0 skips the step
 };
 
 __global__ void adam_step_kernel(AdamSpec spec, const float* __restrict__ scalars, const float* __restrict__ scaling,

@@ -1,4 +1,4 @@
-// What may be traded for speed (contract: api.h), passed on to the libraries; and what they say of themselves.
+// The trade-offs of api.h, passed on to the libraries, and the libraries' descriptions.
 #include "cuda/api.h"
 #include "cuda/blas.h"
 #include "cuda/cudnn.h"
@@ -26,7 +26,7 @@ bool notify(const std::string& notice) {
 }
 
 std::string missing_libraries() {
-  libraries();  // opens them
+  libraries();  // opens the libraries
   std::string all;
   for (const std::string& problem : OpenedLibrary::problems()) all += (all.empty() ? "" : "; ") + problem;
   return all;

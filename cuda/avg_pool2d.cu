@@ -1,6 +1,6 @@
 // Average pooling on CUDA. Memory bound: forward reads x and writes y, backward reads dy and writes dx, each once from
-// memory (overlapping windows find it in the caches). Backward gathers: each element of x adds what the windows over it
-// hand down.
+// memory (overlapping windows hit the caches). Backward gathers: each element of dx sums over the windows that contain
+// it.
 #include "cuda/pool.cuh"
 #include "cuda/types.h"
 #include "tensor/ops/avg_pool2d.h"
@@ -8,7 +8,7 @@
 namespace avs::cuda {
 namespace {
 
-// 1 / how many positions of the window count
+// 1 / the number of positions that the window's mean counts
 __device__ inline float weight_of(const Pool& pool, Span rows, Span columns, PoolPadding counting) {
   const int count = counting == PoolPadding::Counted ? pool.window_h * pool.window_w : rows.extent() * columns.extent();
   return 1.0f / static_cast<float>(count);

@@ -19,7 +19,7 @@ std::atomic<Products>& chosen_products() {
 std::atomic<Tf32> chosen_tf32 = Tf32::Off;
 std::atomic<GeluForm> chosen_gelu = GeluForm::Exact;
 
-// The library's conditions on what lies beside c: rows of a multiple of 8 elements, from a multiple of 16 bytes on.
+// cuBLASLt's condition on `pre`: rows of a multiple of 8 elements, aligned to 16 bytes.
 bool may_lie_beside(const Tensor& pre) {
   return pre.shape()[-1] % 8 == 0 && reinterpret_cast<uintptr_t>(pre.raw()) % 16 == 0;
 }
@@ -52,7 +52,7 @@ void product(const MatMul& product, const Tensor& a, const Tensor& b, const Tens
   if (product.activation == Activation::Gelu && product.k != 0 && has_gelu_epilogue(pre) &&
       library_product(product, a, b, bias, c, {pre == nullptr ? Tensor() : *pre}))
     return;
-  // cuBLASLt's GELU is the tanh approximation, another function than ours: unless asked for, GELU is a pass of its own.
+  // cuBLASLt's GELU is the tanh approximation; unless that is allowed, GELU runs as a separate kernel.
   const bool own_pass = pre != nullptr || product.activation == Activation::Gelu;
   MatMul asked = product;
   if (own_pass) asked.activation = Activation::None;

@@ -1,11 +1,11 @@
 // Sums over the rows of [rows, c] for every channel: bias, gain, gamma and beta gradients, statistics. One pass over
-// the data, in which the caller may also write an output element by element; memory bound, as what it reads and writes.
+// the data, in which the caller may also write an output element by element; memory bound.
 //
-// Two kernels. In the first a block takes a tile of columns and a piece of the rows; each thread sums a few rows in f32
-// at a time, and the threads of a column are added in double. The second adds the pieces in double, always in the same
-// order. How the rows are cut depends on rows and c alone, so the sums are the same bits on every GPU.
+// Two kernels. In the first, a block takes a tile of columns and a piece of the rows; each thread sums short runs of
+// rows in f32, and the threads of a column are added in double. The second adds the pieces in double, always in the
+// same order. The cut depends on rows and c alone, so the sums have the same bits on every GPU.
 //
-// What is summed is a Term, copied into each thread:
+// The summands come from a Term, copied into each thread:
 //   struct Term {
 //     static constexpr int kSums = 2, kWidth = 4;   // quantities; columns a thread handles at once (a Pack)
 //     __device__ void begin(int64_t column);        // load what belongs to columns column .. column + kWidth - 1
@@ -23,14 +23,14 @@ namespace avs::cuda {
 
 template <int kSums>
 struct ColumnSums {
-  float* to[kSums];  // each [c]
+  float* to[kSums];  // [c] each
 };
 
 // ---- kernels ----
 
-constexpr int kRunRows = 16;  // added one by one in f32 before the sum of a run joins the sum of runs
+constexpr int kRunRows = 16;  // rows added in f32 before their sum joins the sum of runs
 
-// A term may say how few blocks of it must fit on sm_120 (device.cuh).
+// A Term may set the min blocks per multiprocessor of sm_120 (device.cuh).
 template <typename Term>
 constexpr int few_blocks() {
   if constexpr (requires { Term::kFewBlocks; })
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(32 * kTotalLanes)
 
 // ---- on the host ----
 
-// The second half alone, for kernels that make their partial sums, f32 [kSums, parts, c], themselves.
+// Only the second kernel, for kernels that write their own partial sums, f32 [kSums, parts, c].
 template <int kSums>
 void add_partial_sums(const Tensor& partial, int64_t parts, int64_t c, const ColumnSums<kSums>& totals) {
   launch("column_totals_kernel", column_totals_kernel<kSums>,
@@ -111,14 +111,14 @@ void add_partial_sums(const Tensor& partial, int64_t parts, int64_t c, const Col
          partial.device(), parts, c, partial.data<float>(), totals);
 }
 
-// How [rows, c] is cut: threads.x threads of `width` columns by threads.y rows, and rows_per_block of them to a block.
+// The cut of [rows, c]: a block has threads.x threads of `width` columns each by threads.y, and rows_per_block rows.
 struct ColumnCut {
   dim3 threads;
   int64_t tiles, parts, rows_per_block;
 };
-// fewest_rows: work to fill a thread.
+// fewest_rows: the minimum rows per thread.
 inline ColumnCut cut_columns(int64_t rows, int64_t c, int width, int64_t fewest_rows = 16) {
-  constexpr int64_t kMostBlocks = 1024;  // about a large GPU's worth
+  constexpr int64_t kMostBlocks = 1024;  // about enough for a large GPU
   const int64_t packs = blocks_for(c, width), tiles = blocks_for(packs, 32);
   const int64_t across = blocks_for(packs, tiles), down = kBlock / across;
   const int64_t fair = blocks_for(rows * tiles, kMostBlocks);

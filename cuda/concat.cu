@@ -1,5 +1,5 @@
-// Concatenation on CUDA: memory bound, two elements moved per element. Rows are copied as words of 16 bytes where all
-// rows, offsets and addresses are multiples of that, else of 8, 4, 2 or 1. One launch for up to kMostPieces parts.
+// Concatenation on CUDA: memory bound, two elements moved per element. Rows are copied as words of 16 bytes if all
+// rows, offsets and addresses are multiples of that, else of 8, 4, 2 or 1. One launch copies up to kMostPieces parts.
 #include "cuda/device.cuh"
 #include "tensor/ops/concat.h"
 
@@ -8,7 +8,7 @@ namespace {
 
 constexpr int kMostPieces = 8;
 
-// Rows from one place to another; in bytes here, in words inside the kernel.
+// One part's rows: source and destination. Sizes are in bytes on the host, in words inside the kernel.
 struct Piece {
   const std::byte* from;
   std::byte* to;
@@ -38,7 +38,7 @@ void copy_words(const char* name, int64_t rows, std::vector<Piece> pieces, Devic
     for (int64_t* const bytes : {&piece.width, &piece.from_stride, &piece.to_stride}) *bytes /= sizeof(Word);
     widest = std::max(widest, piece.width);
   }
-  // As many threads across as a row has words, rounded up to a power of two; the rest go down the rows.
+  // threads.x is the words of a row, rounded up to a power of two; threads.y covers rows.
   unsigned across = 1;
   while (across < widest && across < kBlock) across *= 2;
   const unsigned down = kBlock / across;
@@ -52,7 +52,7 @@ void copy_words(const char* name, int64_t rows, std::vector<Piece> pieces, Devic
 }
 
 void copy_rows(const char* name, int64_t rows, const std::vector<Piece>& pieces, Device device) {
-  uint64_t all = 0;  // its trailing zeros are the word that divides everything
+  uint64_t all = 0;  // its trailing zeros give the largest word that divides everything
   for (const Piece& piece : pieces)
     all |= reinterpret_cast<uintptr_t>(piece.from) | reinterpret_cast<uintptr_t>(piece.to) |
            static_cast<uint64_t>(piece.width | piece.from_stride | piece.to_stride);

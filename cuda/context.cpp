@@ -1,4 +1,4 @@
-// The device as the rest of the engine sees it: is there one, its memory, copies to and from it.
+// The device's Context: detection, memory, and copies to and from it.
 #include <array>
 #include <cstdlib>
 #include <memory>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kMostDevices = 64;
 
-// Why the devices cannot be used; empty: they can. Asked once.
+// Returns why the devices cannot be used, or an empty string. Called once.
 std::string look_for_devices() {
   int driver = 0, runtime = 0, count = 0;
   const cudaError_t result = cudaGetDeviceCount(&count);
@@ -49,7 +49,7 @@ class CudaContext final : public Context {
   }
 
   Device device() const override { return device_; }
-  cudaStream_t stream() const {  // where this thread's work goes now
+  cudaStream_t stream() const {  // the stream of this thread's work
     const cudaStream_t side = sides_.stream();
     return side == nullptr ? stream_ : side;
   }
@@ -63,7 +63,7 @@ class CudaContext final : public Context {
     check(cudaMemcpyAsync(host, data, bytes, cudaMemcpyDeviceToHost, stream()), "copying from the device");
     synchronize();
   }
-  // Pageable memory is staged before the call returns: the caller may reuse `host` at once.
+  // Pageable memory is staged before the call returns, so the caller may reuse `host` at once.
   void copy_from_host(void* data, const void* host, size_t bytes) override {
     if (staging_.copy(data, host, bytes, stream())) return;
     check(cudaMemcpyAsync(data, host, bytes, cudaMemcpyHostToDevice, stream()), "copying to the device");
@@ -99,9 +99,9 @@ CudaContext& cuda_context(Device device) {
   static std::mutex mutex;
   // Never destroyed: tensors in static storage may outlive every other static.
   static auto* const contexts = new std::array<std::unique_ptr<CudaContext>, kMostDevices>;
-  thread_local int current = -1;  // CUDA's current device is each host thread's own
+  thread_local int current = -1;  // CUDA's current device is per host thread
   const auto at = static_cast<size_t>(device.index);
-  if (current == device.index) {  // found without a call that could fail: tensors are given back while errors unwind
+  if (current == device.index) {  // no call that could fail: tensors are freed while errors unwind
     const std::lock_guard lock(mutex);
     if (at < contexts->size() && (*contexts)[at] != nullptr) return *(*contexts)[at];
   }

@@ -1,4 +1,4 @@
-// Which code convolves on a GPU: cuDNN where it is there and has an engine, else our own kernels.
+// Selects the convolution code: cuDNN if it is available and has an engine, else our own kernels.
 #include "cuda/conv2d.h"
 
 #include "cuda/cudnn.h"

@@ -1,5 +1,5 @@
-// Convolution on our own kernels, whole behind three functions: what runs where cuDNN is not built in, or has no engine
-// for a graph. Which kernel serves which convolution:
+// Our own convolution kernels behind three functions, for builds without cuDNN and for graphs without a cuDNN engine.
+// The kernel for each convolution:
 //
 //   groups                  conv2d_grouped.cu: a thread per output, any shape, slow
 //   few channels in or out  conv2d_narrow.cu: a thread computes 8 or 16 channels of four pixels
@@ -11,7 +11,7 @@
 
 namespace avs::cuda::own {
 
-// Extents of an image, a filter and channels are counted in 32 bits there, everything else in 64.
+// Kernels count the extents of an image, a filter and channels in 32 bits, everything else in 64.
 constexpr int64_t kMostExtent = int64_t{1} << 30;
 inline bool serves(const Shape& x, const Shape& w, const Shape& y) {
   for (const Shape& shape : {x, w, y})

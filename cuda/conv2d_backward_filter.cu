@@ -1,5 +1,5 @@
-// Convolution's gradient of the filter as an implicit matrix product, output channels x (r, s, c), depth all pixels of
-// dy. The result is small and the depth long: blocks share the pixels, and their sums are added in a fixed order.
+// The filter gradient of a convolution as an implicit matrix product: output channels x (r, s, c), depth all pixels of
+// dy. The result is small and the depth long, so blocks share the pixels, and their sums are added in a fixed order.
 // Bound: CUDA cores in f32, tensor cores in 16 bits, 2 n p q flops per filter element; with few channels, reading x and
 // dy.
 #include "cuda/conv2d.h"

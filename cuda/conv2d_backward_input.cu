@@ -1,7 +1,7 @@
-// Convolution's gradient of the input as an implicit matrix product, pixels of dx x input channels, depth taps * k: a
-// convolution of dy with the filter turned around. Under a stride each pixel of dx is touched by a part of the taps
-// only; pixels with the same part are one product (a phase), so that no multiplication by zero is done. Bound: CUDA
-// cores in f32, tensor cores in 16 bits, 2 r s k / (stride_h stride_w) flops per element of dx.
+// The input gradient of a convolution as an implicit matrix product: pixels of dx x input channels, depth taps * k. It
+// is a convolution of dy with the rotated filter. With a stride, only some of the taps reach each pixel of dx; the
+// pixels with the same taps form one product (a phase), so that no multiplication by zero is done. Bound: CUDA cores in
+// f32, tensor cores in 16 bits, 2 r s k / (stride_h stride_w) flops per element of dx.
 #include "cuda/conv2d.h"
 #include "cuda/conv2d_narrow.cuh"
 #include "cuda/conv2d_wmma.cuh"
@@ -11,7 +11,7 @@
 namespace avs::cuda::own {
 namespace {
 
-// `narrow_filter` is w in dy's type where tensor cores compute, else undefined.
+// `narrow_filter` is w in dy's type if tensor cores compute, else undefined.
 template <typename T>
 void phase(const Tensor& w, const Tensor& narrow_filter, const Tensor& dy, const Window& window, const FilterTaps& taps,
            const PixelSink<T>& sink) {

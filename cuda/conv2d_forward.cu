@@ -1,6 +1,6 @@
-// Convolution forward as an implicit matrix product, pixels x output channels, depth r * s * c.
-// Bound: CUDA cores in f32, tensor cores in 16 bits, 2 r s c flops per output. A tile of 128 x 128 reads 16 bytes per
-// 256 multiplications in f32, per 512 in 16 bits; pixels that several taps see come from the second-level cache.
+// Convolution forward as an implicit matrix product: pixels x output channels, depth r * s * c. Bound: CUDA cores in
+// f32, tensor cores in 16 bits, 2 r s c flops per output. A tile of 128 x 128 reads 16 bytes per 256 multiplications in
+// f32, per 512 in 16 bits; pixels that several taps read come from the L2 cache.
 #include "cuda/conv2d.h"
 #include "cuda/conv2d_narrow.cuh"
 #include "cuda/conv2d_wmma.cuh"

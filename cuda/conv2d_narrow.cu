@@ -1,9 +1,9 @@
-// Convolution, forward and backward input, where the images have few channels (3 colours, 6 kinds of spectrogram):
-// tiles of a matrix product would be mostly padding there. A thread computes 8 or 16 channels of four pixels; the
-// filter lies in shared memory, where all threads of a warp read the same 16 bytes at a time.
+// Convolution, forward and backward input, for images with few channels (3 colours, 6 kinds of spectrogram), for which
+// tiles of a matrix product would be mostly padding. A thread computes 8 or 16 channels of four pixels; the filter is
+// in shared memory, and all threads of a warp read the same 16 bytes at a time.
 //
-// Bound: memory for 1x1 (each pixel in and out once), else CUDA cores: per filter element 16 bytes of shared memory for
-// 16 multiplications, per input element 4 bytes through the first-level cache for 8 or 16.
+// Bound: memory for 1x1 (each pixel read and written once), else CUDA cores: per filter element 16 bytes of shared
+// memory for 16 multiplications, per input element 4 bytes through the L1 cache for 8 or 16.
 #include "cuda/conv2d_narrow.cuh"
 
 namespace avs::cuda::own {
@@ -30,7 +30,7 @@ __device__ inline void load_filter(const Window& window, const float* w, const F
   }
 }
 
-// Told how many blocks a multiprocessor shall hold, ptxas does not spill to make room for one more.
+// The block count keeps ptxas from spilling registers to fit one more block.
 template <typename T, int kVector, int kOut>
 __global__ void __launch_bounds__(kThreads, kOut == 8 ? 4 : 3)
     conv2d_narrow_kernel(WindowByDepth<T, kVector> source, const float* __restrict__ w, FilterTaps taps,

@@ -1,16 +1,16 @@
 // A matrix product in tiles: out(row, column) = sum over depth of A(row, depth) * B(column, depth). A block computes
-// one tile of it, going through the depth in steps whose share of A and B it brings into shared memory; two buffers, so
-// that the next step's loads are under way while this one is multiplied.
+// one tile. It walks along the depth in steps and copies each step's part of A and B to shared memory, which has two
+// buffers, so that the next step loads while this one is multiplied.
 //
-// What A and B are is a Source's matter: a plain matrix, or the pixels that a convolution's filter sees, so that the
-// array an im2col would write never exists. A Source has
+// A and B come from a Source: a plain matrix, or the pixels under a convolution's filter, so that the array of an
+// im2col is never written. A Source has
 //   Element, kPack      vectors of kPack elements are loaded
-//   kContiguous         are those neighbours in depth, or in rows?
-//   Row row(r)          what an address owes to the row (for B: the column), divisions included; once per kernel
-//   Depth depth(d)      what it owes to the depth
-//   advance(depth, by)  the same further on, cheaply
-//   at(row, depth)      where the vector lies; null: it is all zeros (padding, or outside of the matrix)
-// A Sink takes the results: put(row, column, four neighbours in a row); it guards the last row and column itself.
+//   kContiguous         is the vector's direction depth or rows?
+//   Row row(r)          the row's part of an address (for B: the column's), divisions included; once per kernel
+//   Depth depth(d)      the depth's part of an address
+//   advance(depth, by)  increments it cheaply
+//   at(row, depth)      the vector's address; null: all zeros (padding, or outside the matrix)
+// A Sink stores the results: put(row, column, four neighbours in a row); it checks the last row and column itself.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ enum class Contiguous : uint8_t { Depth, Rows };
 
 // ---- plain matrices ----
 
-// rows x depth elements; a row is contiguous and begins `stride` elements after the one before.
+// rows x depth elements; a row is contiguous, and rows are `stride` elements apart.
 template <typename T, int kVector>
 struct MatrixByDepth {
   using Element = T;
@@ -47,7 +47,7 @@ struct MatrixByDepth {
   }
 };
 
-// depths x rows elements: for each depth, the rows side by side.
+// depths x rows elements: for each depth, the rows are adjacent.
 template <typename T, int kVector>
 struct MatrixByRow {
   using Element = T;
@@ -72,15 +72,15 @@ struct MatrixByRow {
 
 // ---- from a Source into registers ----
 
-// One thread's share of a kExtent x kDepth tile. Threads lie side by side along the contiguous direction, so that a
-// warp reads neighbouring addresses, and take several lines one after the other.
+// One thread's part of a kExtent x kDepth tile. Neighbouring threads load neighbouring addresses, and each thread loads
+// several lines one after the other.
 template <typename Source, int kExtent, int kDepth, int kThreads>
 class TileLoader {
  public:
   using Element = typename Source::Element;
   using Vector = Pack<Element, Source::kPack>;
   static constexpr bool kByDepth = Source::kContiguous == Contiguous::Depth;
-  static constexpr int kChunks = (kByDepth ? kDepth : kExtent) / Source::kPack;  // vectors side by side
+  static constexpr int kChunks = (kByDepth ? kDepth : kExtent) / Source::kPack;  // adjacent vectors
   static constexpr int kLines = kByDepth ? kExtent : kDepth;
   static constexpr int kAtOnce = kThreads / kChunks;
   static constexpr int kPasses = (kLines + kAtOnce - 1) / kAtOnce;
@@ -116,7 +116,7 @@ class TileLoader {
 
  private:
   static constexpr int kRowsHeld = kByDepth ? kPasses : 1;
-  // More threads than vectors: the last ones have none.
+  // If there are more threads than vectors, the last threads load nothing.
   __device__ bool is_mine(int pass) const {
     return kPasses > 1 || kAtOnce <= kLines || line_ + pass * kAtOnce < kLines;
   }
@@ -130,21 +130,21 @@ class TileLoader {
 // ---- a tile on CUDA cores (on tensor cores: conv2d_wmma.cuh) ----
 
 // Each thread keeps kDown x kRight sums in registers: per step of depth it reads kDown + kRight numbers from shared
-// memory for kDown * kRight multiplications. It owns its rows in groups of four, so that the reads are 16 bytes and
+// memory for kDown * kRight multiplications. Its rows form groups of four, so that reads are 16 bytes wide and
 // neighbouring threads read neighbouring banks.
 template <int kTileRows, int kTileColumns, int kDown, int kRight>
 struct FmaTile {
   static constexpr int kRows = kTileRows, kColumns = kTileColumns, kDepth = 16;
-  static constexpr bool kIsCompiled = true;  // for the GPU at hand
+  static constexpr bool kIsCompiled = true;  // compiled for this GPU architecture
   static constexpr int kAcross = kColumns / kRight, kThreads = kRows / kDown * kAcross;
   static constexpr int kFewBlocks = kDown * kRight < 64 ? 512 / kThreads : 0;  // on sm_120: 128 registers a thread
   static constexpr int kRowGroups = kDown / 4, kColumnGroups = kRight / 4;
-  // What a multiplication costs, modelled: itself, and its share of the reads from shared memory.
+  // Modelled cost of a multiplication: itself and its part of the reads from shared memory.
   static constexpr double kCost = 1.0 + 2.0 * (kDown + kRight) / (kDown * kRight);
   struct Sums {
     float at[kDown][kRight];
   };
-  struct Buffer {  // + 4: columns of the transposed stores fall into different banks; rows stay 16-byte aligned
+  struct Buffer {  // + 4 puts columns of the transposed stores into different banks; rows stay 16-byte aligned
     float a[kDepth][kRows + 4], b[kDepth][kColumns + 4];
   };
   static constexpr size_t kSharedBytes = 2 * sizeof(Buffer);
@@ -204,7 +204,7 @@ struct FmaTile {
         load_b.fetch(b);
       }
       multiply_buffer(buffers[step % 2], sums);
-      if (more) {  // the other buffer was last read before the barrier that ended the step before
+      if (more) {  // the last read of the other buffer was before the previous step's barrier
         put(load_a, buffers[(step + 1) % 2].a);
         put(load_b, buffers[(step + 1) % 2].b);
       }
@@ -212,7 +212,7 @@ struct FmaTile {
     }
   }
 
-  // put(row, column, four sums side by side), within the tile
+  // Calls put(row, column, four adjacent sums), positions within the tile.
   template <typename Put>
   static __device__ void each(const Sums& sums, Put put) {
     const int down = static_cast<int>(threadIdx.x) / kAcross * 4, across = static_cast<int>(threadIdx.x) % kAcross * 4;
@@ -229,11 +229,11 @@ struct FmaTile {
 
 // ---- the product ----
 
-// How a product is cut up. Where there are too few tiles to fill the device, or the depth is much longer than the
-// result is large (a filter gradient sums over all pixels), blocks share a tile's depth: their sums go to `partial`,
+// The cut of a product. If there are too few tiles to fill the device, or the depth is much longer than the result is
+// large (a filter gradient sums over all pixels), blocks share a tile's depth: their sums go to `partial`,
 // [splits][rows][columns rounded up to 4], and a second kernel adds them in order.
 struct Cut {
-  int64_t rows, columns, steps;      // of kDepth each
+  int64_t rows, columns, steps;      // steps of kDepth each
   int64_t tiles_across, steps_each;  // steps of one split
   float* partial;                    // null: one split
   __host__ __device__ int64_t columns_kept() const { return (columns + 3) / 4 * 4; }
@@ -244,7 +244,7 @@ __global__ void __launch_bounds__(Tile::kThreads, on_sm_120(Tile::kFewBlocks))
     conv2d_product_kernel(A a, B b, Sink sink, Cut cut) {
   if constexpr (Tile::kIsCompiled) {
     note_dynamic_shared<static_cast<int>(Tile::kSharedBytes)>();
-    // Neighbouring blocks share their rows of A: the pixels, of which there are more than of the filter.
+    // Neighbouring blocks share rows of A: A holds the pixels, which outnumber the filter's elements.
     const int64_t first_row = blockIdx.x / cut.tiles_across * Tile::kRows;
     const int64_t first_column = blockIdx.x % cut.tiles_across * Tile::kColumns;
     const int64_t first_step = blockIdx.y * cut.steps_each;
@@ -275,12 +275,12 @@ __global__ void conv2d_add_kernel(Sink sink, Cut cut, int64_t splits) {
   }
 }
 
-// How many blocks share the depth: enough to fill the device, at least eight steps each, and at most 64 MB of partial
-// sums.
+// The number of blocks that share the depth: enough to fill the device, but at least eight steps each and at most 64 MB
+// of partial sums.
 int64_t splits_for(int64_t tiles, int64_t steps, int64_t result_bytes, int threads, Device device);
 
-// body.template operator()<Tile>() for the tile that wastes the least on this result, multiplications of padding
-// included.
+// Calls body.template operator()<Tile>() with the tile that wastes the least on this result, counting multiplications
+// of padding.
 template <typename... Tiles, typename Body>
 void for_cheapest_tile(int64_t rows, int64_t columns, Body&& body) {
   const double costs[] = {Tiles::kCost * static_cast<double>(blocks_for(rows, Tiles::kRows) * Tiles::kRows) *

@@ -1,4 +1,4 @@
-// From shapes and a spec to windows, and how their products are spread over the device. Kernels count pixels and
+// Makes windows from shapes and a spec, and distributes their products over the device. Kernels count pixels and
 // elements in 64 bits, but the extents of one image in 32.
 #include <algorithm>
 
@@ -14,7 +14,7 @@ int narrow(int64_t extent) {
   return static_cast<int>(extent);
 }
 
-// Taps `first`, first + step, … below count.
+// The number of taps `first`, first + step, … below count.
 int64_t taps_from(int64_t first, int64_t count, int64_t step) {
   return first < count ? (count - first - 1) / step + 1 : 0;
 }
@@ -38,8 +38,8 @@ Window forward_window(const Shape& x, const Shape& w, const Shape& y, const Conv
           .taps_w = narrow(w[2])};
 }
 
-// A pixel of dx at (a + stride * u) is touched by the taps r = (a + top) % stride, + stride, …: by pixel
-// (a + top - r) / stride + u of dy.
+// Taps r = (a + top) % stride, + stride, … reach pixel (a + stride * u) of dx, from pixel (a + top - r) / stride + u of
+// dy.
 Window backward_window(const Shape& x, const Shape& w, const Shape& y, const Conv2dSpec& spec, int64_t a, int64_t b) {
   const int64_t top = a + spec.padding.top, left = b + spec.padding.left;
   return {.images = x[0],

@@ -1,14 +1,14 @@
-// A convolution as a product of matrices (implicit GEMM): which pixel and which filter element a (row, depth) or a
-// (column, depth) of conv2d_tile.cuh is.
+// A convolution as a product of matrices (implicit GEMM): maps each (row, depth) and (column, depth) of conv2d_tile.cuh
+// to a pixel and a filter element.
 //
 //   direction        out(row, column)         depth             A(row, depth)     B(column, depth)
 //   forward          y(pixel, k)              tap r, s, then c  x, by depth       w, by depth
 //   backward input   dx(pixel, c)             tap r, s, then k  dy, by depth      w, by rows
 //   backward filter  dw(k, (r, s, c))         pixel of y        dy, by rows       x, by rows
 //
-// Forward and backward input are one thing, a Window: output pixel (u, v) sees the input pixels
-// (u * step_h + first_h + i * tap_h, …) under the taps i, j. Backward input under a stride falls apart into stride_h *
-// stride_w phases, pixels of dx whose taps are the same and who are windows of dy with steps of one.
+// Forward and backward input share one form, a Window: output pixel (u, v) reads the input pixels (u * step_h + first_h
+// + i * tap_h, …) under the taps i, j. Backward input with a stride splits into stride_h * stride_w phases: the pixels
+// of dx with the same taps, each a window of dy with steps of one.
 #pragma once
 
 #include "cuda/conv2d_tile.cuh"
@@ -19,7 +19,7 @@ namespace avs::cuda {
 struct Window {
   int64_t images;
   int in_h, in_w, in_c;
-  int grid_h, grid_w;    // output pixels, of one phase
+  int grid_h, grid_w;    // output pixels of one phase
   int step_h, step_w;    // input pixels from one output pixel to the next
   int first_h, first_w;  // input pixel of output pixel 0 under tap 0
   int tap_h, tap_w;      // input pixels from one tap to the next: 1, or -1 backwards
@@ -28,7 +28,7 @@ struct Window {
   int64_t depth() const { return int64_t{taps_h} * taps_w * in_c; }
 };
 
-// Where the filter's element for tap (i, j), input channel and output channel is: forward, the output channel is k.
+// Locates the filter's element for tap (i, j), input channel and output channel. Forward, the output channel is k.
 struct FilterTaps {
   int64_t of_in, of_out;  // elements from one channel to the next
   int64_t first, of_tap_h, of_tap_w;
@@ -36,18 +36,19 @@ struct FilterTaps {
 
 Window forward_window(const Shape& x, const Shape& w, const Shape& y, const Conv2dSpec& spec);
 FilterTaps forward_taps(const Shape& w);
-// The pixels (a + stride_h * u, b + stride_w * v) of dx, of which there may be none.
+// The window for the pixels (a + stride_h * u, b + stride_w * v) of dx; there may be none.
 Window backward_window(const Shape& x, const Shape& w, const Shape& y, const Conv2dSpec& spec, int64_t a, int64_t b);
 FilterTaps backward_taps(const Shape& w, const Conv2dSpec& spec, int64_t a, int64_t b);
 
-// An output pixel's place in the image, and what is done to a sum on the way there.
+// Stores the sums of output pixels: computes a pixel's address, and applies bias and ReLU.
 template <typename T>
 struct PixelSink {
   T* y;
   const float* bias;  // null: none
-  bool relu, packed;  // packed: four channels can be written at once
+  bool relu, packed;  // packed: four channels can be stored at once
   int64_t rows, columns;
-  int grid_h, grid_w, image_h, image_w, step_h, step_w, first_h, first_w;  // of the phase; steps of 1: row after row
+  // of the phase; if both steps are 1, rows are consecutive
+  int grid_h, grid_w, image_h, image_w, step_h, step_w, first_h, first_w;
 
   __device__ int64_t pixel(int64_t row) const {
     if (step_h == 1 && step_w == 1) return row;
@@ -75,7 +76,7 @@ struct PixelSink {
   }
 };
 
-// y = activation(sum + bias), all pixels in a row.
+// y = activation(sum + bias), all pixels consecutive.
 template <typename T>
 PixelSink<T> dense_sink(Tensor& y, const Tensor& bias, Activation activation) {
   const int64_t columns = y.shape()[-1];
@@ -96,7 +97,7 @@ PixelSink<T> dense_sink(Tensor& y, const Tensor& bias, Activation activation) {
           .first_w = 0};
 }
 
-// dx's pixels of one phase.
+// The pixels of one phase of dx.
 template <typename T>
 PixelSink<T> phase_sink(Tensor& dx, const Window& window, const Conv2dSpec& spec, int64_t a, int64_t b) {
   PixelSink<T> sink = dense_sink<T>(dx, Tensor(), Activation::None);
@@ -114,9 +115,9 @@ PixelSink<T> phase_sink(Tensor& dx, const Window& window, const Conv2dSpec& spec
 
 // ---- sources ----
 
-constexpr int kNowhere = -(1 << 30);  // added to any coordinate, or to itself, it is outside of every image
+constexpr int kNowhere = -(1 << 30);  // added to any coordinate, or to itself, it is outside every image
 
-// Pixels of the input that a window sees; depth is the tap, then the channel.
+// The pixels of the input in a window; depth is the tap, then the channel.
 template <typename T, int kVector>
 struct WindowByDepth {
   using Element = T;
@@ -171,7 +172,7 @@ struct WindowByDepth {
   }
 };
 
-// The filter, backwards: a row is an input channel c, depth is the tap, then the output channel k.
+// The filter for backward input: a row is an input channel c, depth is the tap, then the output channel k.
 template <typename T, int kVector>
 struct FilterByRow {
   using Element = T;
@@ -211,7 +212,7 @@ struct FilterByRow {
   }
 };
 
-// The input, for the filter's gradient: a row is a filter element (r, s, c), depth is the pixel of the output.
+// The input for the filter gradient: a row is a filter element (r, s, c), depth is the output pixel.
 template <typename T, int kVector>
 struct WindowByRow {
   using Element = T;
@@ -246,7 +247,7 @@ struct WindowByRow {
   }
   __device__ void advance(Depth& d, int by) const {
     d.q += by;
-    if (d.q < window.grid_w) {  // the same line of the image: the usual case where lines are long
+    if (d.q < window.grid_w) {  // the same line of the image, the usual case for long lines
       d.w += by * window.step_w;
       d.begin += int64_t{by} * window.step_w * window.in_c;
       return;

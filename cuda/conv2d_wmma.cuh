@@ -1,6 +1,6 @@
 // The tile of conv2d_tile.cuh on tensor cores, for bf16 and f16 with sums in f32. Shared memory holds A and B in the
-// order they have in global memory, since WMMA reads either (in f16 at once, in bf16 at a price: matmul_tensor_cores.cu); each warp computes a part of the tile in 16 x 16
-// fragments.
+// order of global memory, since WMMA reads either order (bf16 needs more instructions: matmul_tensor_cores.cu); each
+// warp computes a part of the tile in 16 x 16 fragments.
 #pragma once
 
 #include <mma.h>
@@ -12,8 +12,7 @@
 
 namespace avs::cuda {
 
-// Compiled for a GPU without these tensor cores, kernels are empty, and has_tensor_cores() keeps them from being
-// launched there.
+// For a GPU without these tensor cores the kernels compile to nothing, and has_tensor_cores() prevents their launch.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 template <typename T>
 constexpr bool kCompiledForTensorCores = std::is_same_v<T, f16>;
@@ -33,12 +32,12 @@ struct WmmaTile {
   static constexpr bool kIsCompiled = kCompiledForTensorCores<T>;
   static constexpr int kFewBlocks = 0;
   static constexpr int kWarps = kWarpsDown * kWarpsAcross, kThreads = 32 * kWarps;
-  static constexpr int kSide = 16;  // of a fragment
+  static constexpr int kSide = 16;  // extent of a fragment
   static constexpr int kDown = kRows / kWarpsDown / kSide,
-                       kRight = kColumns / kWarpsAcross / kSide;  // fragments of a warp
-  static constexpr int kPadding = 8;            // elements: lines begin in different banks, on 16 bytes
+                       kRight = kColumns / kWarpsAcross / kSide;  // fragments of one warp
+  static constexpr int kPadding = 8;            // elements: lines begin in different banks and stay 16-byte aligned
   static constexpr int kStageLine = kSide + 4;  // floats
-  // What a multiplication costs, modelled: itself, and its share of the fragments read from shared memory.
+  // Modelled cost of a multiplication: itself and its part of the fragments read from shared memory.
   static constexpr double kCost = 1.0 + 1.0 * (kDown + kRight) / (kDown * kRight);
 
   using Native = std::conditional_t<std::is_same_v<T, f16>, __half, __nv_bfloat16>;
@@ -47,7 +46,7 @@ struct WmmaTile {
     Accumulator at[kDown][kRight];
   };
 
-  // An operand in shared memory: kExtent lines of kDepth elements, or the other way round.
+  // An operand in shared memory: kExtent lines of kDepth elements, or kDepth lines of kExtent.
   template <int kExtent, bool kByDepth>
   struct Staged {
     static constexpr int kLine = (kByDepth ? kDepth : kExtent) + kPadding;
@@ -75,7 +74,7 @@ struct WmmaTile {
     namespace wmma = nvcuda::wmma;
     using StagedA = Staged<kRows, kADepth>;
     using StagedB = Staged<kColumns, kBDepth>;
-    // To WMMA, A is [row, depth] and B [depth, column].
+    // WMMA reads A as [row, depth] and B as [depth, column].
     using LayoutA = std::conditional_t<kADepth, wmma::row_major, wmma::col_major>;
     using LayoutB = std::conditional_t<kBDepth, wmma::col_major, wmma::row_major>;
     const int warp = static_cast<int>(threadIdx.x) / 32;
@@ -124,7 +123,7 @@ struct WmmaTile {
       }
       multiply_buffer<LoadA::kByDepth, LoadB::kByDepth>(tiles_a + now * StagedA::kElements,
                                                         tiles_b + now * StagedB::kElements, sums);
-      if (more) {  // the other buffer was last read before the barrier that ended the step before
+      if (more) {  // the last read of the other buffer was before the previous step's barrier
         StagedA::put(load_a, tiles_a + (1 - now) * StagedA::kElements);
         StagedB::put(load_b, tiles_b + (1 - now) * StagedB::kElements);
       }
@@ -132,7 +131,8 @@ struct WmmaTile {
     }
   }
 
-  // Which lane holds which sum is not told: they leave through shared memory, which the last barrier set free.
+  // WMMA does not define which lane holds which sum, so sums go through shared memory, which is free after the last
+  // barrier.
   template <typename Put>
   static __device__ void each(const Sums& sums, Put put) {
     const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;

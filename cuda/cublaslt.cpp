@@ -1,7 +1,7 @@
-// Matrix products by cuBLASLt. Its matrices are column-major, ours row-major: our C is its C transposed, so that
-// C^T [n, m] = op(B)^T op(A)^T, with our B first. An algorithm is chosen once per shape and kind by the library's own
-// heuristic and kept with its descriptors; its workspace is a tensor, given back at once (stream order is program
-// order).
+// Matrix products by cuBLASLt. Its matrices are column-major and ours row-major: our C is its C transposed, so it
+// computes C^T [n, m] = op(B)^T op(A)^T, with our B first. The library's heuristic chooses an algorithm once per shape
+// and kind, and the choice is kept with its descriptors. The workspace is a tensor that is freed right after the call
+// (stream order makes that safe).
 #include <cublasLt.h>
 
 #include <algorithm>
@@ -17,9 +17,8 @@
 namespace avs::cuda {
 namespace {
 
-constexpr size_t kWorkspaceBytes = size_t{32}
-                                   << 20;   // what NVIDIA recommends for Hopper; older GPUs are content with less
-constexpr uint32_t kWidestAlignment = 256;  // what cudaMalloc gives, and the library's default assumption
+constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // NVIDIA's recommendation for Hopper; older GPUs need less
+constexpr uint32_t kWidestAlignment = 256;  // the alignment of cudaMalloc, and the library's default assumption
 
 void check_blas(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
@@ -31,7 +30,7 @@ void check_blas(cublasStatus_t status, const char* what) {
   throw DeviceError(message);
 }
 
-// The library's objects, destroyed with their owner.
+// Deleter of the library's objects.
 template <auto destroy>
 struct Destroy {
   template <typename T>
@@ -45,14 +44,14 @@ using Operation = Owned<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
 using Layout = Owned<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
 using Preference = Owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 
-// Everything that the choice of an algorithm depends on.
+// All values that the choice of an algorithm depends on.
 struct Key {
   int64_t m, n, k;
   Order order_a, order_b;
   DType in, out;
   cublasLtEpilogue_t epilogue;
   bool tf32;
-  std::array<uint32_t, 5> alignments;  // a, b, c, bias, GELU's input
+  std::array<uint32_t, 5> alignments;  // of a, b, c, bias, GELU's input
   auto operator<=>(const Key&) const = default;
 };
 
@@ -89,7 +88,7 @@ void set(const Preference& preference, cublasLtMatmulPreferenceAttributes_t attr
              "describing what an algorithm may need");
 }
 
-// [rows, columns] of ours in memory, which the library calls columns by rows.
+// Describes our [rows, columns], which the library sees as columns by rows.
 Layout layout(DType dtype, int64_t rows, int64_t columns) {
   cublasLtMatrixLayout_t made = nullptr;
   check_blas(cublasLtMatrixLayoutCreate(&made, type_of(dtype), static_cast<uint64_t>(columns),
@@ -118,8 +117,8 @@ cublasLtEpilogue_t epilogue_of(Activation activation, bool bias, const GeluInput
   return bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
 }
 
-// Where the epilogue finds what it reads or keeps: of these addresses the library reads the alignment when it chooses,
-// and what lies there when it runs.
+// Sets the epilogue's addresses. The library reads their alignment when it chooses an algorithm, and their contents
+// when it runs.
 void set_addresses(const Operation& operation, const Tensor& bias, const Tensor& gelu) {
   if (bias.defined()) set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias.raw());
   if (!gelu.defined()) return;
@@ -132,7 +131,7 @@ void choose_algorithm(cublasLtHandle_t handle, const Key& key, Plan& plan) {
   check_blas(cublasLtMatmulPreferenceCreate(&made), "describing what an algorithm may need");
   const Preference preference(made);
   set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
-  if (key.out != DType::F32)  // sums that were split meet in f32, not in the output's type
+  if (key.out != DType::F32)  // split sums are added in f32, not in the output's type
     set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
         uint32_t{CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.alignments[1]);  // its A is our B
@@ -145,7 +144,7 @@ void choose_algorithm(cublasLtHandle_t handle, const Key& key, Plan& plan) {
       cublasLtMatmulAlgoGetHeuristic(handle, plan.operation.get(), plan.b.get(), plan.a.get(), plan.c.get(),
                                      plan.c.get(), preference.get(), 1, &best, &found);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_ARCH_MISMATCH) return;
-  // A GELU that the library does not take in these types is a pass of our own.
+  // The library has no GELU epilogue for these types; the caller then runs our own GELU kernel.
   if (status == CUBLAS_STATUS_INVALID_VALUE && (key.epilogue & (CUBLASLT_EPILOGUE_GELU | CUBLASLT_EPILOGUE_DGELU)) != 0)
     return;
   check_blas(status, "choosing an algorithm");
@@ -185,14 +184,14 @@ class Library {
   std::map<Key, Plan> plans_;
 };
 
-// One per device, never destroyed: the driver may be gone when statics are.
+// One per device, never destroyed: the driver may be gone when statics are destroyed.
 Library& library(Device device) {
   static std::mutex mutex;
   static auto* const libraries = new std::map<int, std::unique_ptr<Library>>;
   const std::lock_guard lock(mutex);
   std::unique_ptr<Library>& made = (*libraries)[device.index];
   if (made == nullptr) {
-    stream(device);  // the device's context comes first
+    stream(device);  // creates the device's context first
     made = std::make_unique<Library>();
   }
   return *made;
@@ -209,7 +208,7 @@ bool library_product(const MatMul& product, const Tensor& a, const Tensor& b, co
                      const GeluInput& gelu) {
   if (!why_no_library().empty()) return false;
   const Device device = c.device();
-  // The library reads a bias of c's type only.
+  // The library accepts a bias of c's type only.
   const Tensor fitting_bias = bias.defined() ? ops::cast(bias, c.dtype()) : Tensor();
   const Key key{.m = product.m,
                 .n = product.n,

@@ -1,5 +1,5 @@
-// The functions of cuBLASLt that cublaslt.cpp calls, each passed on to the library that was opened when the first was
-// called. Linked in place of the library itself, which a program would otherwise need to start.
+// The functions of cuBLASLt that cublaslt.cpp calls. Each forwards to the library, which the first call opens: linking
+// the library itself would make programs need it to start.
 #include <cublasLt.h>
 
 #include "cuda/blas.h"

@@ -1,4 +1,4 @@
-// A build without cuBLASLt (AVS_CUBLAS=OFF): every product is our own kernels'.
+// A build without cuBLASLt (AVS_CUBLAS=OFF): our own kernels compute every product.
 #include "cuda/blas.h"
 
 namespace avs::cuda {

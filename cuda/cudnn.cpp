@@ -1,6 +1,6 @@
-// Which of cuDNN's engines convolves: heuristics propose, the best few are timed once, and the winner's name is kept on
-// disk by shape, type, device and library version. All of a convolution's tensors go to cuDNN in the activations' type:
-// for filters in 16 bits and gradients in 32 (and the other way round) it has hardly any engines.
+// Chooses the cuDNN engine for each convolution: heuristics propose, the best few are timed once, and the winner's name
+// is kept on disk by shape, type, device and library version. All tensors of a call have the activations' type: cuDNN
+// has hardly any engines for 16-bit filters with 32-bit gradients or the reverse.
 #include "cuda/cudnn.h"
 
 #include <algorithm>
@@ -23,15 +23,15 @@ namespace avs::cuda::cudnn {
 namespace {
 
 constexpr size_t kTimed = 5;
-constexpr int kTiming = 2;            // how engines are timed: choices of another way are not read from the disk
-constexpr uintptr_t kAlignment = 16;  // what engines assume of every tensor
+constexpr int kTiming = 2;            // version of the timing method: choices of another version are not read from disk
+constexpr uintptr_t kAlignment = 16;  // alignment that engines require of every tensor
 
 Rules& rules() {
   static Rules current;
   return current;
 }
 
-// What is run for one convolution. Without engines: nothing, our own kernels do it.
+// The engine for one convolution. Without engines our own kernels compute it.
 struct Plan {
   std::unique_ptr<Engines> engines;
   size_t engine = 0;
@@ -45,8 +45,8 @@ struct Plan {
 
 // ---- timing ----
 
-// The host needs up to 15 us for a launch, more than many convolutions take. So the stream is given other work first,
-// behind which several runs queue up between the two events: what passes there is the device's time.
+// A launch takes the host up to 15 us, longer than many convolutions. So the stream first gets filler work, behind
+// which several runs queue up between the two events: the time between these is the device's alone.
 class Stopwatch {
  public:
   explicit Stopwatch(Device on) : device_(on) {}
@@ -54,7 +54,7 @@ class Stopwatch {
   template <typename F>
   float milliseconds_of_one(int runs, F&& run) {
     const cudaStream_t to = stream(device_);
-    check(cudaDeviceSynchronize(), "waiting for the device");  // nothing of other lanes runs beside
+    check(cudaDeviceSynchronize(), "waiting for the device");  // no work of other streams runs beside
     for (int i = 0; i < kFillers; ++i) filler_.zero();
     start_.record(to);
     for (int i = 0; i < runs; ++i) run();
@@ -64,13 +64,13 @@ class Stopwatch {
   }
 
  private:
-  static constexpr int kFillers = 8;  // of 10 us and more each
+  static constexpr int kFillers = 8;  // at least 10 us each
   Device device_;
   Tensor filler_ = Tensor::empty({32 << 20}, DType::U8, device_);
   Event start_{Timing::On}, stop_{Timing::On};
 };
 
-// The best of two. Long runs need no company to be timed well.
+// The best of two measurements. A long run is timed well alone.
 template <typename F>
 float shortest_milliseconds(Stopwatch& watch, F&& run) {
   constexpr float kLong = 0.5f;
@@ -80,9 +80,9 @@ float shortest_milliseconds(Stopwatch& watch, F&& run) {
   return std::min(watch.milliseconds_of_one(kRuns, run), watch.milliseconds_of_one(kRuns, run));
 }
 
-// Nothing where the engine cannot run after all: its workspace does not fit, or it fails without harm to the device.
+// Returns nothing if the engine cannot run: its workspace does not fit, or it fails without harm to the device.
 std::optional<float> measured(const Plan& plan, const Operands& operands, Device device, bool alone) try {
-  const PoolScope everybodys(device, 0);  // a graph that is about to be captured would keep the workspaces that lose
+  const PoolScope everybodys(device, 0);  // the pool of a captured graph would keep the losers' workspaces
   plan.run(operands, device);             // loads the kernels
   if (alone) return 0.0f;
   Stopwatch watch(device);
@@ -90,11 +90,11 @@ std::optional<float> measured(const Plan& plan, const Operands& operands, Device
 } catch (const OutOfMemory&) {
   return std::nullopt;
 } catch (const DeviceError&) {
-  avs::context(device).synchronize();  // throws again where the device itself has failed
+  avs::context(device).synchronize();  // throws again if the device itself has failed
   return std::nullopt;
 }
 
-// The fastest of the first few engines that can be built; the results go where the convolution's will go anyway.
+// Chooses the fastest of the first few engines that can be built. Timing writes to the convolution's own outputs.
 bool choose_by_time(Plan& plan, const Operands& operands, Device device) {
   std::vector<size_t> built;
   for (size_t engine = 0; engine < plan.engines->names().size() && built.size() < kTimed; ++engine)
@@ -167,8 +167,8 @@ std::string text_on_disk(const ConvGraph& graph, Device device) {
              rules().most_workspace_bytes, " ", text_of(graph));
 }
 
-// The first step of a network chooses for a few hundred convolutions, which takes up to minutes where none is
-// remembered.
+// Reports progress: the first step of a network times a few hundred convolutions, up to minutes without a file of
+// choices.
 void tell_of_choosing(const std::filesystem::path& file) {
   using Clock = std::chrono::steady_clock;
   static int chosen = 0;
@@ -188,7 +188,7 @@ Plan make_plan(const ConvGraph& graph, const Operands& operands, Device device) 
   const std::string text = text_on_disk(graph, device);
   if (const auto name = file.find(text); name && choose_by_name(plan, *name)) return plan;
   if (is_capturing(stream(device))) {
-    if (choose_first(plan)) return plan;  // nothing can be timed now
+    if (choose_first(plan)) return plan;  // nothing can be timed during capture
   } else if (tell_of_choosing(path); choose_by_time(plan, operands, device)) {
     file.remember(text, plan.engines->names()[plan.engine]);
     return plan;
@@ -214,7 +214,7 @@ bool run(const ConvGraph& graph, const Operands& operands, Device device) {
 
 bool is_wanted() {
   static const bool wanted = [] {
-    const char* const asked = std::getenv("AVS_CUDNN");  // AVS_CUDNN=0: our own kernels, to compare
+    const char* const asked = std::getenv("AVS_CUDNN");  // AVS_CUDNN=0 selects our own kernels, for comparison
     return asked == nullptr || std::string(asked) != "0";
   }();
   return wanted;

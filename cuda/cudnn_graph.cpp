@@ -1,4 +1,4 @@
-// The names of what cuDNN is asked for: on disk, in tables and in messages.
+// Text forms of a convolution's graph, for files, tables and messages.
 #include "cuda/cudnn_plans.h"
 
 namespace avs::cuda::cudnn {

@@ -1,4 +1,4 @@
-// A build without cuDNN: every convolution is our own kernels'.
+// A build without cuDNN: our own kernels compute every convolution.
 #include "cuda/cudnn.h"
 
 namespace avs::cuda::cudnn {

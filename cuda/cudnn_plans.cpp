@@ -1,4 +1,4 @@
-// The one file that includes cuDNN.
+// The only file that includes cuDNN.
 #include "cuda/cudnn_plans.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 
 namespace fe = cudnn_frontend;
 
-// The frontend finds cuDNN's functions through this handle.
+// The frontend looks cuDNN's functions up through this handle.
 void* fe::cudnn_dlhandle = nullptr;
 
 namespace avs::cuda::cudnn {
@@ -25,7 +25,7 @@ static void check_handle(cudnnStatus_t status, const char* what) {
             ")");
 }
 
-// One for each device, kept for ever; it serves whatever stream it was last bound to. (Named, since Engines::State has one.)
+// One cuDNN handle per device, never destroyed, usable on any stream. It has a name because Engines::State holds one.
 struct Handle {
   cudnnHandle_t handle = nullptr;
   void* stream = nullptr;
@@ -39,7 +39,7 @@ struct Handle {
 
 namespace {
 
-constexpr size_t kOldestVersion = 90800;  // graphs without a handle, device descriptions
+constexpr size_t kOldestVersion = 90800;  // first version with graphs without a handle, and device descriptions
 
 std::string open_library() {
   static const OpenedLibrary library("cuDNN", str("libcudnn.so.", CUDNN_MAJOR), "AVS_CUDNN_LIBRARY", AVS_CUDNN_FOLDER);
@@ -59,7 +59,7 @@ fe::DataType_t type_of(DType dtype) {
 
 enum Uid : int64_t { kFirst = 1, kSecond, kBias, kResult };
 
-// A tensor of logical extents n, c, h, w that lies in memory as [n, h, w, c].
+// A tensor of logical extents n, c, h, w with memory order [n, h, w, c].
 auto attributes(Uid uid, const Shape& s, DType dtype) {
   return fe::graph::Tensor_attributes()
       .set_uid(uid)
@@ -147,12 +147,12 @@ struct Engines::State {
   std::shared_ptr<fe::graph::Graph> graph;
   std::string text, problem;
   std::vector<std::string> names;
-  std::vector<int64_t> numbers;  // of the engines, as the graph counts them
-  size_t compiled_before = 0;    // so many need no compilation
-  Handle* here = nullptr;        // null: for a device that is not here
+  std::vector<int64_t> numbers;  // engine numbers in the graph
+  size_t compiled_before = 0;    // the number of engines that need no compilation
+  Handle* here = nullptr;        // null: the device is not in this machine
 
-  // True where heuristics know an engine that keeps the rules. Between the operations of a fused graph values are of
-  // the type `intermediate`: support depends on it.
+  // Returns true if heuristics find an engine that keeps the rules. Values between the operations of a fused graph have
+  // type `intermediate`, on which support depends.
   bool ask(const ConvGraph& g, const Rules& rules, DType intermediate,
            const std::shared_ptr<fe::DeviceProperties>& device) {
     graph = describe(g, intermediate);
@@ -162,7 +162,7 @@ struct Engines::State {
     if (error.is_good()) error = graph->create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
     if (error.is_good()) {
       graph->deselect_numeric_notes(unwanted(g, rules)).deselect_workspace_greater_than(rules.most_workspace_bytes);
-      error = graph->check_support();  // is there any left?
+      error = graph->check_support();  // fails if no engine is left
     }
     if (error.is_bad()) problem = message_of(error);
     return error.is_good();
@@ -178,7 +178,7 @@ struct Engines::State {
       for (const Note note : {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS, Note::FFT, Note::WINOGRAD_TILE_6x6,
                               Note::WINOGRAD_TILE_13x13})
         notes.push_back(note);
-    if (g.dtype != DType::F32)  // in 16 bits, all of them
+    if (g.dtype != DType::F32)  // in 16 bits, exclude all transforms
       for (const Note note : {Note::FFT, Note::WINOGRAD}) notes.push_back(note);
     return notes;
   }
@@ -200,7 +200,7 @@ struct Engines::State {
     }
   }
 
-  // The frontend throws where a function of the library or of the driver is not there: then there is no engine.
+  // The frontend throws if a function of the library or the driver is missing: then there is no engine.
   void query(const ConvGraph& g, const Rules& rules, const std::shared_ptr<fe::DeviceProperties>& device) try {
     text = text_of(g);
     const bool fused = g.bias || g.relu;
@@ -217,7 +217,7 @@ struct Engines::State {
   }
 };
 
-// Calls the frontend and has only errors of ours come out of it.
+// Calls the frontend and converts its exceptions to errors.
 template <typename F>
 fe::error_t guarded(F&& f) try {
   return f();

@@ -1,8 +1,8 @@
-// cuDNN's graph API as far as convolutions need it, without one of its types: which engines serve a convolution on a
-// device, and running one of them. What to choose, remember and allocate is cudnn.cpp's matter.
+// The part of cuDNN's graph API that convolutions need, without its types: finds engines for a convolution on a device,
+// and runs one. cudnn.cpp chooses, remembers and allocates.
 //
-// The library is opened when it is first asked for: a program that was built with cuDNN also starts where there is
-// none. On the host tests/emulation/cudnn_plans.cpp stands in for it.
+// The library is opened at first use, so a program built with cuDNN also starts on machines without it. On the host,
+// tests/emulation/cudnn_plans.cpp replaces it.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,7 @@ namespace avs::cuda::cudnn {
 enum class Direction : uint8_t { Forward, BackwardInput, BackwardFilter };
 std::string_view name_of(Direction direction);
 
-// One call of cuDNN. All of its tensors are of one type; sums are f32.
+// One call of cuDNN. All its tensors have one type; sums are f32.
 struct ConvGraph {
   Direction direction = Direction::Forward;
   Shape x, w, y;
@@ -25,24 +25,24 @@ struct ConvGraph {
   DType dtype = DType::F32;
   bool bias = false, relu = false;  // forward only
 };
-std::string text_of(const ConvGraph& graph);  // in one line, of everything that an engine depends on
+std::string text_of(const ConvGraph& graph);  // one line with everything that engines depend on
 
-// What a direction reads (x, w; w, dy; x, dy; forward perhaps a bias) and where it writes.
+// The inputs of a direction (x, w; w, dy; x, dy; forward perhaps a bias) and its output.
 struct Operands {
   const void *first, *second, *bias;
   void* result;
 };
 
-std::string why_unavailable();  // one sentence; empty: the library was opened
+std::string why_unavailable();  // one sentence; empty if the library was opened
 int64_t library_version();      // 91900
 
-// Engines for one graph, best guess first (heuristics mode A, then the fallbacks); those that would first have to be
-// compiled, which takes seconds, come last.
+// Engines for one graph, best guess first (heuristics mode A, then fallbacks). Engines that must be compiled, which
+// takes seconds, come last.
 class Engines {
  public:
-  // For a GPU of this machine, which is current.
+  // For the current GPU of this machine.
   Engines(const ConvGraph& graph, const Rules& rules, Device device);
-  // For a GPU that need not be here, from its description in JSON (tests/cudnn/devices).
+  // For a GPU that need not be in this machine, from its description in JSON (tests/cudnn/devices).
   Engines(const ConvGraph& graph, const Rules& rules, const std::string& device_description);
   ~Engines();
   Engines(Engines&&) noexcept;
@@ -52,10 +52,9 @@ class Engines {
   const std::string& problem() const;
   bool compiled_at_run_time(size_t engine) const;
 
-  bool build(size_t engine);                     // false: it breaks a rule, or cuDNN cannot after all (problem())
-  int64_t workspace_bytes(size_t engine) const;  // of one that was built
-  // On `stream` (a cudaStream_t), whichever it was made or last run on. Not for two threads at once. DeviceError names
-  // the graph.
+  bool build(size_t engine);                     // false: it breaks a rule, or cuDNN cannot build it (see problem())
+  int64_t workspace_bytes(size_t engine) const;  // of an engine that was built
+  // Runs on `stream` (a cudaStream_t), which may change between calls. Not thread safe. DeviceError names the graph.
   void run(size_t engine, const Operands& operands, void* workspace, void* stream) const;
 
  private:

@@ -1,4 +1,4 @@
-// A plan is made once per device, length and batch. Its workspace is a tensor, so that the arena counts it.
+// Makes one plan per device, length and batch. Its workspace is a tensor, so that the arena counts it.
 #include <cufft.h>
 
 #include <map>
@@ -73,7 +73,8 @@ void fft_forward(Tensor& x) {
   AVS_CHECK(DeviceError, why_no_fft().empty(), "spectrograms on a GPU: ", why_no_fft(), "; --features-on cpu works");
   using Key = std::tuple<int, int64_t, int64_t>;
   static std::mutex mutex;
-  static auto* const plans = new std::map<Key, FftPlan>;  // never destroyed: by then the driver may be gone
+  // never destroyed: the driver may be gone when statics are destroyed
+  static auto* const plans = new std::map<Key, FftPlan>;
   const std::lock_guard lock(mutex);
   const Shape& shape = x.shape();
   plans->try_emplace(Key{x.device().index, shape[0], shape[1]}, shape, x.device()).first->second.run(x);

@@ -1,4 +1,4 @@
-// The functions of cuFFT that cufft.cpp calls, each passed on to the library that was opened when the first was called.
+// The functions of cuFFT that cufft.cpp calls. Each forwards to the library, which the first call opens.
 #include <cufft.h>
 
 #include "cuda/fft.h"

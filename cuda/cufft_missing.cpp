@@ -1,4 +1,4 @@
-// A build without cuFFT (AVS_CUFFT=OFF): spectrograms are made on the CPU.
+// A build without cuFFT (AVS_CUFFT=OFF): the CPU computes spectrograms.
 #include "cuda/fft.h"
 #include "tensor/error.h"
 

@@ -1,15 +1,15 @@
-// What depthwise_conv2d.cu and depthwise_layer_norm.cu share: the tile of outputs of a 7x7 filter that one thread
-// computes for one channel.
+// Shared by depthwise_conv2d.cu and depthwise_layer_norm.cu: one thread computes a tile of outputs of a 7x7 filter for
+// one channel.
 //
-// A warp is 32 neighbouring channels of one tile: its loads are contiguous, and every question about rows and columns
-// has one answer for the whole warp. A thread keeps kRows x 7 outputs in registers. Each input line of 13 values is
-// loaded once and meets the filter rows that reach it, which slide through registers:
+// A warp is 32 neighbouring channels of one tile: its loads are contiguous, and conditions on rows and columns do not
+// diverge. A thread keeps kRows x 7 outputs in registers. It loads each input line of 13 values once and uses it for
+// all filter rows that reach it; the filter rows move through registers:
 //
 //   input line i   x x x x x x x x x x x x x    adds to output row k with filter row i - k,  k = 0 .. kRows - 1
 //
-// With 4 rows that is 10 x 13 + 7 x 7 loads for 4 x 7 x 49 multiply-adds, 7.7 a load; a thread per output has half of
-// one. Registers go to reuse rather than to wider loads, so that no number of channels is special. Tiles are numbered
-// along the image's rows: the warps of a block work on neighbours, and what their tiles share comes from L1.
+// With 4 rows that is 10 x 13 + 7 x 7 loads for 4 x 7 x 49 multiply-adds, 7.7 per load; one thread per output would
+// have 0.5 per load. Registers are spent on reuse, not on wider loads, so any number of channels works. Tiles are
+// numbered along the image's rows: the warps of a block compute neighbouring tiles, whose common inputs come from L1.
 #pragma once
 
 #include "cuda/device.cuh"
@@ -21,7 +21,7 @@ struct DepthwiseProblem {
   int64_t n, h, w, c;  // input
   int64_t p, q;        // output
   int64_t r, s;        // filter
-  int64_t top, left;   // padding; negative where a gradient's is
+  int64_t top, left;   // padding; may be negative in a gradient
 };
 inline DepthwiseProblem depthwise_problem(const Shape& x, const Shape& y, const Shape& filter, int64_t top,
                                           int64_t left) {
@@ -29,14 +29,14 @@ inline DepthwiseProblem depthwise_problem(const Shape& x, const Shape& y, const 
 }
 
 constexpr int kTaps = 7;                     // the filter's height and width
-constexpr int kColumns = 7;                  // outputs of a tile along the width: 56, 28, 14 and 7 are multiples
-constexpr int kSpan = kColumns + kTaps - 1;  // inputs that they see
+constexpr int kColumns = 7;                  // outputs of a tile along the width: divides 56, 28, 14 and 7
+constexpr int kSpan = kColumns + kTaps - 1;  // inputs of a tile along the width
 inline bool is_seven(const DepthwiseProblem& d) { return d.r == kTaps && d.s == kTaps; }
 
 // ---- tiles ----
 
 struct DepthwiseTile {
-  int64_t image, row, column;  // of its first output
+  int64_t image, row, column;  // of the tile's first output
 };
 
 template <int kRows>
@@ -56,7 +56,7 @@ __device__ inline int clamped(int64_t value, int most) {
 
 // ---- lines ----
 
-// Bit i: is first + i one of the places 0 .. extent - 1?  i = 0 .. count - 1, count < 32
+// Bit i is set if first + i is in 0 .. extent - 1;  i = 0 .. count - 1, count < 32
 __device__ inline unsigned places(int64_t first, int64_t extent, int count) {
   const unsigned before_end = (1u << clamped(extent - first, count)) - 1;
   const unsigned before_begin = (1u << clamped(-first, count)) - 1;
@@ -64,8 +64,8 @@ __device__ inline unsigned places(int64_t first, int64_t extent, int count) {
 }
 constexpr unsigned kAllPlaces = ~0u;
 
-// N values that are `step` elements apart; those that `places` does not name are 0. Most lines are whole, which is
-// worth a branch: two instructions a value instead of five.
+// Loads N values that are `step` elements apart; values whose bit in `places` is 0 become 0. Most lines have all bits
+// set, and that case is a branch of its own: two instructions a value instead of five.
 template <int N, typename T>
 __device__ inline void load_line(const T* from, int step, unsigned places, float (&to)[N]) {
   constexpr unsigned kWhole = (1u << N) - 1;
@@ -78,8 +78,8 @@ __device__ inline void load_line(const T* from, int step, unsigned places, float
   }
 }
 
-// y += the tile's outputs. x points at the thread's channel in the image, filter at it in the first tap; the next tap
-// is tap_step elements on. Rows beyond the last of the output are computed too, from what input there is.
+// y += the tile's outputs. x and filter point at the thread's channel (in the image, and in the first tap); taps are
+// tap_step elements apart. Rows past the last output row are computed too, from the inputs that exist.
 template <int kRows, typename T>
 __device__ inline void convolve_tile(const DepthwiseProblem& d, const DepthwiseTile& tile, const T* x,
                                      const float* filter, int tap_step, float (&y)[kRows][kColumns]) {
@@ -87,7 +87,7 @@ __device__ inline void convolve_tile(const DepthwiseProblem& d, const DepthwiseT
   const unsigned columns = places(first, d.w, kSpan);
   int64_t row = tile.row - d.top;
   x += (row * d.w + first) * d.c;
-  float w[kTaps][kTaps];  // of which kRows rows are alive at a time
+  float w[kTaps][kTaps];  // kRows of these rows are live at a time
 #pragma unroll
   for (int i = 0; i < kTaps + kRows - 1; ++i, ++row, x += d.w * d.c) {
     if (i < kTaps) load_line(filter + int64_t{i} * kTaps * tap_step, tap_step, kAllPlaces, w[i]);

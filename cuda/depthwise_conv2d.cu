@@ -1,6 +1,7 @@
-// Depthwise convolution on CUDA. 49 multiply-adds per element for 7x7, two elements moved (8 bytes in f32): memory and
-// arithmetic would allow more, bound by instructions issued. Of an interior tile's 2,780 (a warp's, bf16, sm_90, counted in
-// the machine code) 1,372 are multiply-adds, 49 %; 476 are addresses of outputs. depthwise.cuh says how loads are shared.
+// Depthwise convolution on CUDA. A 7x7 filter has 49 multiply-adds per element and moves two elements (8 bytes in f32);
+// the issue rate of instructions bounds it, before memory or arithmetic. An interior tile issues 2,780 (a warp's, bf16,
+// sm_90, counted in the machine code): 1,372 multiply-adds (49 %) and 476 for output addresses. depthwise.cuh explains
+// how loads are shared.
 #include <algorithm>
 
 #include "cuda/column_sum.cuh"
@@ -11,8 +12,8 @@
 namespace avs::cuda {
 namespace {
 
-constexpr int kRows = 4;             // of a tile
-constexpr int kWarps = kBlock / 32;  // of a block, each with a tile of its own
+constexpr int kRows = 4;             // rows of a tile
+constexpr int kWarps = kBlock / 32;  // warps of a block, one tile each
 
 // ---- kernels ----
 
@@ -42,7 +43,7 @@ __global__ void __launch_bounds__(kBlock, 2)
       if (k < rows && t < columns) to[(k * d.q + t) * d.c] = from_float<T>(value[k][t]);
 }
 
-// A filter of any size: a thread per output.
+// A filter of any size: one thread per output.
 template <typename T>
 __global__ void depthwise_conv2d_any_kernel(DepthwiseProblem d, const T* __restrict__ x,
                                             const float* __restrict__ filter, int64_t tap_step,
@@ -62,15 +63,16 @@ __global__ void depthwise_conv2d_any_kernel(DepthwiseProblem d, const T* __restr
 
 // ---- the filter's gradient ----
 //
-// The same tile turned round: a warp walks down the input lines of a strip 7 output columns wide. A line of 13 inputs
-// is loaded once and meets the gradients of the output rows that see it through kFilterRows filter rows; those rows, of
-// 7, slide through registers. 20 loads for kFilterRows x 49 multiply-adds.
+// The same tile with input and output exchanged: a warp walks down the input lines of a strip 7 output columns wide. It
+// loads a line of 13 inputs once and multiplies it with the gradients of the output rows that read it through
+// kFilterRows of the 7 filter rows; these gradients move through registers. 20 loads for kFilterRows x 49
+// multiply-adds.
 
-constexpr int kJobs = 4;  // strips that a block walks at a time, each with two warps: filter rows 0..3 and 4..6
+constexpr int kJobs = 4;  // strips of a block at a time, two warps each: filter rows 0..3 and 4..6
 constexpr int kLinesPerJob = 16;
 
-// dw[k][s] += the products of `lines` input lines with the gradients they meet in filter row first_r + k. x and dy
-// point at the channel.
+// dw[k][s] += the products of `lines` input lines with the gradients they are paired with in filter row first_r + k. x
+// and dy point at the channel.
 template <int kFilterRows, typename T>
 __device__ inline void walk_strip(const DepthwiseProblem& d, const DepthwiseTile& strip, int lines, int first_r,
                                   const T* x, const T* dy, float (&dw)[4][kTaps]) {
@@ -80,7 +82,7 @@ __device__ inline void walk_strip(const DepthwiseProblem& d, const DepthwiseTile
   unsigned rows = places(row, d.p, kLinesPerJob + kFilterRows - 1);
   x += ((strip.image * d.h + strip.row) * d.w + first) * d.c;
   dy += ((strip.image * d.p + row) * d.q + strip.column) * d.c;
-  float upstream[kFilterRows][kColumns] = {};  // a ring
+  float upstream[kFilterRows][kColumns] = {};  // a ring buffer
   const auto next_output_row = [&](float(&to)[kColumns]) {
     load_line(dy, c, (rows & 1u) != 0 ? outputs : 0, to);
     rows >>= 1;
@@ -106,7 +108,7 @@ __device__ inline void walk_strip(const DepthwiseProblem& d, const DepthwiseTile
 }
 
 struct Jobs {
-  int64_t across, down, count;  // strips along the width, pieces of one strip, all
+  int64_t across, down, count;  // strips along the width, pieces of one strip, all jobs
   int per_part;
 };
 
@@ -147,7 +149,7 @@ __global__ void __launch_bounds__(kBlock, 2)
   }
 }
 
-// A filter of any size: a thread per tap, channel and part of the output rows. partial: [parts, r, s, c]
+// A filter of any size: one thread per tap, channel and part of the output rows. partial: [parts, r, s, c]
 template <typename T>
 __global__ void depthwise_conv2d_backward_filter_any_kernel(DepthwiseProblem d, int64_t parts, int64_t rows_per_part,
                                                             const T* __restrict__ x, const T* __restrict__ dy,
@@ -174,7 +176,7 @@ constexpr int64_t kMostParts = 128;  // of the filter's gradient: enough blocks 
 
 struct Filter {
   const float* first_tap;
-  int64_t tap_step;  // negative: turned by half a turn
+  int64_t tap_step;  // negative: the filter is rotated by 180 degrees
 };
 
 void convolve(const DepthwiseProblem& d, const Tensor& x, Filter filter, const float* bias, Tensor& y) {
@@ -224,7 +226,7 @@ void depthwise_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Padd
   convolve(d, x, {w.data<float>(), d.c}, bias.defined() ? bias.data<float>() : nullptr, y);
 }
 
-// The gradient of the input is a convolution of dy with the filter turned by half a turn: the taps backwards.
+// The input gradient is a convolution of dy with the filter rotated by 180 degrees, so the taps run backwards.
 void depthwise_conv2d_backward_input(const Tensor& w, const Tensor& dy, Padding padding, Tensor& dx) {
   const Shape& f = w.shape();
   const DepthwiseProblem d =
@@ -232,7 +234,7 @@ void depthwise_conv2d_backward_input(const Tensor& w, const Tensor& dy, Padding 
   convolve(d, dy, {w.data<float>() + (f[0] * f[1] - 1) * d.c, -d.c}, nullptr, dx);
 }
 
-// How the work is cut depends on the shapes alone, and parts are added in order: the same bits on every GPU.
+// The cut depends on the shapes alone, and parts are added in order: the same bits on every GPU.
 void depthwise_conv2d_backward_filter(const Tensor& x, const Tensor& dy, Padding padding, Tensor& dw) {
   const DepthwiseProblem d = depthwise_problem(x.shape(), dy.shape(), dw.shape(), padding.top, padding.left);
   if (x.size() == 0 || dw.size() == 0) return dw.zero();

@@ -1,9 +1,10 @@
-// Depthwise 7x7 convolution, bias and layer normalisation on CUDA, in one kernel: a pixel's channels are in the
-// registers of one block, which normalises them where they were computed. Three elements moved (12 bytes in f32) for 49
-// multiply-adds; bound by instructions issued, like the convolution alone: 43 % of them are multiply-adds (bf16, sm_90).
+// Depthwise 7x7 convolution, bias and layer normalisation on CUDA, in one kernel: the registers of one block hold all
+// channels of a pixel, so the block normalises its own results. Three elements moved (12 bytes in f32) for 49
+// multiply-adds; bound by the issue rate of instructions, like the convolution alone: 43 % are multiply-adds (bf16,
+// sm_90).
 //
-// Backward is the normalisation's gradient with the sums of gain and biases in one pass (three elements moved: dy,
-// x_hat and the convolution's gradient), then both gradients of depthwise_conv2d.cu.
+// Backward first computes the normalisation's gradient and the sums for gain and biases in one pass (three elements
+// moved: dy, x_hat and the convolution's gradient), then both gradients of depthwise_conv2d.cu.
 #include <algorithm>
 
 #include "cuda/column_sum.cuh"
@@ -17,8 +18,8 @@ namespace {
 
 // ---- sums of several values over the warps of a group ----
 
-// Lane l gets the warp's sum of values[l * N / 32]. Each step halves the values that a lane still carries: 31 shuffles
-// for 32 values, where one sum after the other takes 160. N is a power of two.
+// Lane l gets the warp's sum of values[l * N / 32]. Each step halves the number of values per lane: 31 shuffles for 32
+// values, where one warp sum after the other takes 160. N is a power of two.
 template <int N, int kHalf = N / 2>
 __device__ inline float warp_sums(float (&values)[N]) {
   if constexpr (kHalf > 0) {
@@ -38,8 +39,8 @@ __device__ inline float warp_sums(float (&values)[N]) {
   }
 }
 
-// The same over `warps` warps, the first of which is first_warp. Called by all threads of the block; `partial` may be
-// written again after the block's next barrier.
+// The same over `warps` warps from first_warp on. All threads of the block must call it; `partial` may be overwritten
+// after the block's next barrier.
 template <int N>
 __device__ inline float group_sums(float (&values)[N], float (*partial)[N], int first_warp, int warps) {
   const float own = warp_sums(values);
@@ -58,9 +59,9 @@ __device__ inline float broadcast(float sums, int which) {
 
 // ---- forward ----
 
-// A group of `warps` warps has a tile's pixels; a thread has kChannels channels of them, 32 * warps apart. Taller tiles
-// read less twice, more channels let fewer threads hold a wide pixel: kRows * kChannels is what registers have room
-// for.
+// A group of `warps` warps computes a tile; a thread has kChannels channels, 32 * warps apart. A taller tile (kRows)
+// reads fewer inputs twice; more channels per thread let fewer threads hold a wide pixel. Registers limit kRows *
+// kChannels.
 template <typename T, int kRows, int kChannels, int kMostWarps>
 __global__ void __launch_bounds__(kMostWarps * 32)
     depthwise_layer_norm_kernel(DepthwiseProblem d, int64_t tiles, int tiles_per_block, int warps,
@@ -74,7 +75,8 @@ __global__ void __launch_bounds__(kMostWarps * 32)
   const int first_warp = warp / warps * warps;
   const int64_t index = int64_t{blockIdx.x} * tiles_per_block + warp / warps;
   const int64_t channel = (warp - first_warp) * 32 + lane, step = warps * 32;
-  const int channels = index < tiles ? clamped((d.c - channel + step - 1) / step, kChannels) : 0;  // of this thread
+  // channels of this thread
+  const int channels = index < tiles ? clamped((d.c - channel + step - 1) / step, kChannels) : 0;
   const DepthwiseTile tile = tile_at<kRows>(d, index);
 
   float value[kChannels][kRows][kColumns] = {}, sums[kSums] = {};
@@ -125,7 +127,7 @@ __global__ void __launch_bounds__(kMostWarps * 32)
   }
 }
 
-// Any number of channels: x_hat holds the convolution's output on entry. A block per pixel.
+// Any number of channels: x_hat holds the convolution's output on entry. One block per pixel.
 template <typename T>
 __global__ void __launch_bounds__(kBlock)
     normalise_kernel(int64_t pixels, int64_t c, const float* __restrict__ gain, const float* __restrict__ bias,
@@ -158,8 +160,8 @@ struct Pixels {  // of one thread: N channels of several pixels
   float dy[kCount][N] = {}, x_hat[kCount][N] = {};
 };
 
-// A group of `warps` warps has a part of the pixels, kCount at a time, a thread of it kWidth channels. partial: [3,
-// parts, c] are the sums of gain's, bias' and the convolution's bias' gradients.
+// A group of `warps` warps takes a part of the pixels, kCount at a time; each of its threads takes kWidth channels.
+// partial: [3, parts, c], the sums for gain, bias and the convolution's bias.
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(512)
     normalise_backward_kernel(int64_t pixels, int64_t c, int64_t parts, int64_t pixels_per_part, int warps,
@@ -178,7 +180,7 @@ __global__ void __launch_bounds__(512)
   if (active)
 #pragma unroll
     for (int j = 0; j < kWidth; ++j) scale[j] = gain[channel + j];
-  // Every group of the block takes the same number of turns, or the barriers would not meet.
+  // Every group of the block runs the same number of iterations, because all must reach the barriers.
   int buffer = 0;
   for (int64_t turn = 0; turn < pixels_per_part; turn += kCount, buffer ^= 1) {
     const int64_t first = begin + turn;
@@ -224,7 +226,7 @@ __global__ void __launch_bounds__(512)
   }
 }
 
-// Any number of channels: a block per part, which adds to its own partial sums in memory.
+// Any number of channels: one block per part, which adds to its own partial sums in memory.
 template <typename T>
 __global__ void __launch_bounds__(kBlock)
     normalise_backward_any_kernel(int64_t pixels, int64_t c, int64_t parts, int64_t pixels_per_part,
@@ -274,7 +276,7 @@ void fused(const DepthwiseProblem& d, const Forward& f) {
          f.result.inverse_std.data<float>());
 }
 
-constexpr int64_t kMostParts = 1024;  // of the pixels, for the sums over them: a few for each multiprocessor
+constexpr int64_t kMostParts = 1024;  // parts of the pixels that are summed separately: a few for each multiprocessor
 
 template <typename T, int kWidth>
 void normalise_backward(const Tensor& dy, const Tensor& x_hat, const Tensor& inverse_std, const Tensor& gain,

@@ -1,4 +1,4 @@
-// What kernels share: element types as floats, vector loads, sums over a warp and a block, the grid-stride loop.
+// Shared by kernels: element types as floats, vector loads, sums over a warp and a block, the grid-stride loop.
 #pragma once
 
 #include "cuda/runtime.h"
@@ -11,8 +11,8 @@
 
 namespace avs::cuda {
 
-// The second of __launch_bounds__, for kernels of which ptxas otherwise wants so many blocks on a multiprocessor of sm_120
-// that it spills: how many are enough. Elsewhere 0, ptxas' own choice.
+// Min blocks per multiprocessor for __launch_bounds__, for kernels in which ptxas otherwise plans for so many blocks on
+// sm_120 that it spills. On other architectures 0: ptxas decides.
 constexpr int on_sm_120([[maybe_unused]] int blocks) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
   return blocks;
@@ -61,7 +61,7 @@ __device__ inline f16 from_float<f16>(float x) {
 }
 #endif
 
-// ---- vectors: N elements in one load, where the address is a multiple of their size ----
+// ---- vectors: N elements in one load, if the address is a multiple of their size ----
 
 template <typename T, int N>
 struct alignas(sizeof(T) * N) Pack {
@@ -75,7 +75,7 @@ template <int N, typename T>
 __device__ inline void store_pack(T* to, const Pack<T, N>& pack) {
   *reinterpret_cast<Pack<T, N>*>(to) = pack;
 }
-// May these tensors' rows of c elements be read N at a time? Asked on the host; the scalar form is always there.
+// Returns whether rows of c elements of these tensors can be loaded N at a time; if not, the scalar kernel runs.
 template <int N, typename... Pointers>
 bool packs(int64_t c, const Pointers*... data) {
   return c % N == 0 && ((reinterpret_cast<uintptr_t>(data) % (sizeof(Pointers) * N) == 0) && ...);
@@ -99,7 +99,8 @@ __device__ inline float warp_max(float x) {
   for (int lanes = 16; lanes > 0; lanes /= 2) x = fmaxf(x, __shfl_xor_sync(kFullWarp, x, lanes));
   return x;
 }
-// Every thread of a block of whole warps gets the sum. Ends with a barrier, so that it may be called again at once.
+// Every thread gets the sum. The block consists of whole warps. Ends with a barrier, so that it can be called again at
+// once.
 template <typename T>
 __device__ inline T block_sum(T x) {
   __shared__ T partial[32];
@@ -113,8 +114,8 @@ __device__ inline T block_sum(T x) {
   return sum;
 }
 
-// Adds each of M values over threadIdx.y, in a block of at most kBlock threads: the threads of its first row get the sums.
-// Ends with a barrier.
+// Adds each of M values over threadIdx.y, in a block of at most kBlock threads; the threads with threadIdx.y = 0 get
+// the sums. Ends with a barrier.
 template <int M>
 __device__ inline void sum_down(float (&values)[M]) {
   __shared__ float parts[M][kBlock];
@@ -134,7 +135,7 @@ __device__ inline void sum_down(float (&values)[M]) {
   }
 }
 
-// ---- dynamic shared memory, aligned as WMMA wants it ----
+// ---- dynamic shared memory, aligned for WMMA ----
 
 #ifdef AVS_EMULATED_CUDA
 template <typename T>
@@ -148,8 +149,8 @@ __device__ inline T* dynamic_shared() {
   return reinterpret_cast<T*>(avs_dynamic_shared);
 }
 #endif
-// What a launch of the kernel asks for at its largest here. A kernel's code does not say it, and its occupancy depends on
-// it: ./run cuda_report reads this remark in the PTX.
+// Writes the largest dynamic shared memory of the kernel's launches as a remark into the PTX. Occupancy depends on it,
+// but the kernel's code does not contain it; ./run cuda_report reads the remark.
 template <int kBytes>
 __device__ inline void note_dynamic_shared() {
 #ifndef AVS_EMULATED_CUDA

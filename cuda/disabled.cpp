@@ -1,4 +1,4 @@
-// The CUDA backend of a build without CUDA: every twin says so in one clear line.
+// The CUDA backend of a build without CUDA: every function throws a DeviceError of one line.
 #include "cuda/api.h"
 #include "cuda/spectrogram.h"
 #include "tensor/ops/adam.h"
@@ -26,7 +26,7 @@
 #include "tensor/ops/softmax_kl.h"
 #include "tensor/ops/weighted_sum.h"
 
-// Weak, so that the emulation (tests/emulation) may put the real ones in their place.
+// Weak, so that the emulation (tests/emulation) can replace them.
 #define AVS_WEAK [[gnu::weak]]
 
 namespace avs::cuda {

@@ -1,6 +1,6 @@
-// Dropout on CUDA: two elements moved per element (8 bytes in f32) beside the ten rounds of Philox, some 25 integer
-// multiplications and as many exclusive ors for four elements: memory bound on large GPUs, near the balance on small
-// ones.
+// Dropout on CUDA: two elements moved per element (8 bytes in f32), and the ten rounds of Philox, some 25 integer
+// multiplications and as many exclusive ors for four elements: memory bound on large GPUs, close to compute bound on
+// small ones.
 #include "cuda/device.cuh"
 #include "cuda/types.h"
 #include "tensor/ops/dropout.h"
@@ -9,7 +9,7 @@
 namespace avs::cuda {
 namespace {
 
-constexpr int kWords = 4;  // of one counter: what a thread draws at once
+constexpr int kWords = 4;  // random words of one counter: the elements of a thread at a time
 
 __device__ inline uint64_t joined(int32_t low, int32_t high) {
   return static_cast<uint64_t>(static_cast<uint32_t>(high)) << 32 | static_cast<uint32_t>(low);

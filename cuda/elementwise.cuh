@@ -1,10 +1,9 @@
-// y[i] = map(x0[i], x1[i], …), and the same with parameters of the element's channel, computed in f32 whatever the
-// tensors hold: one kernel for every op of either form. Memory bound. Elements are read and written 16 bytes at a time
-// where the addresses allow it, with a scalar tail. y may be one of the x: a thread reads its elements before it writes
-// them.
+// y[i] = map(x0[i], x1[i], …), also with parameters per channel, computed in f32 for every element type. One kernel
+// serves all ops of either form. Memory bound. Elements are loaded and stored 16 bytes at a time if the addresses allow
+// it, with a scalar tail. y may be one of the x: a thread reads its elements before it writes them.
 //
-// A map is a device functor that is copied into each thread: struct { float a; __device__ float operator()(float x)
-// const; }
+// A map is a device functor that is copied into each thread:
+//   struct { float a; __device__ float operator()(float x) const; }
 #pragma once
 
 #include <algorithm>
@@ -40,15 +39,16 @@ void map_elements(const char* name, int64_t n, Device device, const Map& map, To
 }
 
 // ---- with parameters per channel: y[i] = map(p, x0[i], x1[i], …), p[j] = parameter j of channel i % c, f32 [c] ----
-// Such a map is struct { static constexpr int kParameters = 2; __device__ float operator()(const float* p, float x)
-// const; }
+// Such a map is
+//   struct { static constexpr int kParameters = 2; __device__ float operator()(const float* p, float x) const; }
 
 template <int kParameters>
 struct ChannelParameters {
   const float* at[kParameters];
 };
 
-// Parameters of N channels from `channel` on, where channel c is channel 0 again. N at a time when they lie that way.
+// Loads the parameters of N channels from `channel` on; channel c is channel 0 again. One vector load if the address
+// allows.
 template <int N>
 __device__ inline Pack<float, N> load_channels(const float* p, int64_t channel, int64_t c) {
   if (N > 1 && c % N == 0 && reinterpret_cast<uintptr_t>(p) % sizeof(Pack<float, N>) == 0)
@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(kBlock)
 template <typename To, typename Map, typename... From>
 void map_channels(const char* name, int64_t n, int64_t c, Device device, const Map& map,
                   const ChannelParameters<Map::kParameters>& parameters, To* y, const From*... x) {
-  constexpr int N = 4;  // of every type: eight parameters at a time would cost registers
+  constexpr int N = 4;  // the same for all types: eight parameters at a time would need too many registers
   if (packs<N>(0, y, x...))
     launch(name, map_channels_kernel<N, To, Map, From...>, over(blocks_for(n, N), device), device, n, c, map,
            parameters, y, x...);

@@ -1,4 +1,4 @@
-// A constant into every element. Memory bound: one element written.
+// Writes a constant to every element. Memory bound: one element written.
 #include "cuda/api.h"
 #include "cuda/elementwise.cuh"
 #include "cuda/runtime.h"

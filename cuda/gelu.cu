@@ -11,7 +11,7 @@ struct Gelu {
 };
 struct GeluGradient {
   __device__ float operator()(float x, float dy) const {
-    const float density = 0.3989422804f * __expf(-0.5f * x * x);  // of the normal distribution, at x
+    const float density = 0.3989422804f * __expf(-0.5f * x * x);  // the normal density at x
     return dy * (normcdff(x) + x * density);
   }
 };

@@ -1,5 +1,5 @@
-// The mean over all pixels on CUDA. Memory bound: forward reads x, backward writes dx, one element an element. A thread
-// keeps to N channels of an image and walks over its pixels.
+// The mean over all pixels on CUDA. Memory bound: forward reads x, backward writes dx, once. A thread takes N channels
+// of an image and loops over its pixels.
 #include <algorithm>
 
 #include "cuda/column_sum.cuh"
@@ -63,7 +63,7 @@ struct Deal {
   Grid grid;  // x: tiles of channels, y: images, z: parts of the pixels
 };
 
-enum class Pixels : uint8_t { InOneBlock, Shared };  // a sum is one block's work
+enum class Pixels : uint8_t { InOneBlock, Shared };  // InOneBlock: one block computes a whole sum
 
 Deal deal_out(const Shape& x, int width, Pixels pixels) {
   constexpr int64_t kMostBlocks = 65535;  // along y and z

@@ -1,4 +1,4 @@
-// Capturing a piece of a step as a CUDA graph and replaying it (contract: api.h).
+// Captures work as a CUDA graph and replays it (contract: api.h).
 #include "cuda/api.h"
 #include "cuda/pools.h"
 #include "cuda/runtime.h"
@@ -6,7 +6,7 @@
 namespace avs::cuda {
 namespace {
 
-class OwnPool {  // given back also when capturing fails
+class OwnPool {  // releases the pool even if capture fails
  public:
   explicit OwnPool(Device device) : device_(device), id_(new_pool(device)) {}
   ~OwnPool() { release_pool(device_, id_); }
@@ -23,9 +23,9 @@ class StreamGraph final : public Graph {
  public:
   StreamGraph(Device device, const std::function<void()>& work) : device_(device), pool_(device) {
     const PoolScope scope(device_, pool_.id());
-    work();  // the first run takes the memory that the captured one will find
+    work();  // the first run allocates the memory that the captured run uses
     const cudaStream_t on = stream(device_);
-    // Relaxed: the arena may still ask for a segment where the second run finds the first one's memory cut otherwise.
+    // Relaxed: the arena may still allocate a segment if the second run splits memory differently than the first.
     check(cudaStreamBeginCapture(on, cudaStreamCaptureModeRelaxed), "beginning to capture a graph");
     try {
       work();
@@ -48,7 +48,7 @@ class StreamGraph final : public Graph {
   void replay() override { check(cudaGraphLaunch(executable_, stream(device_)), "replaying a graph"); }
 
  private:
-  static void end_capture(cudaStream_t on) {  // after a failure: the stream must leave the capture, whatever it says
+  static void end_capture(cudaStream_t on) {  // after a failure: the stream must leave the capture whatever it returns
     cudaGraph_t graph = nullptr;
     if (cudaStreamEndCapture(on, &graph) == cudaSuccess && graph != nullptr) cudaGraphDestroy(graph);
     cudaGetLastError();

@@ -1,11 +1,11 @@
 // Layer normalisation on CUDA. Memory bound; elements moved per element of x: forward 2 (x, y), backward 3 (x, dy, dx).
 //
-// Rows of up to kMostChannels channels that can be read in packs stay in registers: 1 to 32 neighbouring lanes of a
-// warp share a row, so that all of them have work whatever c is. Backward adds gain and bias gradients in registers
-// too, row after row; what the blocks found is added by a second kernel. Those registers leave room for one block of 12
-// warps (24 channels a lane; else 8 and more) on a multiprocessor, and nothing is fetched ahead: in bf16 36 KB are under way
-// while rows are read and none while they are summed, where a GPU of 3 TB/s wants some 20 KB always. Other rows are read once more from the cache
-// by a warp.
+// Rows of up to kMostChannels channels that allow vector loads stay in registers: 1 to 32 neighbouring lanes of a warp
+// share a row, so that all lanes have work whatever c is. Backward also adds the gain and bias gradients in registers,
+// row after row, and a second kernel adds the blocks' sums. Those registers leave room for one block of 12 warps on a
+// multiprocessor (24 channels a lane; else 8 warps and more), and nothing is prefetched: in bf16, 36 KB are in flight
+// while rows are read and none while they are summed; a GPU of 3 TB/s needs some 20 KB at all times. For other rows a
+// warp reads the row again from the cache.
 #include <algorithm>
 
 #include "cuda/column_sum.cuh"
@@ -19,7 +19,7 @@ constexpr int kMostChannels = 1024;
 
 // ---- rows in registers ----
 
-// How a warp holds its rows: `lanes` of them, a power of two, share a row of c channels.
+// The rows of a warp: `lanes` lanes, a power of two, share a row of c channels.
 struct Lanes {
   int64_t rows;
   int c, lanes;
@@ -27,18 +27,18 @@ struct Lanes {
   __device__ int lane() const { return static_cast<int>(threadIdx.x) % lanes; }
   __device__ int rows_per_block() const { return static_cast<int>(blockDim.x) / lanes; }
   __device__ int64_t row_after(int64_t first) const { return first + static_cast<int>(threadIdx.x) / lanes; }
-  // The first channel of this lane's pack k; those of neighbouring lanes lie side by side.
+  // The first channel of this lane's pack k; neighbouring lanes have neighbouring packs.
   template <int N>
   __device__ int channel(int k) const {
     return (k * lanes + lane()) * N;
   }
-  __device__ float sum(float x) const {  // over the lanes of a row; the whole warp calls
+  __device__ float sum(float x) const {  // over the lanes of a row; the whole warp must call it
     for (int other = lanes / 2; other > 0; other /= 2) x += __shfl_xor_sync(kFullWarp, x, other);
     return x;
   }
 };
 
-// values[c] as f32, from memory aligned as f32 alone, and 0 past the end
+// Loads values[c] as f32, from memory aligned only as f32; 0 past the end
 template <int N, int K>
 __device__ inline void load_channels(const Lanes& in, const float* __restrict__ from, float (&values)[K][N]) {
 #pragma unroll
@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(kBlock)
   inverse_stds[row] = inverse_std;
 }
 
-// Adds what the lanes of a block found of each channel, warp after warp, into sums[c].
+// Adds the lanes' values of each channel over the block, warp after warp, into sums[c].
 template <int N, int K>
 __device__ inline void add_over_block(const Lanes& in, float (&values)[K][N], float* sums) {
   const int warp = static_cast<int>(threadIdx.x) / 32;
@@ -115,8 +115,9 @@ __device__ inline void add_over_block(const Lanes& in, float (&values)[K][N], fl
   }
 }
 
-// 24 channels in a lane, with their sums and gains, take up to 168 registers: one block of 12 warps fits, two of 8 do
-// not. One block must fit; told nothing, ptxas aims for more with 12 channels on sm_86 and sm_89, and spills.
+// 24 channels in a lane, with their sums and gains, take up to 168 registers: one block of 12 warps fits, but not two
+// of 8. The min of one block is needed because ptxas otherwise plans for more with 12 channels on sm_86 and sm_89, and
+// spills.
 template <int kChannels>
 constexpr int kBackwardThreads = kChannels == 24 ? 384 : 256;
 
@@ -131,7 +132,7 @@ __global__ void __launch_bounds__(kBackwardThreads<K * N>, 1)
   float gains[K][N], dgain[K][N] = {}, dbias[K][N] = {};
   load_channels(in, gain, gains);
   const int64_t step = int64_t{gridDim.x} * in.rows_per_block();
-  // Every thread of a block makes the same rounds, also those past the last row: sums need whole warps.
+  // Every thread of a block runs the same iterations, also past the last row: sums need whole warps.
   for (int64_t first = int64_t{blockIdx.x} * in.rows_per_block(); first < in.rows; first += step) {
     const int64_t row = in.row_after(first), at = row * in.c;
     const int inside = row < in.rows ? in.c : 0;
@@ -174,7 +175,7 @@ __global__ void __launch_bounds__(kBackwardThreads<K * N>, 1)
       partial[(int64_t{q} * gridDim.x + blockIdx.x) * in.c + channel] = block_sums[q][channel];
 }
 
-// ---- any row: a warp for each, which reads it several times ----
+// ---- any row: one warp per row, which reads it several times ----
 
 template <typename T>
 __global__ void __launch_bounds__(kBlock)
@@ -234,8 +235,8 @@ struct GradientTerm {  // of gain and bias
 
 // ---- on the host ----
 
-// run<N, K>(lanes) where rows fit into registers. As few lanes as leave each at most three packs: the
-// widths of ConvNeXt, 96 to 768, then fill every lane with exactly three (six in f32 at 768).
+// Calls run<N, K>(lanes) if rows fit into registers. Uses the fewest lanes with at most three packs each: the widths of
+// ConvNeXt, 96 to 768, then fill every lane with exactly three (six in f32 at 768).
 template <typename T, typename Run>
 void in_registers(int64_t rows, int64_t c, Run&& run) {
   constexpr int N = 16 / sizeof(T), kMostPacks = kMostChannels / N / 32;
@@ -297,7 +298,7 @@ void layer_norm_backward(const Tensor& x, const Tensor& gain, const Tensor& mean
     }
     in_registers<T>(rows, c, [&]<int N, int K>(const Lanes& in) {
       constexpr int kThreads = kBackwardThreads<K * N>;
-      // one at least: the sums of no rows are 0
+      // at least one: the sums over no rows are 0
       const int64_t parts = std::clamp<int64_t>(blocks_for(rows, kThreads / in.lanes), 1, kMostBlocks);
       Tensor partial = Tensor::empty({2, parts, c}, DType::F32, x.device());
       launch("layer_norm_backward_kernel", layer_norm_backward_kernel<T, N, K>, grid_of(parts, kThreads), x.device(),

@@ -1,6 +1,5 @@
 // Linear layers on CUDA: matrix products over rows = all axes but the last, in the activations' type. Weights are f32
-// masters; for 16-bit activations each product reads a copy rounded to their type (6 bytes moved per weight to make
-// it).
+// masters; with 16-bit activations each product first rounds them to a copy (6 bytes moved per weight).
 #include "tensor/ops/linear.h"
 
 #include "cuda/blas.h"

@@ -1,4 +1,4 @@
-// Events for timelines, ranges for NVIDIA's profilers (contract: api.h).
+// Events for time stamps, ranges for NVIDIA's profilers (contract: api.h).
 #include <deque>
 
 #include "cuda/api.h"

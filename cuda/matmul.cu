@@ -1,5 +1,5 @@
-// The matrix product: which cores, which tile, and whether k is split; then the sum of the parts (memory bound, 4 bytes
-// per part and element of C) and activations on their own (memory bound, one element read and written).
+// The matrix product: chooses cores, tile, and whether to split k; then the sum of the parts (memory bound, 4 bytes per
+// part and element of C) and separate activations (memory bound, one element read and written).
 #include <algorithm>
 
 #include "cuda/elementwise.cuh"
@@ -45,8 +45,8 @@ struct Choice {
   int64_t splits, depth_per_split;
 };
 
-// The large tile reads less memory per flop, where it is not mostly outside of C and there is work for every
-// multiprocessor. k is split where a single wave of tiles would leave multiprocessors idle, in parts long enough to pay
+// The large tile reads less memory per flop; it is used if most of it lies inside C and there is work for every
+// multiprocessor. k is split if a single wave of tiles would leave multiprocessors idle; parts are long enough to pay
 // for writing and reading C once more.
 Choice choose(const MatMul& product, int64_t multiprocessors) {
   constexpr int64_t kLeastDepth = 256;
@@ -87,7 +87,7 @@ void run(const MatMul& product, const Tensor& a, const Tensor& b, const Output& 
                       .out = out,
                       .depth = product.k,
                       .depth_per_split = static_cast<int>(choice.depth_per_split),
-                      .tiles_b = 0};  // this and the steps: by who knows the tile
+                      .tiles_b = 0};  // with_tile() sets this and the steps
   Tensor parts;
   if (choice.splits > 1) {
     parts = Tensor::empty({choice.splits, product.m, product.n}, DType::F32, device);

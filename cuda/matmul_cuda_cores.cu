@@ -1,12 +1,12 @@
 // The matrix product on CUDA cores. Compute bound: 2 m n k flops; a block of the large tile reads (128 + 128) * k
 // elements for 128 * 128 * k multiply-adds, 64 per element. Each of 256 threads keeps 8 x 8 sums (4 x 4 in the small
-// tile) in registers; shared memory holds two tiles, so that the next one arrives while this one is computed with.
+// tile) in registers; shared memory holds two tiles, so that the next one loads while this one is multiplied.
 #include "cuda/matmul_tile.cuh"
 
 namespace avs::cuda {
 namespace {
 
-// A thread's sums are kEach x kEach. Unrolled further, the large tile would not fit 128 registers, half of a
+// A thread's sums are kEach x kEach. With more unrolling the large tile would exceed 128 registers, half of a
 // multiprocessor.
 struct Large {
   static constexpr int kLines = kLargeTile, kDepth = 8, kThreads = 256, kEach = 8, kUnroll = 2;
@@ -15,7 +15,7 @@ struct Small {
   static constexpr int kLines = kSmallTile, kDepth = 16, kThreads = 256, kEach = 4, kUnroll = 8;
 };
 
-// Lines of one depth beside each other, as floats: compute reads them four at a time. The padding keeps the transposing
+// The lines of one depth are adjacent, as floats, so that threads read four at a time. The padding puts the transposing
 // stores of the large tile on different banks.
 template <typename Tile>
 using Floats = float[Tile::kDepth][Tile::kLines + 4];
@@ -40,8 +40,8 @@ struct FloatShare : Share<T, along, Tile::kLines, Tile::kDepth, Tile::kThreads, 
   }
 };
 
-// A warp is 4 x 8 lanes, a block 4 x 2 warps. A thread's lines come in fours: its first four and, one span of the warp
-// further, the next, so that lanes read neighbouring addresses.
+// A warp is 4 x 8 lanes, a block 4 x 2 warps. A thread has groups of four lines, one span of the warp apart, so that
+// lanes read neighbouring addresses.
 template <typename Tile>
 struct Place {
   static constexpr int kSpanA = 4 * 4, kSpanB = 8 * 4;
@@ -107,7 +107,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 2) matmul_kernel(Product<T> pr
     }
     multiply<Tile>(a[now], b[now], at, sums);
     now ^= 1;
-    if (left > 0) {  // into the tile that everybody finished before the last barrier
+    if (left > 0) {  // all threads finished reading that tile before the last barrier
       share_a.store(a[now]);
       share_b.store(b[now]);
     }

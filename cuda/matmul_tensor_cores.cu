@@ -1,8 +1,9 @@
-// The matrix product of bf16 and f16 on tensor cores (WMMA, 16 x 16 x 16, sums in f32). Compute bound for large
-// products, else by 2 bytes per element of A, B and C. A block of the large tile is 2 x 4 warps of 64 x 32 sums each;
-// shared memory holds two tiles in the order of global memory, so that the next one arrives while this one is computed
-// with. WMMA reads either order, in f16 by one ldmatrix for a fragment; in bf16 nvcc 13 makes generic 4-byte loads of it, four
-// times as many instructions, and a transposition on top where memory runs along lines. The general path of every GPU from sm_75 (f16) and sm_80 (bf16) on.
+// The matrix product of bf16 and f16 on tensor cores (WMMA, 16 x 16 x 16, sums in f32), for every GPU from sm_75 (f16)
+// and sm_80 (bf16) on. Compute bound for large products, else by 2 bytes per element of A, B and C. A block of the
+// large tile is 2 x 4 warps of 64 x 32 sums each; shared memory holds two tiles in the order of global memory, so that
+// the next one loads while this one is multiplied. WMMA reads either order: in f16 by one ldmatrix per fragment; in
+// bf16 nvcc 13 emits generic 4-byte loads, four times as many instructions, and a transposition if memory is contiguous
+// along lines.
 #include <mma.h>
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace {
 
 namespace wmma = nvcuda::wmma;
 
-// Compiled for an older GPU, the kernel is empty: cuda/matmul.cu does not launch it there.
+// For an older GPU the kernel compiles to nothing; cuda/matmul.cu does not launch it there.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 template <typename T>
 constexpr bool kHasTensorCores = std::is_same_v<T, f16>;
@@ -27,7 +28,7 @@ constexpr bool kHasTensorCores = true;
 template <typename T>
 using Native = std::conditional_t<std::is_same_v<T, f16>, __half, __nv_bfloat16>;
 
-constexpr int kSide = 16;             // of a fragment
+constexpr int kSide = 16;             // extent of a fragment
 constexpr int kWide = 8;              // elements in 16 bytes
 constexpr int kPadding = 8;           // elements; rows begin on different banks and stay 16-byte aligned
 constexpr int kStageRow = kSide + 4;  // floats
@@ -39,7 +40,7 @@ struct TileOf {
   static constexpr int kWarpA = kLines / kWarpsA, kWarpB = kLines / kWarpsB;  // lines of one warp
   static constexpr int kFragmentsA = kWarpA / kSide, kFragmentsB = kWarpB / kSide;
 };
-using Large = TileOf<kLargeTile, 16, 2, 4>;  // deeper, what is on its way to shared memory would not fit the registers
+using Large = TileOf<kLargeTile, 16, 2, 4>;  // a deeper tile's loads in flight would exceed the registers
 using Small = TileOf<kSmallTile, 32, 2, 2>;
 
 // One operand's tile in shared memory, in the order of global memory.
@@ -60,7 +61,7 @@ struct Staged {
   }
 };
 
-// A is [m, k] and B [k, n] to WMMA: lines are A's rows and B's columns.
+// WMMA reads A as [m, k] and B as [k, n]: lines are A's rows and B's columns.
 template <typename T, Along along>
 using FragmentA = wmma::fragment<wmma::matrix_a, kSide, kSide, kSide, Native<T>,
                                  std::conditional_t<along == Along::Depth, wmma::row_major, wmma::col_major>>;
@@ -69,7 +70,7 @@ using FragmentB = wmma::fragment<wmma::matrix_b, kSide, kSide, kSide, Native<T>,
                                  std::conditional_t<along == Along::Depth, wmma::col_major, wmma::row_major>>;
 using Sums = wmma::fragment<wmma::accumulator, kSide, kSide, kSide, float>;
 
-// The program of one kernel: types that belong together.
+// The types of one kernel.
 template <typename T, typename TileType, Along along_a, Along along_b>
 struct Block {
   using Tile = TileType;
@@ -77,7 +78,7 @@ struct Block {
   using B = Staged<T, along_b, Tile>;
   static constexpr int kTileBytes = 2 * (A::kElements + B::kElements) * static_cast<int>(sizeof(T));
   static constexpr int kStageBytes = Tile::kWarps * kSide * kStageRow * static_cast<int>(sizeof(float));
-  static constexpr int kBytes = std::max(kTileBytes, kStageBytes);  // sums leave through the memory of the tiles
+  static constexpr int kBytes = std::max(kTileBytes, kStageBytes);  // sums go through the tiles' memory
   using AllSums = Sums[Tile::kFragmentsA][Tile::kFragmentsB];
 
   __device__ static void multiply(const T* a, const T* b, int warp, AllSums& sums) {
@@ -98,7 +99,7 @@ struct Block {
     }
   }
 
-  // Which lane holds which sum is the hardware's secret: through shared memory, 16 x 16 at a time.
+  // WMMA does not define which lane holds which sum, so sums go through shared memory, 16 x 16 at a time.
   __device__ static void write(const Product<T>& product, const Part& part, int warp, float* stage,
                                const AllSums& sums) {
     const Output out = output_of_block(product);
@@ -145,7 +146,7 @@ struct Block {
       }
       multiply(a + now * A::kElements, b + now * B::kElements, warp, sums);
       now ^= 1;
-      if (left > 0) {  // into the tile that everybody finished before the last barrier
+      if (left > 0) {  // all threads finished reading that tile before the last barrier
         A::store(share_a, a + now * A::kElements);
         B::store(share_b, b + now * B::kElements);
       }

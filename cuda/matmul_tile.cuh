@@ -1,6 +1,6 @@
-// What the two matrix product kernels share: how a tile of an operand comes from global memory, and what happens to a
-// sum on its way to C. Both operands are seen alike, as `lines` (rows of op(A), columns of op(B)) by `depth` (k): what
-// differs is only along which of the two their memory is contiguous.
+// Shared by the two matrix product kernels: loading a tile of an operand from global memory, and storing sums to C.
+// Both operands are `lines` (rows of op(A), columns of op(B)) by `depth` (k); they differ only in which of the two is
+// contiguous in memory.
 #pragma once
 
 #include "cuda/device.cuh"
@@ -8,26 +8,27 @@
 
 namespace avs::cuda {
 
-enum class Along : uint8_t { Depth, Lines };  // memory is contiguous along it
+enum class Along : uint8_t { Depth, Lines };  // the direction in which memory is contiguous
 
 template <typename T>
 struct Operand {
   const T* data;
   int64_t lines;
   int64_t stride;  // elements from one row of memory to the next: depth or lines
-  int64_t step;    // elements from one tile to the next in depth; a parameter, or it would cost registers
-  bool vector;     // whole packs may be read: the contiguous extent and the address are multiples of a pack
+  // elements from one tile to the next in depth; a kernel parameter, because computing it would need registers
+  int64_t step;
+  bool vector;  // whole packs can be loaded: the contiguous extent and the address are multiples of a pack
 };
 
-// Where a sum goes. c and pre are T's or, where narrow is false, floats.
+// The destination of the sums. c and pre point to T or, if narrow is false, to floats.
 struct Output {
   void* c;
   void* pre;          // may be null
   const float* bias;  // may be null
   int64_t m, n;
   Activation activation;
-  bool narrow;  // elements of the inputs' 16-bit type
-  bool vector;  // four neighbours in a row may be written at once
+  bool narrow;  // store the inputs' 16-bit type
+  bool vector;  // four neighbours in a row can be stored at once
 };
 
 template <typename T>
@@ -35,24 +36,24 @@ struct Product {
   Operand<T> a, b;
   Output out;
   int64_t depth;
-  int depth_per_split;  // blockIdx.y: which part of k; a multiple of every tile's depth
-  unsigned tiles_b;     // blockIdx.x: tiles of C in row-major order, so that neighbours share their lines of A
+  int depth_per_split;  // a multiple of every tile's depth; blockIdx.y is the part of k
+  unsigned tiles_b;  // tiles across C; blockIdx.x counts tiles in row-major order, so that neighbours share lines of A
 };
 
 // ---- from global memory ----
 
-// One thread's share of a tile of kLines x kDepth, kept in registers while the tile before is computed with: one column
+// One thread's part of a tile of kLines x kDepth, kept in registers while the previous tile is multiplied: one column
 // of packs, every kStep rows.
 template <typename T, Along along, int kLines, int kDepth, int kThreads, int kWide>
 struct Share {
-  static constexpr int kRows = along == Along::Depth ? kLines : kDepth;  // of the tile in memory order
+  static constexpr int kRows = along == Along::Depth ? kLines : kDepth;  // rows of the tile in memory order
   static constexpr int kPacksPerRow = (along == Along::Depth ? kDepth : kLines) / kWide;
   static constexpr int kStep = kThreads / kPacksPerRow, kPacks = kRows / kStep;
   static_assert(kPacks * kStep == kRows && kStep * kPacksPerRow == kThreads, "every thread carries the same");
 
   Pack<T, kWide> packs[kPacks];
-  const T* at;  // this thread's first element of the tile to be loaded next
-  int lines;    // from this thread's first line to the matrix' last: what is beyond reads as zero
+  const T* at;  // this thread's first element of the next tile
+  int lines;    // from this thread's first line to the matrix' last; lines past that read as zero
 
   __device__ static int row() { return static_cast<int>(threadIdx.x / kPacksPerRow); }  // of the first pack
   __device__ static int column() { return static_cast<int>(threadIdx.x % kPacksPerRow * kWide); }
@@ -62,7 +63,7 @@ struct Share {
            row() * from.stride + column()),
         lines(static_cast<int>(min(from.lines - line, int64_t{kLines})) - (along == Along::Depth ? row() : column())) {}
 
-  // The next tile; `left` is what is left in depth, and beyond that reads as zero, too.
+  // Loads the next tile; `left` is the remaining depth, and elements past it read as zero.
   __device__ void load(const Operand<T>& from, int left) {
     const int rows = along == Along::Depth ? lines : left - row();
     const int columns = along == Along::Depth ? left - column() : lines;
@@ -83,10 +84,10 @@ struct Share {
   }
 };
 
-// A block's part of the product.
+// The part of the product that a block computes.
 struct Part {
   unsigned tile_a, tile_b;
-  int64_t begin;  // of k
+  int64_t begin;  // in k
   int depth;
   template <typename T>
   __device__ explicit Part(const Product<T>& product)
@@ -96,7 +97,7 @@ struct Part {
         depth(static_cast<int>(min(int64_t{product.depth_per_split}, product.depth - begin))) {}
 };
 
-// What a launch needs to know of the tile.
+// Adds the tile's sizes to the parameters of a launch.
 template <typename Tile, typename T>
 Product<T> with_tile(Product<T> product, Along a, Along b) {
   product.tiles_b = static_cast<unsigned>(blocks_for(product.out.n, Tile::kLines));
@@ -112,7 +113,7 @@ Grid grid_of(const Product<T>& product, int64_t splits) {
 
 // ---- to C ----
 
-// Called, not inlined: unrolled over a thread's sums it would be most of the kernel and cost it registers.
+// Not inlined: unrolled over a thread's sums it would be most of the kernel and need its registers.
 __attribute__((noinline)) static __device__ Pack<float, 4> gelu_of_four(Pack<float, 4> x) {
 #pragma unroll
   for (int j = 0; j < 4; ++j) x.at[j] *= normcdff(x.at[j]);
@@ -122,7 +123,7 @@ __device__ inline Pack<float, 4> activated(Pack<float, 4> x, Activation activati
   if (activation == Activation::Gelu) return gelu_of_four(x);
   if (activation == Activation::Relu) {
 #pragma unroll
-    for (int j = 0; j < 4; ++j) x.at[j] = x.at[j] < 0.0f ? 0.0f : x.at[j];  // a NaN stays one
+    for (int j = 0; j < 4; ++j) x.at[j] = x.at[j] < 0.0f ? 0.0f : x.at[j];  // NaN stays NaN
   }
   return x;
 }
@@ -147,7 +148,7 @@ __device__ inline void store_four(const Output& out, void* to, int64_t at, const
   store_four(static_cast<float*>(to) + at, values, count, out.vector);
 }
 
-// Four sums of one row, from `column` (a multiple of four) on, through bias and activation to C.
+// Applies bias and activation to four sums of one row, from `column` (a multiple of four) on, and stores them to C.
 template <typename T>
 __device__ inline void finish(const Output& out, int64_t row, int64_t column, Pack<float, 4> values) {
   const int64_t count = out.n - column;
@@ -162,7 +163,7 @@ __device__ inline void finish(const Output& out, int64_t row, int64_t column, Pa
   store_four<T>(out, out.c, at, activated(values, out.activation), count);
 }
 
-// A block's part of a split product goes to its own [m, n] floats, to be added up by sum_splits_kernel.
+// In a split product a block stores its part to its own [m, n] floats; sum_splits_kernel adds the parts.
 template <typename T>
 __device__ inline Output output_of_block(const Product<T>& product) {
   Output out = product.out;
@@ -177,7 +178,7 @@ constexpr int64_t kDeepestTile = 32;                  // splits of k are multipl
 
 struct Launching {
   Device device;
-  bool large;  // of the two tiles
+  bool large;  // the larger of the two tiles
   int64_t splits;
 };
 template <typename T>

@@ -1,6 +1,6 @@
-// Max pooling on CUDA. Memory bound; forward reads x once from memory (overlapping windows find it in the caches) and
-// writes y. Backward is two passes: one notes for each output where in its window the first maximum was (a byte), the
-// other gathers for each element of x what the windows over it hand down. 2 elements of x, one of dy and two bytes an
+// Max pooling on CUDA. Memory bound; forward reads x once from memory (overlapping windows hit the caches) and writes
+// y. Backward has two passes: the first stores the position of each window's first max (a byte), the second gathers for
+// each element of x the gradients of the windows whose max it is. It moves 2 elements of x, one of dy and two bytes an
 // output.
 #include "cuda/pool.cuh"
 #include "cuda/types.h"
@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(kBlock, 4)
       const Span rows = rows_of(pool, p);
       const T* const from = x + image * (pool.h * pool.w * pool.c) + channel;
       Pack<T, N> largest = load_pack<N>(from + (rows.first * pool.w + columns.first) * pool.c);
-      for_window<kSpan>(rows, columns, [&](int row, int column, bool) {  // to see an element twice does no harm
+      for_window<kSpan>(rows, columns, [&](int row, int column, bool) {  // a repeated element changes nothing
         const Pack<T, N> here = load_pack<N>(from + (row * pool.w + column) * pool.c);
 #pragma unroll
         for (int k = 0; k < N; ++k)
@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(kBlock, 4)
   });
 }
 
-// The position of the first maximum, row-major in the whole window, padding counted.
+// The position of the first max, row-major in the whole window, padding included.
 template <typename T, typename Index, int N, int kSpan>
 __global__ void __launch_bounds__(kBlock, 4)
     max_position_kernel(Pool pool, PoolWork work, const T* __restrict__ x, Index* __restrict__ positions) {
@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(kBlock, 4)
         largest[k] = to_float(start.at[k]);
         where[k] = (rows.first - top) * pool.window_w + columns.first - left;
       }
-      for_window<kSpan>(rows, columns, [&](int row, int column, bool) {  // seen again, an element is not larger
+      for_window<kSpan>(rows, columns, [&](int row, int column, bool) {  // a repeated element is not larger
         const Pack<T, N> here = load_pack<N>(from + (row * pool.w + column) * pool.c);
         const int position = (row - top) * pool.window_w + column - left;
 #pragma unroll
@@ -125,7 +125,7 @@ void max_pool2d_backward(const Tensor& x, const Tensor& dy, Pool2dSpec spec, Ten
   const Pool pool = make_pool("max_pool2d_backward", x.shape(), dy.shape(), spec);
   const bool bytes = spec.window_h * spec.window_w <= 256;
   Tensor positions = Tensor::empty(dy.shape(), bytes ? DType::U8 : DType::I32, x.device());
-  // The unrolled form is for windows of three at stride two, of which at most two cover an element.
+  // The unrolled form is for windows of three at stride two: at most two of them cover an element.
   const int64_t span = std::max(spec.window_h, spec.window_w);
   const int64_t over = std::max(blocks_for(spec.window_h, spec.stride_h), blocks_for(spec.window_w, spec.stride_w));
   for_floating("max_pool2d_backward", x.dtype(), [&]<typename T>() {

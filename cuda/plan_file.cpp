@@ -18,7 +18,7 @@ void PlanFile::remember(const std::string& what, const std::string& choice) {
   choices_[what] = choice;
   std::error_code ignored;
   fs::create_directories(path_.parent_path(), ignored);
-  // One write of one short line in append mode: lines of two processes do not mix.
+  // One write of one short line in append mode: the lines of two processes do not mix.
   std::ofstream(path_, std::ios::app) << what + '\t' + choice + '\n' << std::flush;
 }
 

@@ -1,6 +1,5 @@
-// What was found out once by measuring, kept on disk between runs: a text file of lines "what<TAB>choice". Several
-// processes may append to one file; lines that make no sense are passed over, so that a damaged file costs a
-// measurement, not a run.
+// Measured choices, kept on disk between runs: a text file of lines "what<TAB>choice". Several processes may append to
+// one file; malformed lines are skipped, so a damaged file costs only a new measurement.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +14,7 @@ class PlanFile {
   explicit PlanFile(std::filesystem::path path) : path_(std::move(path)) {}
 
   std::optional<std::string> find(const std::string& what);
-  // A folder that cannot be written is no error: the next run measures again.
+  // An unwritable folder is no error: the next run measures again.
   void remember(const std::string& what, const std::string& choice);
 
  private:
@@ -26,7 +25,7 @@ class PlanFile {
   std::map<std::string, std::string> choices_;  // later lines win
 };
 
-// AVS_PLANS, else avscene/NAME in XDG_CACHE_HOME, else in ~/.cache; without any of them in the working directory.
+// The path AVS_PLANS, else avscene/NAME in XDG_CACHE_HOME, else in ~/.cache, else in the working directory.
 std::filesystem::path plan_path(const std::string& name);
 
 }  // namespace avs::cuda

@@ -1,6 +1,6 @@
-// What max_pool2d.cu and avg_pool2d.cu share: which positions a window covers, how the work is dealt out, and a loop
-// over windows. Forward and backward have one form: each element of the result gathers from the elements of a small
-// rectangle, so nothing is added by two threads.
+// Shared by max_pool2d.cu and avg_pool2d.cu: the positions that a window covers, the distribution of work, and a loop
+// over windows. Forward and backward have one form: each element of the result gathers from a small rectangle, so no
+// two threads add to the same element.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace avs::cuda {
 
-// Extents, and element counts within one image, are int: make_pool() checks that they fit. Counts over images are
+// Extents and element counts within one image are int (make_pool() checks that they fit); counts over images are
 // int64_t.
 struct Pool {
   int64_t n;
@@ -20,7 +20,7 @@ struct Pool {
 
 inline Pool make_pool(const char* op, const Shape& x, const Shape& y, const Pool2dSpec& spec) {
   const Nhwc in = as_nhwc(x), out = as_nhwc(y);
-  constexpr int64_t kMost = (int64_t{1} << 30) - 1;  // an index and a block more still fit
+  constexpr int64_t kMost = (int64_t{1} << 30) - 1;  // leaves room to add a block to an index
   AVS_CHECK(ShapeError, in.h * in.w * in.c <= kMost && out.h * out.w * out.c <= kMost, op, ": one image of ", x,
             " has too many elements: expected at most ", kMost);
   AVS_CHECK(ShapeError,
@@ -50,7 +50,7 @@ struct Span {
   __device__ int extent() const { return last - first; }
 };
 
-// The input positions inside the window of an output.
+// The input positions inside an output's window.
 __device__ inline Span window_at(int output, int stride, int before, int extent, int input) {
   const int start = output * stride - before;
   return {max(0, start), min(input, start + extent)};
@@ -61,14 +61,14 @@ __device__ inline Span rows_of(const Pool& pool, int p) {
 __device__ inline Span columns_of(const Pool& pool, int q) {
   return window_at(q, pool.stride_w, pool.left, pool.window_w, pool.w);
 }
-// The outputs whose window contains input position `at`; may be none.
+// The outputs whose windows contain input position `at`; may be empty.
 __device__ inline Span outputs_over(int at, int stride, int before, int extent, int outputs) {
-  const int start = at + before - extent + 1;  // the earliest window start that still reaches `at`
+  const int start = at + before - extent + 1;  // the earliest window start that still covers `at`
   return {start <= 0 ? 0 : (start + stride - 1) / stride, min(outputs, (at + before) / stride + 1)};
 }
 
-// visit(row, column, inside) over a rectangle, row-major. kSpan > 0: always kSpan x kSpan visits, so that the loop
-// unrolls and all loads are in flight at once; those past the end see its last position again, inside = false.
+// Calls visit(row, column, inside) over a rectangle, row-major. kSpan > 0: always kSpan x kSpan visits, so that the
+// loop unrolls and all loads are in flight at once; visits past the end repeat the last position with inside = false.
 // kSpan = 0: any size.
 template <int kSpan, typename Visit>
 __device__ inline void for_window(Span rows, Span columns, Visit&& visit) {
@@ -88,7 +88,8 @@ __device__ inline void for_window(Span rows, Span columns, Visit&& visit) {
   }
 }
 
-// ---- work: N channels of one column for a thread, in some rows: they find each other's input in the L1 cache ----
+// ---- work: a thread computes N channels of one column in some rows, so that the rows share inputs in the L1 cache
+// ----
 
 struct PoolWork {
   int64_t images;
@@ -111,7 +112,7 @@ inline PoolLaunch deal_out(int64_t images, int rows, int columns, int packs) {
                .threads = dim3(kBlock)}};
 }
 
-// begin(column, first channel) returns make(image, row), which is called for each of this thread's results.
+// begin(column, first channel) returns make(image, row), which is then called for each of this thread's results.
 template <int N, typename Begin>
 __device__ inline void for_results(const PoolWork& work, Begin&& begin) {
   const int item = static_cast<int>(blockIdx.x) * kBlock + static_cast<int>(threadIdx.x);
@@ -124,8 +125,8 @@ __device__ inline void for_results(const PoolWork& work, Begin&& begin) {
     for (int row = first; row < last; ++row) make(image, row);
 }
 
-// run<N, kSpan>(packs of a pixel): 16-byte vectors and an unrolled window where there is a form for it; N = 1 and
-// kSpan = 0 fit everything.
+// Calls run<N, kSpan>(packs of a pixel) with 16-byte vectors and an unrolled window if a form fits; N = 1 and kSpan = 0
+// fit everything.
 template <typename T, int... kSpans, typename Run, typename... Pointers>
 void in_pool_packs(int64_t c, int64_t span, Run&& run, const Pointers*... data) {
   constexpr int N = 16 / sizeof(T);

@@ -1,5 +1,5 @@
-// Memory pools of a device's arena. A captured graph replays with the addresses that it was captured with, so what it
-// used must not be handed to anybody else between two replays: it takes its memory from a pool of its own.
+// Memory pools of a device's arena. A captured graph replays with the addresses of its capture, so its memory must not
+// be allocated to anything else between two replays: a graph has its own pool.
 #pragma once
 
 #include "tensor/device.h"
@@ -7,9 +7,9 @@
 namespace avs::cuda {
 
 int new_pool(Device device);
-void release_pool(Device device, int pool);  // its blocks may serve anybody again
+void release_pool(Device device, int pool);  // makes its blocks available to all again
 
-// While one lives, this device's memory comes from the pool; a block always goes back to the pool that it came from.
+// While a PoolScope exists, this device allocates from the pool; a block always returns to its own pool.
 class PoolScope {
  public:
   PoolScope(Device device, int pool);

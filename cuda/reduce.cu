@@ -46,7 +46,7 @@ __global__ void __launch_bounds__(kBlock)
   if (threadIdx.x == 0) *y = static_cast<float>(sum);
 }
 
-// ---- find_non_finite: the smallest index of all that the threads found; integers, so the order does not matter ----
+// ---- find_non_finite: the smallest index over all threads; integers, so the order does not matter ----
 
 template <typename T>
 __global__ void non_finite_kernel(int64_t n, const T* __restrict__ x, unsigned long long* __restrict__ first) {
@@ -83,7 +83,8 @@ void sum_squares(const Tensor& x, Tensor& y) {
 }
 
 void find_non_finite(const Tensor& x, Tensor& first) {
-  check(cudaMemsetAsync(first.raw(), 0xff, first.bytes(), stream(x.device())), "find_non_finite");  // none: the largest
+  // all bits set, the largest index: none found
+  check(cudaMemsetAsync(first.raw(), 0xff, first.bytes(), stream(x.device())), "find_non_finite");
   for_floating("find_non_finite", x.dtype(), [&]<typename T>() {
     launch("non_finite_kernel", non_finite_kernel<T>, over(x.size(), x.device()), x.device(), x.size(), x.data<T>(),
            reinterpret_cast<unsigned long long*>(first.raw()));

@@ -1,5 +1,5 @@
 // ReLU on CUDA: memory bound, two elements moved per element forward, three backward (8 and 12 bytes in f32). NaN stays
-// NaN, so that a run that went wrong shows it.
+// NaN, so that a diverged run is visible.
 #include "cuda/elementwise.cuh"
 #include "cuda/types.h"
 #include "tensor/ops/relu.h"

@@ -1,8 +1,10 @@
-// What every file of cuda/ builds on: checked calls, the compute stream, and launch(), the one place that starts kernels.
+// Shared by every file of cuda/: checked calls, the compute stream, and launch(), the only function that starts
+// kernels.
 //
-// One compute stream per device: stream order is program order, so ops need no events and memory that goes back to the
-// arena may be handed out again at once; side_streams.h says what holds between a fork and its join. launch() is also the seam through which the same kernels run on the host
-// (tests/emulation): there AVS_EMULATED_CUDA is defined and <cuda_runtime.h> is the emulation's.
+// There is one compute stream per device: stream order is program order, so ops need no events, and memory that is
+// freed to the arena can be allocated again at once; side_streams.h has the rules between a fork and its join. launch()
+// also lets the same kernels run on the host (tests/emulation): AVS_EMULATED_CUDA is defined there, and
+// <cuda_runtime.h> is the emulation's.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -18,7 +20,7 @@ namespace avs::cuda {
 
 // ---- checks ----
 
-// Throws OutOfMemory or DeviceError with CUDA's own name and words for the failure, and what was being done.
+// Throws OutOfMemory or DeviceError with CUDA's name and message for the failure, and the failed action.
 void check(cudaError_t result, const char* what);
 bool is_capturing(cudaStream_t stream);
 // AVS_SYNC_LAUNCHES=1 waits for the kernel here, except while the stream captures.
@@ -28,12 +30,13 @@ void check_launch(const char* kernel, cudaStream_t stream);
 
 struct DeviceFacts {
   int compute_capability = 0;  // 75, 80, 90
-  int compiled_for = 0;        // what its kernels were compiled for: less, where they came from older PTX
+  // the architecture of its kernels: less than compute_capability if they were compiled from older PTX
+  int compiled_for = 0;
   int multiprocessors = 0;
-  size_t shared_bytes_per_block = 0;  // with opt-in
+  size_t shared_bytes_per_block = 0;  // the opt-in maximum
 };
 const DeviceFacts& facts(Device device);
-int compiled_for();  // fill.cu: of the current device
+int compiled_for();  // fill.cu: for the current device
 cudaStream_t stream(Device device);
 
 // ---- launches ----
@@ -45,14 +48,15 @@ struct Grid {
 
 constexpr int kBlock = 256;
 
-// For kernels that stride over n items: enough blocks to fill the device a few times, never more than the items need.
+// A grid for kernels that stride over n items: enough blocks to fill the device a few times, but no more than the items
+// need.
 Grid over(int64_t n, Device device, int threads = kBlock);
 inline int64_t blocks_for(int64_t n, int64_t per_block) { return (n + per_block - 1) / per_block; }
 
-// Dynamic shared memory above 48 KB has to be asked for, kernel by kernel.
+// Raises the kernel's limit of dynamic shared memory, which is 48 KB by default.
 void allow_shared(const void* kernel, size_t bytes);
 
-#if defined(__CUDACC__) || defined(AVS_EMULATED_CUDA)  // host files of cuda/ do not see it
+#if defined(__CUDACC__) || defined(AVS_EMULATED_CUDA)  // host files of cuda/ do not use it
 
 #ifdef AVS_EMULATED_CUDA
 template <typename Kernel, typename Parameters>
@@ -69,7 +73,7 @@ struct Bound {
 template <typename... Parameters, typename... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, Device device, Arguments... arguments) {
   if (grid.blocks.x == 0 || grid.blocks.y == 0 || grid.blocks.z == 0)
-    return;  // an empty tensor: CUDA calls it an error
+    return;  // an empty tensor: CUDA would report an error
   if (grid.shared_bytes > 48 * 1024) allow_shared(reinterpret_cast<const void*>(kernel), grid.shared_bytes);
   const cudaStream_t on = stream(device);
 #ifdef AVS_EMULATED_CUDA

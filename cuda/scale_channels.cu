@@ -1,5 +1,5 @@
-// Channel scaling on CUDA: memory bound, two elements moved per element, three with a residual and backward, where one
-// pass writes dx and sums dgain (8 and 12 bytes in f32).
+// Channel scaling on CUDA: memory bound, two elements moved per element, three with a residual, and three backward,
+// which writes dx and sums dgain in one pass (8 and 12 bytes in f32).
 #include "cuda/column_sum.cuh"
 #include "cuda/elementwise.cuh"
 #include "cuda/types.h"

@@ -8,13 +8,13 @@ namespace {
 
 bool wanted() {
   static const bool answer = [] {
-    const char* const asked = std::getenv("AVS_SIDE_STREAMS");  // 0: one stream, to compare
+    const char* const asked = std::getenv("AVS_SIDE_STREAMS");  // 0 selects one stream, for comparison
     return asked == nullptr || std::string(asked) != "0";
   }();
   return answer;
 }
 
-struct Inside {  // of this thread
+struct Inside {  // state of this thread
   const SideStreams* streams = nullptr;
   int side = -1;  // -1: the compute stream
 };
@@ -62,7 +62,7 @@ void SideStreams::join() {
 }
 
 void SideStreams::abandon() noexcept {
-  for (int attempt = 0; attempt < 2; ++attempt) {  // the error may be one of joining, and over
+  for (int attempt = 0; attempt < 2; ++attempt) {  // the error may come from join() itself and not repeat
     try {
       return join();
     } catch (...) {

@@ -1,6 +1,6 @@
-// Streams beside a device's compute stream, for tensor/lanes.h: lane 0 is the compute stream itself, the others share
-// kSideStreams more. While a fork is open its thread's work goes to the stream of the lane that it has entered, and
-// other threads' to the compute stream as ever.
+// Streams beside a device's compute stream, for the branches of tensor/lanes.h: branch 0 uses the compute stream, the
+// others share kSideStreams more. While a fork is open, the work of its thread goes to the stream of the branch that it
+// entered; other threads keep using the compute stream.
 #pragma once
 
 #include <array>
@@ -15,12 +15,12 @@ class SideStreams {
  public:
   explicit SideStreams(Arena& arena) : arena_(arena) {}
 
-  bool fork(cudaStream_t compute);  // false: a fork is open, or AVS_SIDE_STREAMS=0
+  bool fork(cudaStream_t compute);  // returns false if a fork is open or AVS_SIDE_STREAMS=0
   void enter(int lane);
   void join();
-  void abandon() noexcept;  // after an error: joins what can be joined
+  void abandon() noexcept;  // after an error: joins as far as possible
 
-  // Of this thread: the side stream that it is on (null: the compute stream), and what the arena is told.
+  // For this thread: its side stream (null: the compute stream), and its branch for the arena.
   cudaStream_t stream() const;
   int lane() const;
 

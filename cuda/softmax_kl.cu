@@ -1,5 +1,5 @@
-// The loss on CUDA: a batch times ten classes, bound by the latency of a launch. Forward is one kernel of one block, a
-// warp to a row; only a batch of thousands of rows takes several blocks and a second kernel. Memory traffic: three
+// The loss on CUDA: batch size times ten classes, bound by the latency of a launch. Forward is one kernel of one block
+// with a warp per row; a batch of thousands of rows takes several blocks and a second kernel. Memory traffic: three
 // elements per element forward and backward (12 bytes).
 #include "cuda/softmax_row.cuh"
 #include "tensor/ops/softmax_kl.h"
@@ -7,13 +7,13 @@
 namespace avs::cuda {
 namespace {
 
-constexpr int kThreads = 1024;           // one block has to do with the whole batch
-constexpr int64_t kRowsPerBlock = 2048;  // cut by n alone, so that the sum is the same on every device
+constexpr int kThreads = 1024;           // one block computes the whole batch
+constexpr int64_t kRowsPerBlock = 2048;  // depends on n alone, so that the sum is the same on every device
 constexpr int64_t kMostBlocks = 64;
 
 __device__ inline float clipped(float value, float clip) { return value < clip ? clip : value > 1.0f ? 1.0f : value; }
 
-// loss = scale * the sum over the rows, written here when there is one block.
+// loss = scale * the sum over the rows; this kernel writes it if there is only one block.
 __global__ void __launch_bounds__(kThreads)
     softmax_kl_kernel(int64_t n, int64_t classes, const float* __restrict__ logits, const float* __restrict__ targets,
                       float clip, float* __restrict__ probabilities, double* __restrict__ partial,
@@ -26,7 +26,8 @@ __global__ void __launch_bounds__(kThreads)
     for (int64_t k = lane_of_row(); k < classes; k += 32) {
       const float p = expf(logits[at + k] - scale.largest) * factor, target = clipped(targets[at + k], clip);
       probabilities[at + k] = p;
-      sum += static_cast<double>(target * logf(target / clipped(p, clip)));  // clipped() lets NaN through: it shows
+      // clipped() keeps NaN, so that a diverged loss is visible
+      sum += static_cast<double>(target * logf(target / clipped(p, clip)));
     }
   }
   sum = block_sum(sum);

@@ -1,4 +1,4 @@
-// A warp to a row: what the softmax and the loss share.
+// Shared by the softmax and the loss: one warp per row.
 #pragma once
 
 #include "cuda/device.cuh"
@@ -15,7 +15,7 @@ struct RowScale {
   float largest, sum;  // max x, and the sum of exp(x - max x)
 };
 
-// NaN in a row makes the sum NaN: fmaxf passes over it, the exponential does not. Every lane gets both.
+// NaN in a row makes the sum NaN (fmaxf ignores it, the exponential does not). Every lane gets both.
 template <typename T>
 __device__ inline RowScale row_scale(const T* row, int64_t c) {
   RowScale scale{-INFINITY, 0.0f};

@@ -1,6 +1,6 @@
-// Spectrograms on CUDA: frames are cut and windowed (16 bytes moved per sample of a frame), transformed by cuFFT, and
-// one kernel makes powers, bands and logs of a spectrum while it is in shared memory (8 bytes read per bin of the
-// transform; the filters come from L2 and bound it: 0.6 * 128 * 2049 weights per kFrames frames for gammatones).
+// Spectrograms on CUDA: one kernel cuts and windows frames (16 bytes moved per sample of a frame), cuFFT transforms
+// them, and one kernel computes powers, bands and logs of a spectrum in shared memory (8 bytes read per bin of the
+// transform). The filters, read from L2, bound the last: 0.6 * 128 * 2049 weights per kFrames frames for gammatones.
 #include "cuda/device.cuh"
 #include "cuda/fft.h"
 #include "cuda/spectrogram.h"
@@ -31,7 +31,7 @@ __global__ void frame_kernel(StftFrames f, int64_t samples, const Complex* __res
 
 // ---- bands ----
 
-constexpr int kFrames = 2;  // whose spectra a block has in shared memory, so that a weight that is loaded serves twice
+constexpr int kFrames = 2;  // frames of a block, in shared memory: each loaded weight is used twice
 
 struct BandWork {
   int64_t frames;
@@ -40,7 +40,7 @@ struct BandWork {
   __device__ int bins() const { return fft_size / 2 + 1; }
 };
 
-// Twice the two channels' spectra at bin k of a transform.
+// Returns twice the two channels' spectra at bin k of a transform.
 __device__ inline void split(const Complex* x, int fft_size, int k, Complex& left, Complex& right) {
   const Complex a = x[k], b = x[k == 0 ? 0 : fft_size - k];
   left = {a.at[0] + b.at[0], a.at[1] - b.at[1]};
@@ -64,7 +64,7 @@ __device__ inline Band band_at(const int32_t* bands, int filter) {
   return {b.at[0], b.at[1], b.at[2], b.at[3]};
 }
 
-// A block: kFrames frames. Its threads make their powers, then each of its warps one filter after the other.
+// One block computes kFrames frames: its threads compute the powers, then each warp takes one filter after the other.
 template <Bin bin>
 __global__ void __launch_bounds__(kBlock)
     band_sums_kernel(BandWork work, const Complex* __restrict__ spectra, const float* __restrict__ weights,
@@ -101,14 +101,14 @@ __global__ void __launch_bounds__(kBlock)
   }
 }
 
-// The same with complex weights, which meet the spectra themselves: twice the memory, hence one frame at a time of a
-// long transform.
+// The same with complex weights, which multiply the spectra themselves: twice the memory, hence one frame at a time for
+// a long transform.
 template <int kTogether>
 __global__ void __launch_bounds__(kBlock)
     band_projections_kernel(BandWork work, const Complex* __restrict__ spectra, const Complex* __restrict__ weights,
                             const int32_t* __restrict__ bands, Complex* __restrict__ out) {
   auto* const both = dynamic_shared<Complex>();   // [kTogether, 2, bins] of re, im: left, then right
-  note_dynamic_shared<8 * 2 * (4096 / 2 + 1)>();  // of one frame at 4096, or two at 2048
+  note_dynamic_shared<8 * 2 * (4096 / 2 + 1)>();  // one frame at 4096, or two at 2048
   const int bins = work.bins(), lane = static_cast<int>(threadIdx.x) % 32;
   const int64_t first = int64_t{blockIdx.x} * kTogether;
   for (int f = 0; f < kTogether; ++f)
@@ -143,7 +143,7 @@ __global__ void __launch_bounds__(kBlock)
 
 // ---- sample rate, deltas ----
 
-// Bound by L1: 8 bytes for two multiply-adds, from neighbours that overlap nearly wholly.
+// Bound by L1: 8 bytes for two multiply-adds; neighbouring threads read almost the same samples.
 __global__ void halve_rate_kernel(int64_t samples, int64_t reach, const Complex* __restrict__ signal,
                                   const float* __restrict__ taps, Complex* __restrict__ halved) {
   const int64_t m = first_item();
@@ -158,8 +158,8 @@ __global__ void halve_rate_kernel(int64_t samples, int64_t reach, const Complex*
   halved[m] = sum;
 }
 
-// Memory bound: one element read (nine times from L1), three written. The first and last four frames have their
-// neighbours'.
+// Memory bound: one element read (nine times from L1), three written. The first and last four frames have the deltas of
+// the nearest frame with nine neighbours.
 __global__ void stack_deltas_kernel(int64_t bands, int64_t frames, int64_t c, const float* __restrict__ x,
                                     float* __restrict__ y) {
   for (int64_t i = first_item(); i < bands * frames * c; i += item_stride()) {
@@ -225,7 +225,7 @@ void band_projections(const Tensor& spectra, const BandFilters& filters, float l
     launch("band_projections_kernel", kernel, grid_of(work, frames, 4, out.device()), out.device(), work,
            complex(spectra), complex(filters.weights), filters.bands.data<int32_t>(), complex(out));
   };
-  constexpr size_t kSharedEverywhere = 64 * 1024;  // on every GPU from compute capability 7.5
+  constexpr size_t kSharedEverywhere = 64 * 1024;  // available on every GPU from compute capability 7.5
   if (shared_bytes(work, kFrames, 4) <= kSharedEverywhere)
     run(band_projections_kernel<kFrames>, kFrames);
   else

@@ -32,7 +32,7 @@ bool Staging::copy(void* data, const void* host, size_t bytes, cudaStream_t stre
   if (slots_ == nullptr) slots_ = std::make_unique<Slots>();
   const size_t slot = next_++ % kSlots;
   std::byte* const pinned = slots_->memory.data() + slot * kSlotBytes;
-  slots_->free[slot].wait();  // of a slot never used: returns at once
+  slots_->free[slot].wait();  // returns at once for an unused slot
   std::memcpy(pinned, host, bytes);
   check(cudaMemcpyAsync(data, pinned, bytes, cudaMemcpyHostToDevice, stream), "copying to the device");
   slots_->free[slot].record(stream);

@@ -1,8 +1,8 @@
-// Pinned host memory between the engine and the device, so that copies need no waiting host.
+// Pinned host memory between host and device, so that copies do not block the host.
 //
-// A copy from ordinary memory makes the driver wait for all that the stream was given before. What a step writes to the
-// device (learning rate, random state, mixup's plan) is a few bytes: these go through slots of pinned memory, used one
-// after the other; an event tells when a slot is free again, which it is long before its turn comes.
+// A copy from pageable memory makes the driver wait for all earlier work of the stream. The small values that a step
+// writes to the device (learning rate, random state, mixup's plan) go through slots of pinned memory, used in turn; an
+// event marks a slot as free, which happens long before its next use.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ namespace avs::cuda {
 
 class PinnedMemory {
  public:
-  explicit PinnedMemory(size_t bytes);  // DeviceError when the system has none
+  explicit PinnedMemory(size_t bytes);  // DeviceError if the system has none
   ~PinnedMemory();
   PinnedMemory(const PinnedMemory&) = delete;
   PinnedMemory& operator=(const PinnedMemory&) = delete;
@@ -35,9 +35,9 @@ class Event {
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
-  void record(cudaStream_t on);                          // after all that the stream was given so far
-  void hold_back(cudaStream_t stream);                   // what the stream is given from now on waits for it
-  void wait();                                           // the host does
+  void record(cudaStream_t on);                          // marks all work submitted to the stream so far
+  void hold_back(cudaStream_t stream);                   // makes later work on the stream wait for the event
+  void wait();                                           // blocks the host
   float milliseconds_since(const Event& earlier) const;  // both with Timing::On, recorded and reached
 
  private:
@@ -46,9 +46,8 @@ class Event {
 
 class Staging {
  public:
-  // Copies `bytes` from the host, which may change them at once. false, nothing done: they are too many for a slot, or
-  // the stream captures, where a copy from the host would be repeated at every replay with whatever the slot then
-  // holds.
+  // Copies `bytes` from the host, which may overwrite them at once. Returns false and copies nothing if they exceed a
+  // slot, or if the stream captures: a captured copy would read the slot's later contents at every replay.
   bool copy(void* data, const void* host, size_t bytes, cudaStream_t stream);
 
  private:

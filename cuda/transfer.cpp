@@ -1,4 +1,4 @@
-// Copies that run beside the host or beside the device's own work (contract: api.h).
+// Copies that run concurrently with the host or with the device's kernels (contract: api.h).
 #include <array>
 #include <cstring>
 #include <memory>
@@ -55,11 +55,11 @@ class StreamedUpload final : public Upload {
     check(cudaStreamCreateWithFlags(&copies_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     for (auto& buffer : buffers_) {
       buffer = std::make_unique<Buffer>(bytes, device);
-      buffer->read.record(stream(device));  // whoever had this memory before is done with it
+      buffer->read.record(stream(device));  // earlier users of this memory have finished by this event
     }
   }
   ~StreamedUpload() override {
-    cudaStreamSynchronize(copies_);  // it may still read pinned memory
+    cudaStreamSynchronize(copies_);  // a copy may still read pinned memory
     cudaStreamDestroy(copies_);
   }
   StreamedUpload(const StreamedUpload&) = delete;
@@ -72,7 +72,7 @@ class StreamedUpload final : public Upload {
               to.bytes(), " on ", to.device());
     const cudaStream_t compute = stream(device_);
     Buffer& buffer = *buffers_[sent_++ % buffers_.size()];
-    buffer.arrived.wait();  // of the batch before the last: pinned memory is free again
+    buffer.arrived.wait();  // of the batch before the last: its pinned memory is free again
     std::memcpy(buffer.pinned.data(), from.raw(), bytes_);
     buffer.read.hold_back(copies_);
     check(cudaMemcpyAsync(buffer.there.raw(), buffer.pinned.data(), bytes_, cudaMemcpyHostToDevice, copies_),
@@ -88,7 +88,7 @@ class StreamedUpload final : public Upload {
     Buffer(size_t bytes, Device device)
         : pinned(bytes), there(Tensor::empty({static_cast<int64_t>(bytes)}, DType::U8, device)) {}
     PinnedMemory pinned;
-    Tensor there;  // where the copy stream writes while the compute stream reads the other buffer's
+    Tensor there;  // the copy stream writes here while the compute stream reads the other buffer
     Event arrived, read;
   };
   const Device device_;

@@ -1,12 +1,12 @@
-// From a tensor's element type, known at run time, to a kernel's template argument.
+// Maps a tensor's element type, known at run time, to a kernel's template argument.
 #pragma once
 
 #include "tensor/tensor.h"
 
 namespace avs::cuda {
 
-// body.template operator()<T>() for T = float, bf16 or f16. Activations are of these types; parameters, statistics and
-// losses are always f32.
+// Calls body.template operator()<T>() for T = float, bf16 or f16. Activations have these types; parameters, statistics
+// and losses are always f32.
 template <typename Body>
 void for_floating(const char* op, DType dtype, Body&& body) {
   switch (dtype) {

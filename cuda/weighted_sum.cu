@@ -1,5 +1,6 @@
 // The fusion sum on CUDA: memory bound, one element of each x and one of y moved per element; backward two of each x,
-// one of dy and one of y. Pointers to the inputs travel in the launch; more than fit are added in further launches.
+// one of dy and one of y. The kernel's parameters hold the pointers to the inputs; further launches add inputs that do
+// not fit.
 #include "cuda/column_sum.cuh"
 #include "cuda/elementwise.cuh"
 #include "cuda/types.h"
@@ -19,7 +20,7 @@ struct Inputs {
   const float* w[kMostInputs];
 };
 
-// The pack of y that begins at `at`, in `channel`. The sum starts from the bias, or from what y already holds.
+// Computes the pack of y at `at`, in `channel`. The sum starts from the bias, or from y's current value.
 template <int N, bool kFirst, typename T>
 __device__ inline void sum_pack(const Inputs<T>& inputs, const float* bias, Activation activation, int64_t at,
                                 int64_t channel, int64_t d, T* y) {
@@ -67,14 +68,14 @@ bool aligned(const std::vector<Tensor>& tensors) {
 
 // ---- backward ----
 
-// One launch makes dx and dw of kInputs inputs; dbias comes out of each, the same every time.
+// One launch computes dx and dw of kInputs inputs, and dbias, which is the same in every launch.
 template <typename T, int kInputs, int kColumns>
 struct GradientTerm {
   static constexpr int kSums = kInputs + 1, kWidth = kColumns;
   const T* x[kInputs];
   T* dx[kInputs];
   const float* w[kInputs];
-  const T *dy, *y;  // y: where the ReLU let through; null without one
+  const T *dy, *y;  // y: the sign is the ReLU's mask; null without a ReLU
   int64_t d;
   Pack<float, kWidth> weights[kInputs] = {};
 
