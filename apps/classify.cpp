@@ -1,4 +1,4 @@
-// classify: videos in, scenes out.
+// classify: recognises the scenes of videos.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -87,7 +87,7 @@ void print_text(const std::string& file, const ClassAnswers& answers, const std:
   std::cout.flush();
 }
 
-// Answers for one file, or says in a line why there is none; then the other files are still answered.
+// Prints the answers for one file; logs an error and returns false on failure, so that other files are still processed.
 bool answer(Classifier& classifier, const std::string& file, const Arguments& a) {
   try {
     const ClassAnswers answers =

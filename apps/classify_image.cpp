@@ -1,5 +1,5 @@
-// classify_image: what an ImageNet classifier sees in pictures and videos. The classifier is a published weight file as
-// it was downloaded, or any checkpoint of an image network of ours.
+// classify_image: classifies pictures and videos with an ImageNet classifier: a published weight file, unmodified, or a
+// checkpoint of one of our image networks.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -47,7 +47,7 @@ std::vector<std::string> lines_of(const std::string& file) {
   return lines;
 }
 
-// The class names a checkpoint of our training carries.
+// The class names in a checkpoint of our own training.
 std::vector<std::string> names_in_checkpoint(const std::string& file) {
   try {
     const std::map<std::string, std::string> metadata = Checkpoint::load_metadata(file);
@@ -73,7 +73,7 @@ std::vector<std::string> class_names(const Options& options, int64_t classes) {
   return names;
 }
 
-// softmax over the classes, mean over the frames
+// The mean over all frames of softmax over the classes.
 std::vector<double> probabilities(Backbone& network, const Tensor& frames) {
   const NoGrad no_grad;
   const Tensor logits = network.run(Variable(frames)).logits.value();
@@ -135,7 +135,7 @@ void run(const Options& options) {
       results.push_back({{"file", file}, {"frames", frames->pixels.shape()[0]}, {"top", top}});
     } catch (const DeviceError&) {
       throw;
-    } catch (const std::exception& error) {  // the others are still looked at
+    } catch (const std::exception& error) {  // continue with the other files
       const std::string message = error.what();
       const std::string line =
           message_for_people(message.find(file) == std::string::npos ? file + ": " + message : message);

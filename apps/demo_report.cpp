@@ -1,4 +1,4 @@
-// demo_report: the table, results.json and report.html of ./run demo (apps/demo/demo_page.h says what must be there).
+// demo_report: writes the table, results.json and report.html of ./run demo (input: apps/demo/demo_page.h).
 #include <fmt/format.h>
 
 #include <iostream>

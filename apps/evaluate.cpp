@@ -1,4 +1,4 @@
-// evaluate: how well trained fusions or backbones do on a split, as a table, JSON, a submission or a page.
+// evaluate: evaluates trained fusions or backbones on a split; writes a table, JSON, a submission or an HTML page.
 #include <spdlog/spdlog.h>
 
 #include <iostream>
@@ -57,7 +57,7 @@ std::string column_name(const std::string& run, const std::vector<NamedEvaluatio
   return distinct_name((path.has_filename() ? path : path.parent_path()).filename().string(), taken);
 }
 
-// Embeddings made by another checkpoint than the fusion learned from would give figures that mean nothing.
+// DataError: embeddings of another checkpoint than the fusion was trained on would give wrong figures.
 void check_sources(const TrainedFusionRun& fusion, const EmbeddingSet& set) {
   check_classes(fusion.classes, set.classes, fusion.folder.string());
   for (const FusionInput& input : fusion.inputs) {
@@ -104,7 +104,7 @@ void evaluate_backbones(const Arguments& a, Placement placement, data::Split spl
   }
 }
 
-// One model's figures are the whole file; several stand under their names.
+// One model: its JSON alone; several: keyed by name.
 std::string json_of(const std::vector<NamedEvaluation>& columns) {
   if (columns.size() == 1) return to_json(columns.front().evaluation);
   std::string text = "{\"methods\": {";

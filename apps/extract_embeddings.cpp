@@ -1,4 +1,4 @@
-// extract_embeddings: trained backbones and a cache in, one file of embeddings out: what Phase II learns from.
+// extract_embeddings: computes trained backbones' embeddings of a cache, the input of Phase II.
 #include <spdlog/spdlog.h>
 
 #include <iostream>
@@ -45,7 +45,7 @@ ExtractOptions extract_options(const Arguments& a, Placement placement) {
   return options;
 }
 
-// The embeddings that --out holds already; none where it holds something else.
+// The embeddings in the existing --out file; empty if it holds something else.
 EmbeddingSet made_before(const std::string& out) {
   try {
     return std::filesystem::is_regular_file(out) ? EmbeddingSet::load(out) : EmbeddingSet();

@@ -1,4 +1,4 @@
-// extract_features: one clip's spectrogram as a tensor and, for people, as a picture.
+// extract_features: computes one clip's spectrogram as a tensor and, optionally, as a picture.
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -41,7 +41,7 @@ void extract(const Options& options) {
                    {"source", std::filesystem::path(options.in).filename().string()}};
   if (kind == SpectrogramKind::Cqt) file.metadata["cqt"] = options.cqt;
   file.save(options.out);
-  if (!options.png.empty())  // powers span ten decades: a picture shows their logarithm
+  if (!options.png.empty())  // powers span ten decades: draw their logarithm
     write_png(options.png, spectrogram_picture(stage == Stage::Power ? extractor(*clip, kind, Stage::Log) : features));
   std::cout << options.out << ": features " << features.shape() << ", " << options.kind << " " << options.stage << "\n";
 }

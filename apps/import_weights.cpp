@@ -1,4 +1,4 @@
-// import_weights: a published weight file in, a checkpoint of ours out, and a line about everything that was done.
+// import_weights: converts a published weight file to our checkpoint format and reports every step.
 extern "C" {
 #include <libavutil/md5.h>
 #include <libavutil/mem.h>
@@ -32,7 +32,7 @@ struct Options {
   bool json = false;
 };
 
-// ---- digests, to compare with the published ones ----
+// ---- digests, for comparison with the published ones ----
 
 struct Digests {
   std::string md5, sha256;
@@ -63,7 +63,7 @@ Digests digests_of(const std::string& file) {
   return {hex(md5_digest), hex(sha_digest)};
 }
 
-// ---- what was done ----
+// ---- report ----
 
 std::string_view name_of(PoolPadding padding) { return padding == PoolPadding::Counted ? "counted" : "ignored"; }
 

@@ -1,4 +1,4 @@
-// inspect_checkpoint: what is in a file or in the folder of a training run.
+// inspect_checkpoint: shows the contents of a checkpoint or of a training run's folder.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -22,7 +22,7 @@ using Json = nlohmann::ordered_json;
 
 enum class Output : uint8_t { Text, Machine };
 
-// Over the finite values; mean and deviation in double.
+// Statistics of the finite values; mean and standard deviation in double.
 struct Statistics {
   double min = 0, max = 0, mean = 0, deviation = 0;
   int64_t non_finite = 0;
@@ -116,7 +116,7 @@ void print_checkpoint(const Json& j) {
                              t["std"].get<double>(), t["non_finite"].get<int64_t>());
 }
 
-// ---- the curve of a run ----
+// ---- a run's curves ----
 
 Json epochs_of(const fs::path& metrics) {
   Json epochs = Json::array();
@@ -130,7 +130,7 @@ Json epochs_of(const fs::path& metrics) {
   return epochs;
 }
 
-// One quantity over the epochs, 10 rows high, the newest 72 epochs or every k-th of more.
+// Plots one quantity over the epochs: 10 rows, at most 72 evenly spaced epochs.
 void plot(const Json& epochs, const std::string& key, const std::string& title) {
   std::vector<double> values;
   for (const Json& epoch : epochs)

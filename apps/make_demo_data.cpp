@@ -1,4 +1,4 @@
-// make_demo_data: a data set of small mp4 files with picture and sound (apps/demo/scenes.h).
+// make_demo_data: writes a data set of small mp4 files with picture and sound (apps/demo/scenes.h).
 #include <atomic>
 #include <filesystem>
 #include <iostream>
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 struct Options {
   std::string out;
-  int64_t train_clips = 28, validation_clips = 8, test_clips = 10;  // of each scene
+  int64_t train_clips = 28, validation_clips = 8, test_clips = 10;  // per scene
   double seconds = 4;
   uint64_t seed = 1;
   int threads = 2;
@@ -47,7 +47,7 @@ std::vector<Job> jobs_of(const Options& options) {
   return jobs;
 }
 
-// Lengths and rates differ from clip to clip, as in anybody's collection.
+// Lengths and frame rates differ from clip to clip, as in real collections.
 void write_clip(const Job& job, double mean_seconds) {
   Rng rng = job.rng.fork("clip");
   const double seconds = mean_seconds * rng.uniform(0.85, 1.15);
@@ -62,7 +62,7 @@ void write_clip(const Job& job, double mean_seconds) {
                    .sample_rate_hz = sample_rate_hz});
 }
 
-// A folder begun with other options would become a mixture; files already there under the same options are kept.
+// Refuses a folder that was begun with other options: it would become a mixture. Existing files are kept.
 void claim_folder(const Options& options) {
   const fs::path note = fs::path(options.out) / "options.txt";
   const std::string ours =
@@ -96,7 +96,7 @@ int64_t make(const Options& options) {
         stop_if_interrupted();
         write_missing(jobs[static_cast<size_t>(i)]);
       }
-    } catch (...) {  // an exception may not leave a thread of its own accord
+    } catch (...) {  // an exception must not leave a worker thread
       const std::lock_guard lock(failure_guard);
       failure = std::current_exception();
     }

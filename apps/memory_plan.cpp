@@ -1,4 +1,4 @@
-// memory_plan: what training and inference take, before anything is trained, for each of several batch sizes.
+// memory_plan: predicts the memory of training and inference for several batch sizes.
 #include "apps/train/memory_plan.h"
 
 #include <fmt/format.h>
@@ -54,7 +54,7 @@ nlohmann::ordered_json json_of(const std::string& model, const MemoryNeed& n) {
           {"training", n.training}};
 }
 
-// What was planned beside what the allocator counts, a line a batch.
+// Prints measured and planned memory, one line per batch size.
 void show_measured(const PlannedRun& run, const std::vector<MemoryNeed>& needs, nlohmann::ordered_json& all) {
   for (const MemoryNeed& n : needs) {
     const MeasuredPeaks measured = measure_memory(run, n.batch);
@@ -89,7 +89,7 @@ void plan(const Options& options, Placement placement) {
   write_text(options.json, all.dump(1) + "\n");
 }
 
-// The table of docs/porting.md: megabytes, training and inference, and what fits.
+// Prints the table of docs/porting.md: megabytes for training and inference, and the largest batches that fit.
 void print_table(const Options& options, Placement placement) {
   constexpr size_t kTraining = 4'000'000'000, kInference = 1'000'000'000;
   std::vector<DType> types = {DType::F32};
@@ -121,7 +121,7 @@ void main_of(Options options) {
   if (options.models.empty()) {
     options.models = backbone_names();
     if (options.table)
-      options.models = {"aud-mel", "vis-inc", "vis-conv"};  // aud-gam and aud-cqt are aud-mel's network
+      options.models = {"aud-mel", "vis-inc", "vis-conv"};  // aud-gam and aud-cqt have the same network as aud-mel
   }
   const Placement placement = use_device(options.compute);
   if (options.table)

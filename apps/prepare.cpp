@@ -1,4 +1,4 @@
-// prepare: a folder of videos in, a cache of frames and spectrograms out.
+// prepare: makes a cache of frames and spectrograms from a folder of videos.
 #include "apps/data/prepare.h"
 
 #include <CLI/CLI.hpp>

@@ -1,5 +1,4 @@
-// run_model: a tensor in, a backbone's answer out. For looking at a trained network from outside, and for comparing it
-// with other implementations number by number.
+// run_model: runs a backbone on a tensor, to inspect a trained network or to compare it with other implementations.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -30,11 +29,11 @@ bool is_our_checkpoint(const std::string& file) {
   try {
     return Checkpoint::load_metadata(file).contains(kBackboneKey);
   } catch (const DataError&) {
-    return false;  // the importer knows other formats, and says what is wrong if none fits
+    return false;  // the importer knows other formats and reports the error if none fits
   }
 }
 
-// A published ImageNet file: what was done with its tensors goes to the log.
+// Imports a published ImageNet file and logs the report.
 std::unique_ptr<Backbone> imported(const Options& options) {
   ImportReport report;
   std::unique_ptr<Backbone> backbone =
@@ -44,9 +43,9 @@ std::unique_ptr<Backbone> imported(const Options& options) {
   return backbone;
 }
 
-// The network of the file, once it is sure that it is the one asked for.
+// Loads the file's network and checks that it is the requested one.
 std::unique_ptr<Backbone> network_of(const Options& options) {
-  const InputKind kind = input_kind_of(options.model);  // UsageError for an unknown name, before a large file is read
+  const InputKind kind = input_kind_of(options.model);  // UsageError for an unknown name before a large file is read
   if (!is_sound(kind) && !is_our_checkpoint(options.weights)) return imported(options);
   std::unique_ptr<Backbone> backbone = load_backbone(Checkpoint::load(options.weights), options.weights);
   const BackboneOptions& found = backbone->options();
@@ -56,7 +55,7 @@ std::unique_ptr<Backbone> network_of(const Options& options) {
   return backbone;
 }
 
-// x [n, h, w, c] as f32 or u8; one sample without its n will do.
+// x [n, h, w, c] as f32 or u8; for a single sample, n may be omitted.
 Tensor input_of(const Options& options) {
   const Checkpoint file = Checkpoint::load(options.input);
   const auto found = file.tensors.find("x");

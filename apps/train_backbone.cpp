@@ -1,4 +1,4 @@
-// train_backbone: a cache in, a trained backbone in a RUN folder out (Phase I).
+// train_backbone: trains a backbone on a cache and writes a RUN folder (Phase I).
 #include <spdlog/spdlog.h>
 
 #include <iostream>
@@ -24,7 +24,7 @@ constexpr const char* kExamples =
     "train_backbone --out runs/aud-mel --resume        # continues where it was stopped or killed\n"
     "train_backbone --config runs/aud-mel/config.toml --seed 2 --out runs/aud-mel-2";
 
-// Without a config.toml the command line must give the flags that the run began with; its checkpoint knows them.
+// Without a config.toml, the flags must equal those in the run's last checkpoint.
 void check_same_flags(const BackboneTraining& options, const RunFolder& run) {
   const auto metadata = Checkpoint::load_metadata(run.last());
   const auto config = metadata.find("config");
@@ -33,7 +33,7 @@ void check_same_flags(const BackboneTraining& options, const RunFolder& run) {
                       run.last().string(), " shows them (config)");
 }
 
-// The options of this start: a resumed run's come from its folder.
+// The options of this start: new, or a resumed run's from its folder.
 BackboneTraining settle(const BackboneTraining& given, const Flags& flags, const RunFolder& run) {
   require<UsageError>(given.resume || !run.has_training(), given.out,
                       ": a run is there already; give --resume or choose another --out");
@@ -47,7 +47,7 @@ BackboneTraining settle(const BackboneTraining& given, const Flags& flags, const
   if (given.resume && !std::filesystem::exists(run.last()))
     spdlog::info("nothing to continue in {}: the run begins", given.out);
   check(options);
-  // A wrong file is told before a data set is prepared for minutes.
+  // Detects a wrong weight file before preparing data for minutes.
   if (!run.has_training() && !options.weights.empty())
     options_for_weights({.model = options.model, .width = options.width}, options.weights, options.published.import());
   return options;
@@ -87,7 +87,7 @@ void show_memory_plan(const BackboneTraining& options, const data::Cache& cache,
   std::vector<MemoryNeed> needs;
   for (const int64_t batch : {(options.learning.batch + 1) / 2, options.learning.batch, 2 * options.learning.batch})
     needs.push_back(plan.at(batch));
-  context(placement.device).release_cached();  // the run begins as it would without
+  context(placement.device).release_cached();  // the run starts with an empty allocator
   context(placement.device).reset_peak();
   spdlog::info("memory plan of {}:\n{}", options.model, table_of(needs));
 }

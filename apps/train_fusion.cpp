@@ -1,4 +1,4 @@
-// train_fusion: embeddings of frozen backbones in, a trained fusion out (Phase II).
+// train_fusion: trains a fusion on the embeddings of frozen backbones (Phase II).
 #include <spdlog/spdlog.h>
 
 #include <iostream>
@@ -27,7 +27,7 @@ FusionData split_rows(const EmbeddingSet& set, const std::vector<std::string>& n
   return data;
 }
 
-// Of the backbones, in the order of the fusion's inputs, seen from its RUN.
+// The backbones in the order of the fusion's inputs, with paths relative to its RUN folder.
 std::vector<FusionInput> inputs_of(const EmbeddingSet& set, const std::vector<std::string>& names,
                                    const std::filesystem::path& folder) {
   std::vector<FusionInput> inputs;
@@ -69,7 +69,7 @@ void train(const FusionTraining& options) {
   const RunFolder run(options.out);
   require<UsageError>(options.overwrite || !std::filesystem::exists(run.best()), options.out,
                       ": a trained fusion is there already; choose another --out or give --overwrite");
-  // Whoever is killed now leaves no old weights beside new flags.
+  // Removes old weights before new flags are written: a killed run must not mix them.
   remove_file(run.report());
   remove_file(run.best());
   write_text(run.config(), to_toml(options));

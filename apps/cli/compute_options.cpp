@@ -15,13 +15,13 @@
 namespace avs {
 namespace {
 
-// "cuda" and "cuda:2"; nothing for auto and cpu.
+// The device of "cuda" or "cuda:2"; nullopt for auto and cpu.
 std::optional<Device> gpu_named(const std::string& asked) {
   if (!asked.starts_with("cuda")) return std::nullopt;
   return Device{Device::Kind::Cuda, asked.size() > 5 ? std::stoi(asked.substr(5)) : 0};
 }
 
-// Throws when there is no such GPU, when it is full, or when none of our kernels were compiled for it.
+// Throws if there is no such GPU, if its memory is full, or if no kernels were compiled for it.
 void try_out(Device gpu) {
   context(gpu);
   Tensor::full({1}, 1.0f, gpu).item();
@@ -29,7 +29,7 @@ void try_out(Device gpu) {
 
 struct Choice {
   Device device = kCpu;
-  std::string why_not_a_gpu;  // where auto has to do without
+  std::string why_not_a_gpu;  // set if auto chose the CPU
 };
 
 Choice choose_device(const std::string& flag, const std::string& asked) {

@@ -1,5 +1,5 @@
-// The flags that say where and how wide to compute: --device --dtype --threads --memory-limit, and on a GPU what may be
-// traded for speed: --deterministic (the default), --fast, --tf32. And who makes spectrograms and decodes video.
+// Flags of the compute device: --device --dtype --threads --memory-limit, and on a GPU --deterministic (the default),
+// --fast and --tf32. Also the devices that make spectrograms and decode video.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,9 @@ namespace avs {
 struct ComputeOptions {
   std::string device = "auto";      // auto, cpu, cuda, cuda:N
   std::string dtype = "auto";       // auto, f32, bf16, f16
-  int threads = 0;                  // 0: as many as the machine has cores
-  uint64_t memory_limit_bytes = 0;  // 0: none
-  bool deterministic = false;       // as it is anyhow, unless fast
+  int threads = 0;                  // 0: number of cores
+  uint64_t memory_limit_bytes = 0;  // 0: unlimited
+  bool deterministic = false;       // the default anyway; excludes --fast
   bool fast = false, tf32 = false;
 };
 
@@ -27,32 +27,31 @@ inline constexpr const char* kFastHelp =
     "on a GPU: any engine of cuDNN, --tf32, and GELU by tanh (within 5e-4); bits may differ from run to run";
 inline constexpr const char* kTf32Help = "on a GPU: f32 products on tensor cores, their factors rounded to ten bits";
 
-struct Placement {  // where a network computes, and in which type its activations are
+struct Placement {  // a network's device and the type of its activations
   Device device = kCpu;
   DType dtype = DType::F32;
 };
 
-// For flags that name a device: empty when it is auto, cpu, cuda or cuda:N, else what is wrong.
+// Error text for a device name; empty if it is auto, cpu, cuda or cuda:N.
 std::string check_device_name(const std::string& name);
 
 void add_compute_options(Flags& flags, ComputeOptions& options);
 
-// --features-on: where spectrograms are made; cpu unless a GPU is named, because the two differ by f32's rounding.
+// --features-on: the device that makes spectrograms. Default cpu, because a GPU's results differ by f32 rounding.
 void add_features_option(Flags& flags, std::string& device);
-Device features_device(const std::string& asked);  // DeviceError when CUDA was asked for and cannot be had
+Device features_device(const std::string& asked);  // DeviceError: CUDA is unavailable
 
-// --decode-on: cpu, one of FFmpeg's hardware decoders by name (cuda, vaapi, …), or auto: the first that opens, else the
-// CPU. Null: the CPU.
+// --decode-on: cpu, one of FFmpeg's hardware decoders by name (cuda, vaapi, …), or auto: the first that opens, else
+// cpu.
 void add_decoder_option(Flags& flags, std::string& decoder);
-std::shared_ptr<const VideoHardware> video_decoder(const std::string& asked);  // also UsageError: unknown
+std::shared_ptr<const VideoHardware> video_decoder(const std::string& asked);  // null: the CPU; UsageError: unknown
 
-// --dtype on a device: auto is f32 on the CPU, bf16 from compute capability 8.0 (80) on, f16 before. UsageError for a
-// type that the device does not compute in.
+// Resolves --dtype: auto is f32 on the CPU, bf16 from compute capability 8.0 (80) on, f16 below. UsageError: the device
+// does not compute in this type.
 DType dtype_for(const std::string& asked, Device device, int compute_capability);
 
-// Sets thread count and memory limit, says in one line on stderr what it took and why, and returns it. `auto` takes the
-// first GPU where there is one, and there bf16 from compute capability 8.0 on, f16 before. DeviceError when CUDA was
-// asked for and cannot be had, UsageError for a type the device does not compute in.
+// Sets thread count and memory limit, logs the choice in one line, and returns it. `auto` is the first GPU, if there is
+// one, else the CPU. DeviceError: CUDA is unavailable. UsageError: see dtype_for.
 Placement use_device(const ComputeOptions& options);
 
 }  // namespace avs

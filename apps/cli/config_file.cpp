@@ -47,7 +47,7 @@ std::vector<ConfigLine> read_config(const std::string& text) {
 
 std::string toml_string(const std::string& text) {
   try {
-    std::string quoted = nlohmann::json(text).dump();  // JSON's escapes are TOML's, which wants one for DEL too
+    std::string quoted = nlohmann::json(text).dump();  // JSON's escapes are valid in TOML, which also needs one for DEL
     for (size_t at = 0; (at = quoted.find('\x7f', at)) != std::string::npos;) quoted.replace(at, 1, "\\u007f");
     return quoted;
   } catch (const nlohmann::json::exception&) {

@@ -1,4 +1,4 @@
-// The text of --config files: TOML, its strings, numbers and booleans, one value or a list after each flag's name.
+// Reads --config files: TOML lines of a flag's name and its value (string, number or boolean) or list of values.
 #pragma once
 
 #include <string>
@@ -7,14 +7,14 @@
 namespace avs {
 
 struct ConfigLine {
-  std::string name;                 // of the flag, without dashes
-  std::vector<std::string> values;  // as the command line would give them
+  std::string name;                 // the flag's name without dashes
+  std::vector<std::string> values;  // the same text as on the command line
 };
 
-// DataError: what is no such TOML, with its line: "3:5: …".
+// DataError: invalid TOML or an unsupported value, with its position: "3:5: …".
 std::vector<ConfigLine> read_config(const std::string& text);
 
-// A TOML basic string with its quotes. UsageError: text that is not UTF-8, which no TOML file can hold.
+// Quotes text as a TOML basic string. UsageError: text that is not UTF-8, which TOML cannot hold.
 std::string toml_string(const std::string& text);
 
 }  // namespace avs

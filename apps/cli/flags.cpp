@@ -21,7 +21,7 @@ std::string got(const std::string& text, const std::string& expected) {
   return str("got '", text, "', expected ", expected);
 }
 
-// All of the text as a decimal number of type T; nothing when it is none, beyond T or not finite.
+// Parses the whole text as a decimal number; nullopt if it is none, out of T's range, or not finite.
 template <typename T>
 std::optional<T> number_in(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
@@ -33,7 +33,7 @@ std::optional<T> number_in(std::string_view text) {
   return value;
 }
 
-// CLI11's own conversion wraps what is negative or too large, and reads 010 as eight.
+// Replaces CLI11's conversion, which wraps negative or too large numbers and reads 010 as octal.
 template <typename T>
 std::string normalise_number(std::string& text) {
   const std::optional<T> value = number_in<T>(text);
@@ -48,13 +48,13 @@ std::string normalise_number(std::string& text) {
   }
 }
 
-// "4GB", "512 MiB", "1000": bytes, a step between two units being 1024.
+// Parses "4GB", "512 MiB", "1000" to bytes; units are powers of 1024.
 std::string normalise_size(std::string& text) {
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   std::string unit = text.substr(std::min(text.find_first_not_of(' ', digits), text.size()));
   for (char& letter : unit) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
   if (unit.empty()) unit = "b";
-  const size_t power = std::string_view("bkmgtpe").find(unit[0]);  // of 1024
+  const size_t power = std::string_view("bkmgtpe").find(unit[0]);  // power of 1024
   const std::string rest = unit.substr(1);
   const bool known =
       rest.empty() ? power <= 6 : power >= 1 && power <= 6 && (rest == "b" || rest == "i" || rest == "ib");
@@ -65,7 +65,7 @@ std::string normalise_size(std::string& text) {
   return {};
 }
 
-// CLI11 takes "[a,b]" for a list wherever a flag may be given several times; with this mark in front it stays whole.
+// CLI11 splits "[a,b]" into a list if a flag may be repeated; this prefix prevents it.
 constexpr char kWhole = '\x1f';
 
 void mark_whole(std::string& value, size_t at = 0) {
@@ -77,7 +77,7 @@ std::string unmark_whole(std::string& value) {
   return {};
 }
 
-// Checks every value of a variable of this type first.
+// Parses a single value by the variable's element type.
 template <typename T>
 struct Reading {
   static std::string read(std::string& text) {
@@ -230,7 +230,7 @@ bool Flags::given(const std::string& name) const { return app_->get_option(name)
 void Flags::parse(int argc, const char* const* argv) {
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   for (std::string& word : words) mark_whole(word, word.starts_with("--") ? word.find('=') + 1 : 0);
-  std::ranges::reverse(words);  // CLI11 takes them from the back
+  std::ranges::reverse(words);  // CLI11 pops arguments from the back
   try {
     app_->parse(words);
   } catch (const CLI::ConfigError& error) {

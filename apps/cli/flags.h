@@ -1,12 +1,11 @@
-// The flags of a program: what they are called, which variable they fill, what they accept. CLI11 reads the command
-// line; its headers take many seconds to compile, and programs do without them.
+// A program's flags: name, variable, accepted values. Hides CLI11, whose headers take many seconds to compile.
 //
 //   flags.add("--split", split, "train, val or test").one_of({"train", "val", "test"}).shows_default();
 //   flags.add("--json", json, "as JSON");                        // a bool is a switch
 //   flags.add("VIDEO", files, "files to classify").required();   // without dashes: by position
 //
-// Numbers are decimal, finite and within their variable's type, whatever else a flag asks of them; a message names the
-// flag, what was given and what was expected. A value is taken as it is typed: [a,b] is a name, not two.
+// Numbers must be decimal, finite and within their variable's type. Errors name the flag, the value and the expected
+// values. Values are not split: [a,b] is one name, not two.
 #pragma once
 
 #include <cstdint>
@@ -27,18 +26,18 @@ class Flag {
   explicit Flag(CLI::Option& option) : option_(option) {}
 
   Flag& required(bool yes = true);
-  Flag& shows_default();  // what the variable holds now, in --help
+  Flag& shows_default();  // show the variable's current value in --help
   Flag& shows_default(const std::string& text);
-  Flag& one_of(std::vector<std::string> values);  // each item, where it is a list
+  Flag& one_of(std::vector<std::string> values);  // for a list: each item
   template <typename T>
-  Flag& within(T low, T high);  // both included; T: int or double
+  Flag& within(T low, T high);  // low <= value <= high; T: int or double
   Flag& positive();
-  // problem() says what is wrong with a value, "" for nothing; `accepted` is for --help.
+  // problem() returns an error text, or "" for a valid value; `accepted` is for --help.
   Flag& checked_by(std::function<std::string(const std::string&)> problem, const std::string& accepted);
   Flag& joined_by_commas();                   // one argument holds a list: a,b,c
   Flag& takes_units();                        // 4GB, 512 MiB
-  Flag& last_counts();                        // given twice, the later one wins
-  Flag& value_name(const std::string& name);  // "DIR": what --help calls the value
+  Flag& last_counts();                        // if repeated, the last value is used
+  Flag& value_name(const std::string& name);  // "DIR": the value's name in --help
 
  private:
   CLI::Option& option_;
@@ -55,15 +54,15 @@ class Flags {
   // std::string, or an optional int64_t or double.
   template <typename T>
   Flag add(const std::string& name, T& variable, const std::string& help);
-  Flag flag(const std::string& name) const;   // one that add() has made
-  bool given(const std::string& name) const;  // on the command line or in the file of --config
+  Flag flag(const std::string& name) const;   // a flag that add() created
+  bool given(const std::string& name) const;  // on the command line or in the --config file
 
   void parse(int argc, const char* const* argv);
 
-  // Values from a TOML file, as if --config had named it; DataError naming the file when it cannot be read so.
+  // Reads values from a TOML file, like --config. DataError names the file.
   void read_toml(const std::string& file);
 
-  CLI::App& app() { return *app_; }  // for Program, which adds its own
+  CLI::App& app() { return *app_; }  // for Program's own flags
 
  private:
   std::unique_ptr<CLI::App> app_;

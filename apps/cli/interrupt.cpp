@@ -5,7 +5,7 @@
 namespace avs {
 namespace {
 
-// Async-signal-safe: a lock-free store, and the next signal finds the default action.
+// Async-signal-safe: sets an atomic flag and restores the default action for the next signal.
 extern "C" void request_interrupt(int signal) {
   interrupt_requested.store(true, std::memory_order_relaxed);
   struct sigaction standard = {};

@@ -1,6 +1,5 @@
-// Ctrl-C, SIGTERM and SIGHUP (the terminal was closed) as a request: while one lives, the first signal sets
-// autograd/interrupt.h's flag, and the second one ends the process at once, as if nobody had listened. A SIGHUP that is
-// ignored, as under nohup, stays ignored.
+// While an object exists, the first Ctrl-C, SIGTERM or SIGHUP (terminal closed) sets autograd/interrupt.h's flag, and
+// the second one ends the process. An ignored SIGHUP (nohup) stays ignored.
 #pragma once
 
 #include <csignal>
@@ -18,7 +17,7 @@ class InterruptSignals {
 
  private:
   static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction before_[3] = {};  // of kSignals
+  struct sigaction before_[3] = {};  // previous handlers of kSignals
 };
 
 }  // namespace avs

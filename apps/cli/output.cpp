@@ -22,7 +22,7 @@ class PeopleSink final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override { std::fflush(stderr); }
 };
 
-// Whole lines pass on, or what there is when it is flushed: a character is never judged by its half.
+// Passes whole lines, or all pending text at a flush, so that UTF-8 characters are not split.
 class PrintableBuffer final : public std::streambuf {
  public:
   explicit PrintableBuffer(std::streambuf* to) : to_(to) {}
@@ -60,7 +60,7 @@ class PrintableBuffer final : public std::streambuf {
 void open_standard_streams() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) >= 0) continue;
-    // The lowest free number is taken, which is this one.
+    // open() returns the lowest free number, which is this one.
     [[maybe_unused]] const int opened = ::open("/dev/null", descriptor == STDIN_FILENO ? O_RDONLY : O_WRONLY);
   }
 }

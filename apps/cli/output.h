@@ -1,5 +1,5 @@
-// Where a program's words go: errors and logs to stderr, results to stdout, and nothing that a terminal would obey to
-// either (models/printable.h).
+// Output of programs: errors and logs go to stderr, results to stdout; terminal control characters are escaped in both
+// (models/printable.h).
 #pragma once
 
 #include <memory>
@@ -8,17 +8,17 @@
 
 namespace avs {
 
-// Opens /dev/null for each of descriptors 0 to 2 that is closed: the next file opened would take its number, and what
-// is printed would be written into that file.
+// Opens /dev/null for those of descriptors 0 to 2 that are closed. Otherwise the next file opened would get such a
+// number, and output would be written into it.
 void open_standard_streams();
 
-void say(std::string_view message);  // one message on stderr, as message_for_people() has it
+void say(std::string_view message);  // writes message_for_people() as a line to stderr
 
-// Sends logs to stderr as a Program does, for programs whose command line is another library's (spdlog takes stdout).
+// Sends logs to stderr, for programs that do not use Program (spdlog's default is stdout).
 void log_to_stderr();
 
-// While one lives, std::cout passes through printable_lines(); JSON stays JSON. A failed write sets std::cout's badbit,
-// at the latest when it is flushed.
+// While an object exists, std::cout passes through printable_lines(), which leaves JSON unchanged. A failed write sets
+// std::cout's badbit, at the latest at a flush.
 class PrintableStdout {
  public:
   PrintableStdout();

@@ -22,7 +22,7 @@ std::string footer_of(const std::string& examples) {
   return text + "\nExit codes: 0 done, 1 failed, 2 wrong usage.";
 }
 
-// Asked before CLI11 opens the file, which would wait for a named pipe.
+// Checked before CLI11 opens the file, because opening a named pipe would block.
 std::string problem_with_config(const std::string& file) {
   const std::string reason = why_no_file(file);
   return reason.empty() ? reason : file + ": " + reason;
@@ -45,7 +45,7 @@ Program::Program(const std::string& name, const std::string& description, const 
 }
 
 int Program::complain(const std::string& message, int code) const {
-  std::cout.flush();  // what was found out stands before what went wrong
+  std::cout.flush();  // print results before the error
   say(name_ + ": " + message);
   return code;
 }

@@ -1,4 +1,4 @@
-// What every program of apps/ shares: its flags' frame, where its words go, and how it ends.
+// The common frame of all programs in apps/: flags, output, exit codes.
 //
 //   int main(int argc, char** argv) {
 //     Program program("evaluate", "Accuracy of a trained classifier", "evaluate --fusion runs/f4 --embeddings all.st");
@@ -6,10 +6,10 @@
 //     return program.run(argc, argv, [&] { ... });
 //   }
 //
-// Exit codes: 0 done, 1 failed (results that cannot be written are a failure), 2 wrong usage. A failure is one clear
-// message on stderr. Logs go to stderr (spdlog's default logger), results to stdout; neither shows raw what a terminal
-// would obey (models/printable.h). --help ends with the examples; --version names the libraries; --config FILE.toml
-// holds the same names as the flags, and flags win.
+// Exit codes: 0 success, 1 failure (including results that cannot be written), 2 wrong usage. A failure prints one
+// message to stderr. Logs go to stderr (spdlog's default logger), results to stdout; control characters are escaped
+// (models/printable.h). --help ends with the examples; --version prints library versions; --config FILE.toml sets flags
+// by name, and the command line overrides it.
 #pragma once
 
 #include <functional>
@@ -22,12 +22,12 @@ namespace avs {
 
 class Program {
  public:
-  // examples: one command line per line, without "./run".
+  // examples: one command per line, without "./run".
   Program(const std::string& name, const std::string& description, const std::string& examples);
 
   Flags& flags() { return flags_; }
 
-  // Parses, then calls body. A thrown UsageError is 2, any other exception 1.
+  // Parses, then calls body. Returns 2 for UsageError, 1 for other exceptions.
   int run(int argc, char** argv, const std::function<void()>& body);
 
  private:
@@ -39,7 +39,7 @@ class Program {
   Flags flags_;
 };
 
-// "avscene 0.1.0, oneDNN 3.2.0, libavformat 59.27.100, …": what results may depend on.
+// "avscene 0.1.0, oneDNN 3.2.0, libavformat 59.27.100, …": versions that results may depend on.
 std::string library_versions();
 
 }  // namespace avs

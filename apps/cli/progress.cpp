@@ -24,7 +24,7 @@ int terminal_columns() {
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-// A terminal that can clear a line: TERM=dumb (an editor's shell, a log) cannot.
+// Can the terminal clear a line? TERM=dumb (an editor's shell, a log) cannot.
 bool is_drawn_on() {
   const char* const term = std::getenv("TERM");
   return ::isatty(STDERR_FILENO) == 1 && term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
@@ -88,7 +88,7 @@ void Progress::draw() {
   const int64_t filled = total_ == 0 ? kBarWidth : std::min(kBarWidth, done_ * kBarWidth / total_);
   const std::string bar =
       std::string(static_cast<size_t>(filled), '=') + std::string(static_cast<size_t>(kBarWidth - filled), ' ');
-  // A wrapped bar cannot be cleared.
+  // A bar that wraps cannot be cleared.
   const std::string whole = first_columns(fmt::format("[{}] {}", bar, line), terminal_columns() - 1);
   std::fprintf(stderr, "\r\x1b[K%s", whole.c_str());
   std::fflush(stderr);

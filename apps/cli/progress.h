@@ -1,5 +1,5 @@
-// How far a long loop is, on stderr: a bar with rate and time left on a terminal, a plain line every ten seconds
-// otherwise. Thread-safe. Results never go here.
+// Progress of a long loop on stderr: on a terminal a bar with rate and remaining time, otherwise a plain line every ten
+// seconds. Thread-safe.
 //
 //   Progress progress(clips.size(), "preparing");
 //   for (...) { work(); progress.advance(); }
@@ -15,19 +15,19 @@ namespace avs {
 class Progress {
  public:
   Progress(int64_t total, const std::string& what);
-  ~Progress();  // clears the bar; on no terminal, the last line if any was written
+  ~Progress();  // clears the bar; without a terminal, writes the last line if any was written
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
   void advance(int64_t steps = 1);
-  void set_note(const std::string& note);  // shown behind the bar: "loss 0.412"
+  void set_note(const std::string& note);  // text after the bar: "loss 0.412"
 
-  // Writes a whole line above the bar.
+  // Writes a line above the bar.
   void print(const std::string& line);
 
  private:
   using Clock = std::chrono::steady_clock;
-  void draw();  // with mutex_ held
+  void draw();  // needs mutex_
   void clear();
   std::string text(double elapsed_seconds) const;
 

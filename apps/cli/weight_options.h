@@ -1,5 +1,5 @@
-// What programs that read published weight files share: the flags that override what the file's origin says
-// (--pool-padding, --input-scale), and the lines that say what became of the file.
+// Shared by programs that read published weight files: flags that override the file's conventions (--pool-padding,
+// --input-scale), and the log of an import.
 #pragma once
 
 #include <string>
@@ -11,8 +11,8 @@
 namespace avs {
 
 struct WeightOptions {
-  std::string pool_padding = "file";  // counted, ignored; file: as the library does that the file is from
-  std::string input_scale = "file";   // signed, imagenet
+  std::string pool_padding = "file";  // counted, ignored, or file: the convention of the file's library
+  std::string input_scale = "file";   // signed, imagenet, or file
   ImportOptions import() const;
 };
 
@@ -23,12 +23,12 @@ inline constexpr const char* kInputScaleHelp =
     "ImageNet's mean and deviation taken out";
 
 void add_weight_options(Flags& flags, WeightOptions& options);
-void restrict_weight_options(Flags& flags);  // their values, where another list of flags has added them
+void restrict_weight_options(Flags& flags);  // restricts the values of flags that other code added
 
-// "AuxLogits.conv0.conv.weight and 11 more: why": the names that were skipped for one reason together.
+// Groups skipped names by reason: "AuxLogits.conv0.conv.weight and 11 more: why".
 std::vector<std::string> by_reason(const std::vector<std::string>& skipped);
 
-// To the log: layout, values, what was skipped, what is not from the file, what was converted.
+// Logs the layout, the number of values, and the skipped, default and converted tensors.
 void log_import(const ImportReport& report, const std::string& file);
 
 }  // namespace avs

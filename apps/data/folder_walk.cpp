@@ -38,7 +38,7 @@ bool is_ignored(const fs::path& path) {
   return name.starts_with('.') || is_one_of(kLeftBehind, name);
 }
 
-// The entries of a folder that are not ignored, sorted by name.
+// The folder's entries that are not ignored, sorted by name.
 std::vector<fs::directory_entry> entries_of(const fs::path& folder, std::error_code& error) {
   std::vector<fs::directory_entry> entries;
   fs::directory_iterator it(folder, error);
@@ -54,7 +54,7 @@ bool contains(const fs::path& folder, const fs::path& path) {
   return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
 }
 
-// Does a link to `folder` lead back to where it was met, or around it?
+// Does the link's target contain one of the folders being walked?
 bool leads_back(const fs::path& folder, const std::vector<fs::path>& chain) {
   return std::any_of(chain.begin(), chain.end(), [&](const fs::path& walked) { return contains(folder, walked); });
 }
@@ -72,7 +72,7 @@ std::vector<fs::path> FolderWalk::folders_in(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::path> folders;
   for (const fs::directory_entry& entry : entries_of(folder, error)) {
-    std::error_code unknown;  // a link to nothing is no folder
+    std::error_code unknown;  // a broken link is no folder
     if (!entry.is_directory(unknown)) continue;
     if (entry.is_symlink(unknown) && leads_back(fs::canonical(entry.path()), {fs::canonical(folder)})) {
       skip(entry.path(), "is a link to a folder around it");
@@ -96,7 +96,7 @@ void FolderWalk::add_files(Chain& chain, const fs::path& folder, std::vector<fs:
   std::error_code error;
   const std::vector<fs::directory_entry> entries = entries_of(folder, error);
   if (error) return skip(folder, str("cannot be read: ", error.message()));
-  std::set<fs::path> videos;  // their names without the ending
+  std::set<fs::path> videos;  // names without extension
   for (const fs::directory_entry& entry : entries)
     if (is_one_of(kVideos, entry.path().extension().string())) videos.insert(entry.path().stem());
   for (const fs::directory_entry& entry : entries) {

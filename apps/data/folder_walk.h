@@ -1,9 +1,9 @@
-// Walking a folder of media: which folders and files of it belong to the data set, and what is passed over and why.
+// Walks a folder of media and selects the data set's files and folders.
 //
-// Hidden files are ignored, and so is what archivers, disks and desktops leave behind (__MACOSX, @eaDir, lost+found,
-// Thumbs.db, …). Links are followed unless they lead back. Passed over with a reason: named pipes, devices, sockets,
-// links to nothing or to a folder around them, names that are not UTF-8 (the index could not hold them), folders that
-// may not be read, and a picture beside a video of the same name, which is its thumbnail.
+// Ignored: hidden files, and files that archivers, disks and desktops create (__MACOSX, @eaDir, lost+found, Thumbs.db,
+// …). Skipped with a reason: named pipes, devices, sockets, broken links, links to a folder that contains them, names
+// that are not UTF-8 (the index cannot hold them), unreadable folders, and a picture beside a video of the same name
+// (its thumbnail). Other links are followed.
 #pragma once
 
 #include <filesystem>
@@ -18,15 +18,15 @@ class FolderWalk {
  public:
   explicit FolderWalk(const std::filesystem::path& root);  // absolute
 
-  // The folders directly in `folder`, sorted. DataError: it cannot be read.
+  // The direct subfolders of `folder`, sorted. DataError: unreadable.
   std::vector<std::filesystem::path> folders_in(const std::filesystem::path& folder);
-  // All files below `folder`, sorted. DataError: it cannot be read.
+  // All files below `folder`, sorted. DataError: unreadable.
   std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder);
 
   const std::vector<Skipped>& skipped() const { return skipped_; }  // so far
 
  private:
-  using Chain = std::vector<std::filesystem::path>;  // the folders being walked, from the outermost, without links
+  using Chain = std::vector<std::filesystem::path>;  // folders being walked, outermost first, links resolved
 
   void add_files(Chain& chain, const std::filesystem::path& folder, std::vector<std::filesystem::path>& files);
   void add_entry(Chain& chain, const std::filesystem::directory_entry& entry,

@@ -23,7 +23,7 @@ std::string shown(const std::string& name) { return shortened(printable(name), 1
 
 // ---- folders ----------------------------------------------------------------
 
-// Words that name a split. Which one an evaluation folder holds depends on those beside it.
+// Folder names of splits. The split of an evaluation folder depends on its siblings.
 enum class SplitWord : uint8_t { Train, Validation, Test, Evaluation };
 
 std::optional<SplitWord> split_word(const fs::path& folder) {
@@ -72,14 +72,14 @@ SplitFolders split_folders_among(const std::vector<fs::path>& folders) {
       throw DataError(str(folder.parent_path().string(), ": holds both ", listed({it->second, folder}),
                           ", two names of one split; ", kExpected));
   }
-  // A class may be called "train": one such name among others is a class, two are splits.
+  // A class may be called "train": one split name among other folders is a class, two are splits.
   if (split.named.size() > 1 && !split.others.empty())
     throw DataError(str(folders.front().parent_path().string(), ": holds ", listed(all), " as for splits beside ",
                         listed(split.others), "; ", kExpected));
   return split;
 }
 
-// The split of each named folder, given the others.
+// Assigns a split to each split folder; siblings decide about evaluation folders.
 std::vector<std::pair<Split, fs::path>> assigned(const SplitFolders& folders, const fs::path& root) {
   const bool has_test = folders.named.contains(SplitWord::Test);
   if (has_test && folders.named.contains(SplitWord::Validation) && folders.named.contains(SplitWord::Evaluation))
@@ -96,10 +96,10 @@ std::vector<std::pair<Split, fs::path>> assigned(const SplitFolders& folders, co
   return splits;
 }
 
-struct Unlabelled {  // a clip whose label is still a word
+struct Unlabelled {  // a clip with a label that has no index yet
   Clip clip;
   std::string label;
-  std::string place;  // where it was read, for messages
+  std::string place;  // position in the file, for messages
 };
 
 void add_classes(FolderWalk& walk, const fs::path& root, const std::vector<fs::path>& folders, Split split,
@@ -144,7 +144,7 @@ bool holds_tables(const fs::path& folder) {
   return fs::exists(folder / "meta.csv") || fs::is_directory(folder / "evaluation_setup");
 }
 
-// Some unpackers put the tables beside the media, some into a folder of their own.
+// Unpackers put the tables beside the media or into their own folder.
 std::optional<fs::path> find_tables(const fs::path& root) {
   if (holds_tables(root)) return root;
   for (const fs::path& folder : FolderWalk(root).folders_in(root))
@@ -156,8 +156,8 @@ using Labels = std::map<std::string, std::string>;  // clip name -> label
 
 void add_rows(const Table& table, Split split, const Labels& labels, std::vector<Unlabelled>& found) {
   std::optional<size_t> audio = table.find_column("filename_audio"), video = table.find_column("filename_video");
-  if (!audio && !video) audio = table.find_column("filename");  // sets of sound alone
-  if (!audio && !video) table.column("filename_video");         // says which columns there are
+  if (!audio && !video) audio = table.find_column("filename");  // data sets of sound alone
+  if (!audio && !video) table.column("filename_video");         // throws an error that lists the columns
   const std::optional<size_t> label = table.find_column("scene_label");
   if (!label && labels.empty()) table.column("scene_label");
   for (const Table::Row& row : table.rows()) {
@@ -206,7 +206,7 @@ std::vector<Unlabelled> read_tables(const fs::path& folder) {
 
 // ---- common to all layouts --------------------------------------------------
 
-// A row listed twice is told and dropped; one that contradicts itself is an error.
+// Notes and drops duplicate rows; DataError if two rows contradict each other.
 void drop_repetitions(std::vector<Unlabelled>& found, std::vector<std::string>& notes) {
   std::map<std::string, const Unlabelled*> seen;
   std::vector<Unlabelled> kept;
@@ -253,7 +253,7 @@ void assign_labels(Layout& layout, std::vector<Unlabelled>& found) {
   std::sort(layout.clips.begin(), layout.clips.end(), [](const Clip& a, const Clip& b) { return a.name < b.name; });
 }
 
-// A table's file as a path relative to the data set; nullopt: it lies outside.
+// A table's file name as a path relative to the data set; nullopt: it lies outside.
 std::optional<std::string> inside(const fs::path& root, const std::string& file) {
   const fs::path path(file);
   const fs::path relative = path.is_absolute() ? path.lexically_relative(root) : path;

@@ -1,4 +1,4 @@
-// Writing videos in a build with AVS_MEDIA=OFF.
+// The build with AVS_MEDIA=OFF: writing videos throws.
 #include "apps/data/media_writer.h"
 #include "tensor/error.h"
 

@@ -15,8 +15,8 @@ extern "C" {
 namespace avs::data {
 namespace {
 
-// One output file: the muxer, and for each stream its encoder. It grows in memory: the clips are small, and files are
-// written in one place. Every failure names the file.
+// One output file: the muxer, and an encoder per stream. It is assembled in memory, since clips are small, and written
+// atomically. Errors name the file.
 class Mp4 {
  public:
   explicit Mp4(const std::filesystem::path& path) : path_(path) {
@@ -53,7 +53,7 @@ class Mp4 {
 
   void begin() { check(avformat_write_header(format_, nullptr)); }
 
-  void encode(Output& output, const AVFrame* frame) {  // null: no more frames
+  void encode(Output& output, const AVFrame* frame) {  // null: end of stream
     check(avcodec_send_frame(output.codec.get(), frame));
     const PacketPtr packet = make_packet();
     for (;;) {
@@ -102,7 +102,7 @@ Mp4::Output open_video(Mp4& file, const MediaContents& contents) {
   codec.bit_rate = encoder->id == AV_CODEC_ID_MPEG4 ? 400'000 : 0;
   codec.color_range = AVCOL_RANGE_MPEG;
   codec.colorspace = AVCOL_SPC_SMPTE170M;
-  av_opt_set(codec.priv_data, "preset", "veryfast", 0);  // unknown to the MPEG-4 encoder, which then ignores both
+  av_opt_set(codec.priv_data, "preset", "veryfast", 0);  // options of x264; MPEG-4 ignores them
   av_opt_set(codec.priv_data, "crf", "25", 0);
   file.open(output);
   return output;
@@ -137,7 +137,7 @@ class ToYuv {
   }
 
  private:
-  static constexpr size_t kPadding = 64;  // libswscale reads some bytes beyond the last pixel
+  static constexpr size_t kPadding = 64;  // libswscale reads some bytes after the last pixel
   SwsContext* context_;
   std::vector<uint8_t> picture_;
 };

@@ -41,7 +41,7 @@ std::optional<Entry> whole_entry(const fs::path& path, const EntryKey& key) {
   } catch (const DataError&) {
     return std::nullopt;  // damaged or of another version: made again
   } catch (const SystemError&) {
-    return std::nullopt;  // on a part of the disk that cannot be read: made again, elsewhere
+    return std::nullopt;  // unreadable part of the disk: made again elsewhere
   }
 }
 
@@ -52,7 +52,7 @@ void describe_entry(const Entry& entry, CachedClip& clip) {
   clip.contents = hex(entry.contents());
 }
 
-// Does the entry differ from the wanted one in its readers' versions alone?
+// Does the entry differ from the wanted one only in its reader versions?
 bool was_read_otherwise(const fs::path& path, const PrepareOptions& options, const fs::path& root, const Clip& clip) {
   try {
     const EntryKey key = Entry(path).key();
@@ -68,7 +68,7 @@ bool was_read_otherwise(const fs::path& path, const PrepareOptions& options, con
   return false;
 }
 
-// The index of what was there is gone before the first entry that it speaks of is replaced.
+// Removes the old index before the first of its entries is replaced.
 class OldIndex {
  public:
   explicit OldIndex(const fs::path& cache) : file_(cache / kIndexName) {}
@@ -127,7 +127,7 @@ std::vector<Outcome> prepare_clips(const PrepareOptions& options, const Layout& 
         outcomes[i] = prepare_clip(options, layout.root, layout.clips[i], decode, old_index);
         progress.advance();
       }
-    } catch (...) {  // the machine fails: a disk, memory, a GPU; no clip can be prepared any more
+    } catch (...) {  // system errors (disk, memory, GPU): stop all workers
       const std::lock_guard lock(failure_mutex);
       if (!failure) failure = std::current_exception();
       next = outcomes.size();
@@ -137,7 +137,7 @@ std::vector<Outcome> prepare_clips(const PrepareOptions& options, const Layout& 
   try {
     for (int i = 1; i < options.workers; ++i) workers.emplace_back(work);
   } catch (const std::system_error&) {
-  }  // no more threads to be had: those there are do it
+  }  // no more threads available: continue with fewer
   work();
   workers.clear();
   if (failure) std::rethrow_exception(failure);
@@ -151,9 +151,9 @@ void remove_strays(const fs::path& entries, const std::vector<CachedClip>& clips
                [&](const std::string& name) { return !wanted.contains(name) && is_entry_file(entries / name); });
 }
 
-// A folder that holds other people's files where ours would go is not taken over.
+// Refuses a folder that contains files of other programs.
 void refuse_foreign_folder(const fs::path& cache) {
-  if (fs::exists(cache / ".lock")) return;  // a prepare was here, and perhaps was killed
+  if (fs::exists(cache / ".lock")) return;  // written by an earlier prepare, which may have been killed
   std::error_code error;
   if (fs::exists(cache / kIndexName) && !is_index_file(cache / kIndexName))
     throw UsageError(
@@ -189,7 +189,7 @@ std::string find_failure(const PrepareReport& report) {
 
 PrepareReport prepare(const PrepareOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  max_frame_count(options.arrays.frames);  // options out of range are a usage error before anything is touched
+  max_frame_count(options.arrays.frames);  // reports invalid options before anything is written
   Layout layout = read_layout(options.data);
   refuse_nested_cache(options, layout);
   refuse_foreign_folder(options.cache);
@@ -223,7 +223,7 @@ PrepareReport prepare(const PrepareOptions& options) {
   return report;
 }
 
-// ---- for a person -----------------------------------------------------------
+// ---- summary for the user ----------------------------------------------------
 
 namespace {
 
@@ -237,8 +237,8 @@ void add_lines(std::string& out, const std::string& title, int64_t count, const 
   if (lines.size() > kMostLines) out += fmt::format("  … and {} more, see index.json\n", lines.size() - kMostLines);
 }
 
-// Files of an ending that no clip has, as subtitles beside the videos, are one line together: the video that is broken
-// must not be lost among them.
+// Files with an extension that no clip has (subtitles beside videos) share one line, so that a broken video is not lost
+// among them.
 std::vector<std::string> skipped_lines(const PrepareReport& report) {
   const auto ending = [](const std::string& name) { return fs::path(name).extension().string(); };
   std::set<std::string> of_clips;
@@ -263,7 +263,7 @@ std::vector<std::string> skipped_lines(const PrepareReport& report) {
   return lines;
 }
 
-// Notes that many clips share, as "no picture" in a set of sounds, are one line together.
+// Notes shared by many clips ("no picture" in a set of sounds) take one line.
 std::vector<std::string> unusual_lines(const PrepareReport& report) {
   std::map<std::string, std::vector<const CachedClip*>> alike;
   for (const CachedClip& clip : report.clips)
@@ -278,7 +278,7 @@ std::vector<std::string> unusual_lines(const PrepareReport& report) {
   return lines;
 }
 
-// "no test clip of 2 of 10 classes: bus, tram" for each split that lacks some; figures of these classes will be
+// For each split without clips of some classes: "no test clip of 2 of 10 classes: bus, tram". Their figures will be
 // missing.
 std::string absent_classes(const PrepareReport& report) {
   std::string out;

@@ -1,9 +1,8 @@
-// Building a cache from a folder of media: every clip is decoded once, in parallel, one thread per clip.
+// Builds a cache from a folder of media. Every clip is decoded once; clips are decoded in parallel, one thread each.
 //
-// Resumable by construction: an entry appears whole or not at all, and an entry whose key (options, readers, source
-// size and time) and checksums hold is kept. So after `kill -9` the same call continues, and damaged or outdated
-// entries are made again. Entries of no clip any more are removed at the end, after the index is written; other files
-// stay.
+// Resumable: entries are written atomically, and an entry with the right key (options, readers, source size and time)
+// and checksums is kept. After `kill -9` the same call continues; damaged or outdated entries are made again. After the
+// index is written, entries without a clip are removed; other files stay.
 #pragma once
 
 #include <filesystem>
@@ -26,17 +25,17 @@ struct PrepareOptions {
 struct PrepareReport {
   IndexHeader header;
   std::vector<CachedClip> clips;
-  int64_t made = 0, kept = 0;  // entries decoded now, and found whole
-  int64_t read_anew = 0;       // of those made: an older version of their kind's reader (readers.h) had made them
+  int64_t made = 0, kept = 0;  // number of entries decoded, and of valid entries found
+  int64_t read_anew = 0;       // part of `made`: had been made by an older version of its reader (readers.h)
   double seconds = 0;
-  std::string failure;  // why there is no usable data set (and no index was written); empty: all is well
+  std::string failure;  // reason why the data set is unusable (no index was written); empty: success
 };
 
-// Throws what read_layout throws; UsageError for a cache inside a class folder layout; Error when the cache cannot be
-// written or another process is preparing it. Files that cannot be decoded are in header.skipped instead.
+// Errors: as read_layout. UsageError: the cache lies inside a data set of class folders. SystemError: the cache cannot
+// be written, or another process is preparing it. Files that cannot be decoded are listed in header.skipped.
 PrepareReport prepare(const PrepareOptions& options);
 
-// Clips, classes x splits, what is unusual, what was skipped and why, and the rate: for a person.
+// A summary for the user: clips, classes x splits, unusual clips, skipped files with reasons, and the rate.
 std::string describe(const PrepareReport& report);
 
 }  // namespace avs::data

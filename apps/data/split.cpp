@@ -58,7 +58,7 @@ void cut_split(std::vector<Clip>& clips, int64_t classes, Split from, Split to, 
     Rng order = rng.fork(name_of(to), static_cast<uint64_t>(label));
     order.shuffle(groups);
 
-    // Take groups in random order; one is left out when taking it would miss the target by more than leaving it.
+    // Takes groups in random order; skips one if taking it would miss the target by more than leaving it.
     const double target = std::max(1.0, std::round(share * static_cast<double>(members.size())));
     double taken = 0;
     size_t left = groups.size();
@@ -70,7 +70,7 @@ void cut_split(std::vector<Clip>& clips, int64_t classes, Split from, Split to, 
       taken += size;
       --left;
     }
-    if (taken > 0) continue;  // else every group is far larger than the target: the smallest must do
+    if (taken > 0) continue;  // every group is far larger than the target: take the smallest
     const auto smallest = std::min_element(groups.begin(), groups.end(),
                                            [](const Group& a, const Group& b) { return a.size() < b.size(); });
     for (Clip* clip : *smallest) clip->split = to;

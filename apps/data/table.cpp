@@ -30,8 +30,8 @@ void append_utf8(std::string& out, uint32_t c) {
   }
 }
 
-// UTF-16 without its byte order mark; `high` is the place of each pair's high byte. Half a surrogate pair stays one:
-// the caller's check for UTF-8 finds it.
+// Converts UTF-16 without byte order mark; `high` is the offset of each pair's high byte. An unpaired surrogate stays:
+// the caller's UTF-8 check detects it.
 std::string utf8_of_utf16(std::string_view bytes, size_t high) {
   const auto unit = [&](size_t i) {
     return static_cast<uint32_t>(static_cast<uint8_t>(bytes[i + high]) << 8 |
@@ -54,10 +54,10 @@ std::string bytes_of(const std::filesystem::path& path) {
   if (const std::string reason = why_no_file(path); !reason.empty()) throw DataError(str(name, ": ", reason));
   const uint64_t size = std::filesystem::file_size(path);
   if (size > kMostBytes) throw DataError(str(name, ": has ", size, " bytes; a table has at most ", kMostBytes));
-  return read_text(path);  // what the disk fails to give is an error: rows must not be lost silently
+  return read_text(path);  // throws on I/O errors: rows must not be lost silently
 }
 
-// The file's text without a byte order mark: UTF-8, or UTF-16 where the mark says so, as spreadsheets save it.
+// The file's text without byte order mark: UTF-8, or UTF-16 if the mark says so (spreadsheets).
 std::string text_of(const std::filesystem::path& path) {
   std::string text = bytes_of(path);
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
@@ -69,7 +69,7 @@ std::string text_of(const std::filesystem::path& path) {
   return text;
 }
 
-// Takes the first line off `rest`, with its end: \n, \r\n or \r.
+// Removes the first line from `rest`, including its end: \n, \r\n or \r.
 std::string take_line(std::string_view& rest) {
   const size_t end = std::min(rest.find_first_of("\r\n"), rest.size());
   const std::string line(rest.substr(0, end));
@@ -84,7 +84,7 @@ std::string trimmed(std::string text) {
   return text.substr(first, text.find_last_not_of(" ") - first + 1);
 }
 
-// In a quoted field a separator is text and "" is one quote (RFC 4180).
+// In a quoted field, separators are text and "" is one quote (RFC 4180).
 std::vector<std::string> split_fields(const std::string& line, char separator) {
   std::vector<std::string> fields(1);
   bool quoted = false;
@@ -139,7 +139,7 @@ std::optional<size_t> Table::find_column(std::string_view name) const {
 size_t Table::column(std::string_view name) const {
   if (const auto index = find_column(name)) return *index;
   const std::string lacks = str(printable(path_.string()), ": no column '", name, "'; ");
-  // A line of another kind of file, which may be anybody's secret, is not repeated.
+  // Does not print a line of another kind of file: it may contain secrets.
   const bool is_header = (header_.size() > 1 || header_[0].starts_with("filename")) && header_.size() <= kMostTitles &&
                          std::all_of(header_.begin(), header_.end(), [](const std::string& title) {
                            return title.size() <= kLongestTitle && title.find_first_of(":$=") == std::string::npos;

@@ -1,6 +1,5 @@
-// Tables of text with a header line, as data sets ship them: separated by tabs if the header holds one, else by commas.
-// UTF-8, or UTF-16 with a byte order mark; lines that end in \n, \r\n or \r; blank lines and double quotes around
-// comma-separated fields are understood.
+// Text tables with a header line: separated by tabs if the header contains one, else by commas. UTF-8, or UTF-16 with a
+// byte order mark; line ends \n, \r\n or \r. Blank lines are skipped; comma-separated fields may have double quotes.
 #pragma once
 
 #include <cstdint>
@@ -15,19 +14,19 @@ namespace avs::data {
 class Table {
  public:
   struct Row {
-    int64_t line;  // in the file, from 1
+    int64_t line;  // line number in the file, from 1
     std::vector<std::string> fields;
   };
 
-  // DataError names file and line: no regular file, above 256 MiB, no text, no header, or a row whose number of fields
-  // differs from the header's. SystemError: the machine fails while it is read.
+  // DataError names file and line: not a regular file, above 256 MiB, not text, no header, or a row with another number
+  // of fields than the header. SystemError: an I/O error.
   static Table read(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
   const std::vector<Row>& rows() const { return rows_; }
   std::optional<size_t> find_column(std::string_view name) const;
-  size_t column(std::string_view name) const;  // DataError lists the columns there are
-  std::string place(const Row& row) const;     // "fold1_train.csv:17", with the folder in front
+  size_t column(std::string_view name) const;  // DataError lists the existing columns
+  std::string place(const Row& row) const;     // "FOLDER/fold1_train.csv:17"
 
  private:
   std::filesystem::path path_;

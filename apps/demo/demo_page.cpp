@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMostMistakes = 24;
 
-// What every card on the page needs: the clip in the cache and what each of the three classifiers said of it.
+// Data of the page's cards: the cache and the three classifiers' results per clip.
 struct Album {
   const data::Cache& cache;
   std::map<std::string, int64_t> id_of_clip;
@@ -81,7 +81,7 @@ std::string card(const Album& album, const std::string& name, const std::vector<
              answer_line(album, "both", album.both, name), "<p class=\"note\">", escape(name), "</p></div></div>\n");
 }
 
-// The first test clip of each class, as the cache orders them: not chosen by result.
+// The first test clip of each class in cache order: not selected by result.
 std::string examples(const Album& album, const DemoResults& results) {
   std::string cards;
   std::vector<bool> seen(album.cache.classes().size());

@@ -1,12 +1,12 @@
-// Smooth random textures: value noise on the integer lattice and sums of its octaves (Perlin 1985's idea with Ebert et
-// al.'s value lattice). A value is a pure function of place and seed, so a texture needs no memory.
+// Smooth random textures: value noise on the integer lattice and sums of its octaves (Perlin 1985, with the value
+// lattice of Ebert et al.). A value depends only on position and seed, so textures need no memory.
 #pragma once
 
 #include <cstdint>
 
 namespace avs::demo {
 
-// [0, 1), without visible pattern for neighbouring (x, y).
+// [0, 1), no visible pattern for neighbouring (x, y).
 inline float lattice(int32_t x, int32_t y, uint32_t seed) {
   uint32_t h = seed ^ (static_cast<uint32_t>(x) * 0x8da6b343u) ^ (static_cast<uint32_t>(y) * 0xd8163841u);
   h = (h ^ (h >> 16)) * 0x7feb352du;
@@ -14,7 +14,7 @@ inline float lattice(int32_t x, int32_t y, uint32_t seed) {
   return static_cast<float>((h ^ (h >> 16)) >> 8) * 0x1p-24f;
 }
 
-// A call of std::floor costs more than the rest of noise() where the compiler may not assume SSE 4.1.
+// std::floor costs more than the rest of noise() if the compiler may not assume SSE 4.1.
 inline int32_t floor_of(float x) {
   const auto towards_zero = static_cast<int32_t>(x);
   return towards_zero - (static_cast<float>(towards_zero) > x ? 1 : 0);
@@ -31,7 +31,7 @@ inline float noise(float x, float y, uint32_t seed) {
   return between(top, bottom, sv);
 }
 
-// Octaves of halving size and weight, [0, 1).
+// Sums octaves of halved size and weight; [0, 1).
 inline float clouds(float x, float y, uint32_t seed, int octaves) {
   float sum = 0, weight = 0.5f, total = 0;
   for (int octave = 0; octave < octaves; ++octave) {

@@ -1,4 +1,5 @@
-// The demo's own world: eight scenes made of four sights and four sounds, so that neither modality alone decides.
+// The demo's data: eight scenes combined from four sights and four sounds, so that no single modality determines the
+// class.
 //
 //              water        engine       music            birds
 //   sea        beach        ferry
@@ -6,9 +7,9 @@
 //   hall                                 ballroom         aviary
 //   forest     riverside                                  woodland
 //
-// Each sight belongs to two scenes and each sound to two: who only looks, or only listens, is right half of the time
-// at best; who does both can always know. The scenes form a cycle, not an exclusive or: the classes' log-probabilities
-// given sight and sound add up, which is what the paper's linear fusion can express.
+// Each sight and each sound belongs to two scenes: one modality alone gives at most 50 % accuracy, both together up to
+// 100 %. The scenes form a cycle (not an exclusive or): log-probabilities given sight and given sound add up, which the
+// paper's linear fusion can express.
 #pragma once
 
 #include <array>
@@ -40,16 +41,16 @@ inline constexpr std::array<Scene, 8> kScenes = {{{"aviary", Sight::Hall, Sound:
                                                   {"woodland", Sight::Forest, Sound::Birds}}};
 
 struct PictureFormat {
-  int64_t width = 128, height = 96;  // pixels; even numbers, as 4:2:0 video wants
+  int64_t width = 128, height = 96;  // pixels, even (4:2:0 video)
   double frames_per_second = 10;
 };
 
-// Pictures of one take of a sight: u8 [frames, height, width, 3]. Viewpoint, light, weather, colours, passers-by, the
-// camera's shake and grain come from `rng`; now and then most of the view is hidden by fog or darkness.
+// Renders one clip of a sight: u8 [frames, height, width, 3]. `rng` draws viewpoint, light, weather, colours,
+// passers-by, camera shake and grain; sometimes fog or darkness hides most of the view.
 Tensor render_sight(Sight sight, const PictureFormat& format, double seconds, Rng rng);
 
-// One take of a sound, two channels interleaved, within [-1, 1]. Pitch, tempo, loudness, place and the noise around it
-// come from `rng`; now and then the noise is louder than the sound.
+// Renders one clip of a sound: two channels interleaved, within [-1, 1]. `rng` draws pitch, tempo, loudness, position
+// and background noise; sometimes the noise is louder than the sound.
 std::vector<float> render_sound(Sound sound, int64_t sample_rate_hz, double seconds, Rng rng);
 
 }  // namespace avs::demo

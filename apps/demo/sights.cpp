@@ -1,5 +1,5 @@
-// The four sights as colour functions of place and time. x runs from -aspect/2 to aspect/2, y from 0 (top) to 1
-// (bottom), t in seconds; what differs between two takes is drawn once, in the constructors.
+// The four sights as colour functions of position and time: x from -aspect/2 to aspect/2, y from 0 (top) to 1 (bottom),
+// t in seconds. Constructors draw the random properties of a clip.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -34,7 +34,7 @@ class View {
   virtual Colour at(float x, float y, float t) const = 0;
 };
 
-// Day, evening or overcast, with clouds that drift.
+// Day, evening or overcast, with drifting clouds.
 class Sky {
  public:
   explicit Sky(Rng& rng) : seed_(draw_seed(rng)), drift_(draw(rng, -0.1, 0.1)), cover_(draw(rng, 0.35, 0.75)) {
@@ -56,13 +56,13 @@ class Sky {
   Colour top_, low_;
 };
 
-// Something that crosses the view at its own speed: a boat, a car, a walker.
+// A boat, car or walker that crosses the view at constant speed.
 struct Mover {
   float x, y, width, height, speed;
   Colour colour;
-  // Where (px, py) lies in it, both from -1 to 1, or outside that range.
+  // (px, py) in the mover's coordinates: -1 to 1 inside.
   std::pair<float, float> local(float px, float py, float t) const {
-    const float span = 2.4f;  // wider than any view, so that a mover leaves before it returns
+    const float span = 2.4f;  // wider than any view: a mover leaves before it returns
     const float moved = x + speed * t + span / 2;
     const float centre = moved - span * std::floor(moved / span) - span / 2;
     return {(px - centre) / width, (py - y) / height};
@@ -242,7 +242,7 @@ class Forest final : public View {
   std::vector<Trunk> trunks_;
 };
 
-// What lies between the scene and the file: zoom, pan, shake, exposure, tint, fog, grain, vignette.
+// Camera effects: zoom, pan, shake, exposure, tint, fog, grain, vignette.
 class Camera {
  public:
   explicit Camera(Rng& rng)

@@ -1,5 +1,5 @@
-// The four sounds, each a function that adds one take of itself to a mono buffer, and the room that makes two channels
-// of it. Levels are set by root mean square, so that no sound is known by its loudness.
+// The four sounds: each function adds one clip to a mono buffer; a room makes two channels. Levels are set by root mean
+// square, so that loudness does not identify a sound.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -13,7 +13,7 @@ namespace {
 using Samples = std::vector<double>;
 constexpr double kTau = 2 * std::numbers::pi;
 
-// A two-pole band-pass whose centre may move with every sample (Chamberlin's state-variable filter).
+// A two-pole band-pass; its centre may change with every sample (Chamberlin's state-variable filter).
 class BandPass {
  public:
   BandPass(double sample_rate_hz, double quality) : rate_(sample_rate_hz), damping_(1 / quality) {}
@@ -37,7 +37,7 @@ class OnePole {  // low-pass
   double step_, state_ = 0;
 };
 
-// Quick noise for audio: far more samples than Philox need be asked for.
+// Fast noise (xorshift): audio needs too many samples for Philox.
 class White {
  public:
   explicit White(Rng& rng) : state_(rng.next() | 1) {}
@@ -52,8 +52,7 @@ class White {
   uint64_t state_;
 };
 
-// sum over k = 1 .. of gains[k-1] sin(k phase), by sin(k p) = 2 cos(p) sin((k-1) p) - sin((k-2) p): two calls, not
-// many.
+// sum_{k >= 1} gains[k-1] sin(k phase), by the recurrence sin(k p) = 2 cos(p) sin((k-1) p) - sin((k-2) p).
 double harmonics(double phase, const std::vector<double>& gains) {
   const double step = 2 * std::cos(phase);
   double before = 0, now = std::sin(phase), sum = 0;
@@ -64,7 +63,7 @@ double harmonics(double phase, const std::vector<double>& gains) {
   return sum;
 }
 
-// Swelling broad noise with gurgles: surf or a brook, by the swell's period.
+// Swelling broadband noise with gurgles; the period decides between surf and brook.
 void water(Samples& out, double rate, Rng& rng) {
   White white(rng);
   BandPass wide(rate, rng.uniform(0.4, 0.8)), gurgle(rate, rng.uniform(4, 9));
@@ -80,7 +79,7 @@ void water(Samples& out, double rate, Rng& rng) {
   }
 }
 
-// A rough harmonic tone with a pulse in it, over rumble.
+// A rough harmonic tone with a pulse, over rumble.
 void engine(Samples& out, double rate, Rng& rng) {
   White white(rng);
   OnePole rumble(rate, rng.uniform(80, 200)), wobble(rate, 3);
@@ -126,7 +125,7 @@ void music(Samples& out, double rate, Rng& rng) {
   }
 }
 
-// Several voices, each repeating a short sweep of its own.
+// Several voices; each repeats its own short sweep.
 void birds(Samples& out, double rate, Rng& rng) {
   for (int64_t voice = 2 + rng.below(3); voice > 0; --voice) {
     const double centre = rng.uniform(1900, 5500), sweep = rng.uniform(-0.5, 0.5), trill = rng.uniform(12, 40);
@@ -171,7 +170,7 @@ Samples render_dry(Sound sound, size_t count, double rate, Rng rng) {
   return samples;
 }
 
-// Coloured noise of unit level: what any microphone outdoors or in a room picks up besides.
+// Coloured noise of unit level: the background of any recording.
 Samples background(size_t count, double rate, Rng rng) {
   White white(rng);
   OnePole soft(rate, rng.uniform(150, 4000));
@@ -190,11 +189,12 @@ std::vector<float> render_sound(Sound sound, int64_t sample_rate_hz, double seco
   const Samples dry = render_dry(sound, count, rate, rng.fork("sound"));
   const auto other = static_cast<Sound>((static_cast<int64_t>(sound) + 1 + rng.below(3)) % 4);
   const Samples faint = render_dry(other, count, rate, rng.fork("elsewhere"));
-  // Decibels below the sound. One take in eight is drowned in noise; a faint second sound is there in most.
+  // Level of the noise relative to the sound, in decibels: one clip in eight is drowned. Most clips have a faint second
+  // sound.
   const double noise_db = rng.uniform() < 0.12 ? rng.uniform(-12, -4) : rng.uniform(6, 26);
   const double faint_gain = std::pow(10, -rng.uniform(14, 40) / 20), noise_gain = std::pow(10, -noise_db / 20);
   const double loudness = rng.uniform(0.03, 0.2), left = rng.uniform(0.6, 1), right = rng.uniform(0.6, 1);
-  const auto delay = static_cast<size_t>(rng.uniform(0, 0.0006) * rate);  // the ears are 20 cm apart
+  const auto delay = static_cast<size_t>(rng.uniform(0, 0.0006) * rate);  // interaural delay: ears 20 cm apart
   const Samples noise_left = background(count, rate, rng.fork("left")),
                 noise_right = background(count, rate, rng.fork("right"));
 

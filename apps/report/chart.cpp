@@ -82,7 +82,7 @@ std::string legend(const std::vector<Series>& series) {
   return out + "</ul>\n";
 }
 
-// What the curves say, in words: where each begins and ends.
+// Describes the curves in words: their first and last values.
 std::string summary(const LineChart& chart) {
   std::string out = str(chart.title, " by ", chart.x_label);
   for (const Series& series : chart.series)
@@ -118,7 +118,7 @@ std::string line_chart(const LineChart& chart) {
   const std::string caption = str("<figure><figcaption>", escape(chart.title), "</figcaption>\n");
   if (x.empty()) return caption + note("Nothing was recorded.") + "</figure>\n";
   Plane plane{axis_ticks(x.low, x.high, 6), axis_ticks(chart.y_min.value_or(y.low), chart.y_max.value_or(y.high), 5)};
-  // The first and last value of x, not round numbers around them, end the axis: no empty strip beside the curves.
+  // The x axis ends at the first and last value instead of round numbers: no empty strip beside the curves.
   if (x.high > x.low) {
     std::erase_if(plane.x_ticks, [&](double tick) { return tick < x.low || tick > x.high; });
     if (plane.x_ticks.empty() || plane.x_ticks.front() > x.low) plane.x_ticks.insert(plane.x_ticks.begin(), x.low);

@@ -11,21 +11,21 @@ namespace avs::report {
 
 struct Series {
   std::string name;
-  std::vector<std::pair<double, double>> points;  // x, y; those that are not finite are left out
+  std::vector<std::pair<double, double>> points;  // x, y; points that are not finite are skipped
 };
 
 struct LineChart {
   enum class Numbers : uint8_t { Plain, Percent };  // Percent: 0.5 is written "50 %"
   std::string title, x_label;
-  std::vector<Series> series;                    // at most eight have colours of their own
-  std::optional<double> y_min = {}, y_max = {};  // absent: as the points say
+  std::vector<Series> series;                    // the first eight have different colours
+  std::optional<double> y_min = {}, y_max = {};  // absent: from the points
   Numbers y_numbers = Numbers::Plain;
 };
 
-// A <figure> with the chart and its legend; a sentence when no series has a point.
+// Returns a <figure> with chart and legend; a note if no series has a point.
 std::string line_chart(const LineChart& chart);
 
-// Round numbers (1, 2 or 5 times a power of ten apart) from the last at or below `low` to the first at or above `high`.
+// Returns round numbers (steps of 1, 2 or 5 times a power of ten) that enclose low .. high.
 std::vector<double> axis_ticks(double low, double high, int about);
 
 }  // namespace avs::report

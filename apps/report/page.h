@@ -1,12 +1,12 @@
-// HTML pages that are one file: style, pictures and charts inside, no script, nothing fetched. They follow the reader's
-// light or dark setting, print well and read well aloud: headings in order, tables with headers, a text for every
-// picture.
+// Self-contained HTML pages: styles, pictures and charts are inline, no script, nothing is fetched. They follow the
+// light or dark setting and are fit for print and screen readers: headings in order, tables with headers, pictures with
+// texts.
 //
 //   Page page("aud-mel", "a training run");
 //   page.section("Configuration", preformatted(toml));
 //   write_text(file, page.html());
 //
-// Functions that return HTML escape the text they are given; what is called `html` below is trusted as it is.
+// Functions that return HTML escape their text arguments; arguments named `html` are inserted unchanged.
 #pragma once
 
 #include <cstdint>
@@ -35,21 +35,21 @@ class Page {
 
 std::string paragraph(std::string_view text);
 std::string preformatted(std::string_view text);
-std::string note(std::string_view text);  // small and grey: what a figure means, how it was measured
+std::string note(std::string_view text);  // small and grey: explains a figure or its measurement
 
-std::string side_by_side(const std::vector<std::string>& html);  // below each other where the window is narrow
+std::string side_by_side(const std::vector<std::string>& html);  // stacked if the window is narrow
 
-// The few numbers a reader wants first, large.
+// A page's main numbers, in large type.
 struct KeyFigure {
   std::string value, label;
 };
 std::string key_figures(const std::vector<KeyFigure>& figures);
 
 enum class PictureFormat : uint8_t { Jpeg, Png };
-// pixels: u8 [h, w, 3] or [h, w, 1]. alt: what it shows, for who cannot see it.
+// pixels: u8 [h, w, 3] or [h, w, 1]. alt: description for screen readers.
 std::string picture(const Tensor& pixels, PictureFormat format, std::string_view alt);
 
-// Cells are HTML already; the first column is each row's header.
+// Cells contain HTML; the first column holds row headers.
 struct TableColumn {
   std::string heading;
   enum class Align : uint8_t { Text, Number } align = Align::Number;

@@ -37,7 +37,7 @@ void add_epoch(const json& line, RunHistory& history) {
   }
 }
 
-// Steps carry the learning rate; by epoch they are spread evenly, for which the last epoch's step count is needed.
+// Learning rates are recorded per step; the chart needs epochs: step / (steps per epoch).
 void add_learning_rates(const std::vector<json>& lines, RunHistory& history) {
   const double steps_per_epoch =
       history.epochs > 0 ? std::max(1.0, static_cast<double>(history.steps) / static_cast<double>(history.epochs)) : 1;
@@ -57,7 +57,7 @@ void check_same_classes(const std::vector<NamedEvaluation>& methods) {
                         methods.front().method, " and ", method.method, " are of different classes");
 }
 
-// Names the classes that the means over classes leave out, a line for each method that lacks some.
+// Names the classes without clips, which means over classes skip; one line per affected method.
 std::string absent_note(const std::vector<NamedEvaluation>& methods) {
   std::string notes;
   for (const NamedEvaluation& method : methods)
@@ -66,7 +66,7 @@ std::string absent_note(const std::vector<NamedEvaluation>& methods) {
   return notes;
 }
 
-// One row of accuracies (or losses): the best are marked, all of them when they tie.
+// One row of accuracies (or losses); all best values are marked.
 std::vector<std::string> marked_row(const std::string& heading, const std::vector<std::optional<double>>& values,
                                     bool larger_is_better, int digits) {
   std::optional<double> best;

@@ -1,4 +1,4 @@
-// The parts that reports share: curves of a training run, tables and matrices of evaluations.
+// Parts shared by reports: training curves, tables and confusion matrices.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace avs::report {
 
-// What metrics.jsonl tells of one run (its keys: models/training/metrics.h). Lines that are no JSON are counted, not fatal:
-// a report of a run that is being written should come out all the same.
+// The history of one run, read from metrics.jsonl (keys: models/training/metrics.h). Invalid lines are counted, not
+// fatal: the run may still be writing.
 struct RunHistory {
   Series loss, l2, training_accuracy, validation_accuracy, validation_log_loss, learning_rate;  // by epoch
   int64_t epochs = 0, steps = 0, best_epoch = 0, unreadable_lines = 0;
@@ -21,8 +21,8 @@ RunHistory read_history(const std::string& metrics_jsonl);
 
 std::string run_charts(const RunHistory& history);  // loss, accuracy, learning rate side by side
 
-std::string accuracy_figures(const Evaluation& evaluation);           // micro, macro, log losses, clips
-std::string class_bars(const std::vector<NamedEvaluation>& methods);  // accuracy of each class under each method
+std::string accuracy_figures(const Evaluation& evaluation);           // micro, macro, log losses, number of clips
+std::string class_bars(const std::vector<NamedEvaluation>& methods);  // per-class accuracy of each method
 std::string confusion_matrix(const Evaluation& evaluation, const std::string& caption);
 std::string accuracy_table(const std::vector<NamedEvaluation>& methods);  // Table I's layout; each row's best in bold
 

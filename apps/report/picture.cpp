@@ -10,7 +10,7 @@
 namespace avs {
 namespace {
 
-constexpr int64_t kGapPixels = 4;  // between panels, white
+constexpr int64_t kGapPixels = 4;  // white gap between panels
 
 uint8_t to_srgb(double linear) {
   const double x = std::clamp(linear, 0.0, 1.0);
@@ -30,7 +30,7 @@ std::array<uint8_t, 3> heat_colour(float value) {
   const double v = std::clamp(static_cast<double>(value), 0.0, 1.0);
   const double lightness = 0.13 + 0.84 * v;
   const double hue = (-75 + 180 * v) * std::numbers::pi / 180;          // violet, red, yellow
-  const double chroma = 0.045 + 0.15 * std::sin(std::numbers::pi * v);  // little at both ends, where colours are few
+  const double chroma = 0.045 + 0.15 * std::sin(std::numbers::pi * v);  // small at both ends, which have few colours
   const double a = chroma * std::cos(hue), b = chroma * std::sin(hue);
   const double l = std::pow(lightness + 0.3963377774 * a + 0.2158037573 * b, 3);
   const double m = std::pow(lightness - 0.1055613458 * a - 0.0638541728 * b, 3);

@@ -1,4 +1,4 @@
-// Spectrograms as pictures for people: time to the right, low bands at the bottom, one panel per channel.
+// Draws spectrograms: time to the right, low bands at the bottom, one panel per channel.
 #pragma once
 
 #include <array>
@@ -10,17 +10,16 @@ namespace avs {
 
 struct PictureSpec {
   int64_t first_channel = 0;
-  int64_t channels = 0;  // 0: all from the first on
+  int64_t channels = 0;  // 0: all
   int64_t pixels_per_band = 2;
 };
 
-// features: f32 [bands, frames, channels], best after the log. Result: u8 [height, frames, 3], RGB (vision's encode_png
-// makes a file of it). Each panel spans its own 1st to 99.5th percentile of values. ShapeError: no such channels.
+// features: f32 [bands, frames, channels], preferably logarithmic. Returns u8 [height, frames, 3], RGB. Each panel's
+// colour range is its 1st to 99.5th percentile. ShapeError: no such channels.
 Tensor spectrogram_picture(const Tensor& features, PictureSpec spec = {});
 
-// 0 is nearly black, 1 nearly white; lightness rises evenly between, through violet, red and yellow, so that equal
-// steps of the value look equally far apart and a grey print keeps the order. (Colours are laid out in B. Ottosson's
-// Oklab.)
+// Colour map from nearly black (0) through violet, red and yellow to nearly white (1). Lightness is linear, so equal
+// steps look equal and grey prints keep the order (colours are defined in B. Ottosson's Oklab).
 std::array<uint8_t, 3> heat_colour(float value);
 
 }  // namespace avs

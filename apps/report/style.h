@@ -1,4 +1,4 @@
-// The one style sheet of all reports.
+// The style sheet of all reports.
 #pragma once
 
 namespace avs::report {
