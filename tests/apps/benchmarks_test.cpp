@@ -1,4 +1,4 @@
-// What a benchmark prints on stdout is its report alone, so that scripts can read it as JSON.
+// A benchmark prints only its report to stdout, so that scripts can read it as JSON.
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>

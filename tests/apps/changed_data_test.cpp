@@ -1,4 +1,4 @@
-// A cache that became another one under a run or under embeddings, files that are gone, outputs that are no files.
+// Runs and embeddings whose cache has changed, missing files, and outputs that are not regular files.
 #include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
@@ -12,7 +12,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-// A data set of its own, whose cache a test may change, and a run of one epoch on it.
+// A test's own data set and cache, which it may change, and a run of one epoch on them.
 class ChangedData : public testing::Test {
  protected:
   void SetUp() override {
@@ -58,11 +58,11 @@ TEST_F(ChangedData, ResumeIsRefusedOnOtherClipsLabelsOrSplitsInOneLineThatNamesB
   prepare();
   const fs::path clip = fs::path(data_) / "bus/clip0.mp4", elsewhere = folder_ / "kept.mp4";
   fs::rename(clip, elsewhere);
-  write_clip(clip, 30, 1.1);  // as long, another picture
+  write_clip(clip, 30, 1.1);  // same length, other pictures
   prepare();
   refused("clips");
   fs::rename(elsewhere, clip);
-  fs::remove(fs::path(data_) / "tram/clip5.mp4");  // shrunk
+  fs::remove(fs::path(data_) / "tram/clip5.mp4");  // the data set becomes smaller
   prepare();
   refused("clips");
   fs::copy(workspace().clip(1, 5), fs::path(data_) / "tram/clip5.mp4");
@@ -100,7 +100,7 @@ TEST_F(ChangedData, AnotherCutCostsAnExtractionNothingAndOtherClipsAreExtractedA
   EXPECT_FALSE(bytes_of(out) == bytes_of(fresh));
 }
 
-// Killed after the first shard; then a video is replaced by one of the same length.
+// Kills extraction after the first shard, then replaces a video by one of the same length.
 TEST_F(ChangedData, ShardsOfOtherContentsAreNotContinued) {
   const std::string out = (folder_ / "all.safetensors").string(), fresh = (folder_ / "fresh.safetensors").string();
   ASSERT_EQ(extract(out).exit_code, 0);
@@ -110,7 +110,7 @@ TEST_F(ChangedData, ShardsOfOtherContentsAreNotContinued) {
                                str("--backbone ", run_, " --threads 1 --batch 2 --cache ", cache_, " --out ", out),
                                (folder_ / "log").string());
   const auto shards = [&] { return std::distance(fs::directory_iterator(out + ".partial"), {}); };
-  for (int i = 0; i < 2000 && shards() < 3; ++i) sleep_seconds(0.002);  // the lock, the thesis and a shard
+  for (int i = 0; i < 2000 && shards() < 3; ++i) sleep_seconds(0.002);  // the lock, thesis.txt and a shard
   program.send(SIGKILL);
   program.wait();
   write_clip(fs::path(data_) / "bus/clip0.mp4", 30, 1.1);

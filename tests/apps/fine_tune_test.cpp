@@ -1,4 +1,4 @@
-// Training that begins from weights: what stays, what learns slowly, what is refused, and that it resumes to the bit.
+// Training that starts from weights: frozen parts, per-layer rates, refused files, bit-identical resume.
 #include <cmath>
 
 #include "models/backbone.h"
@@ -9,7 +9,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// A small InceptionV3 of five classes, so that its head stays behind; with statistics that are neither 0 nor 1.
+// A small InceptionV3 of five classes (its head is not loaded), with statistics other than 0 and 1.
 const std::string& body_file() {
   static const std::string file = [] {
     const auto net = make_backbone({.model = "vis-inc", .classes = 5, .width = 0.05, .image_size = 75, .seed = 4});
@@ -31,7 +31,7 @@ std::string flags(const std::string& weights = body_file()) {
 
 ProgramResult train(const std::string& arguments) { return run_program("train_backbone", arguments); }
 
-// The largest change of any value whose path begins so, from the file to a checkpoint of the run.
+// The largest change of a value under `prefix`, from the file to a checkpoint of the run.
 double change(const std::string& run, const std::string& prefix, const std::string& file = body_file()) {
   const Checkpoint before = Checkpoint::load(file), after = Checkpoint::load(run + "/last.safetensors");
   double largest = -1;
@@ -60,7 +60,7 @@ TEST(FineTune, ImportedLayersLearnAtTheirShareOfTheRateAndTheNewHeadAtAll) {
   const std::string filter = "mixed5.branch1x1.0.conv.weight";
   EXPECT_LT(change(slow, filter), 1e-3 * change(fast, filter));
   EXPECT_GT(change(slow, filter), 0);
-  // both heads begin alike and move by about the rate times the steps
+  // both heads start equal and move by about rate * steps
   EXPECT_LT(change(slow, "head.fc1024.weight", fast + "/last.safetensors"), 0.02);
   EXPECT_GT(change(slow, "head.fc1024.weight", fast + "/last.safetensors"), 0);
 }
@@ -117,7 +117,7 @@ TEST(FineTune, SaysInOneMessageWhatIsWrong) {
   expect(flags() + " --imported-lr 0", 2, "--freeze");
   expect(str("--model vis-conv --cache ", workspace().cache, " --weights ", body_file()), 1,
          "is a checkpoint of vis-inc");
-  // before the data set is looked at
+  // errors before the data set is read
   expect("--model vis-inc --data /nowhere --weights " + workspace().path("absent.h5"), 1, "absent.h5");
   const std::string page = workspace().path("page.h5");
   std::ofstream(page) << "<!doctype html><title>Sign in</title>";

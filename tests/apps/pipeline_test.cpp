@@ -1,4 +1,4 @@
-// The whole pipeline as a user drives it: train, extract, fuse, evaluate, classify; and what each says of wrong input.
+// The whole pipeline as a user runs it: train, extract, fuse, evaluate, classify; and errors for wrong input.
 #include <nlohmann/json.hpp>
 
 #include "tests/apps/training_workspace.h"
@@ -130,7 +130,7 @@ TEST(Pipeline, SegmentsAnswerOverTime) {
   EXPECT_EQ(segments[1]["to_seconds"], 4.0);
 }
 
-// The left_out of an answer; a test of what is not said fails when nothing is.
+// The left_out list of an answer; empty if absent.
 std::vector<std::string> left_out(const std::string& fusion, const std::string& arguments) {
   const ProgramResult result = run_program("classify", str("--fusion ", fusion, " --json ", arguments));
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -158,7 +158,7 @@ TEST(Pipeline, WhatAnAnswerLeavesOutIsSaid) {
               HasSubstr(file + ": left out: the file after its first 10 seconds\n"));
 }
 
-// An hour and two seconds of silence at 4 kHz, most of it a hole in the file.
+// An hour and two seconds of silence at 4 kHz, as a sparse file.
 void write_long_wave(const std::string& file) {
   constexpr uint32_t kRate = 4000, kBytes = 3602 * kRate * 2;
   std::ofstream out(file, std::ios::binary);

@@ -1,5 +1,5 @@
-// What tells of memory and time: training that does not fit says what holds the memory and which batch would fit (and
-// that one does), --memory-plan, --profile, selftest.
+// Memory and time: the message of training that does not fit (memory by category, and a batch that does fit),
+// --memory-plan, --profile, selftest.
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
@@ -85,7 +85,7 @@ TEST(MemoryPlanProgram, WritesFiguresAndRefusesNonsense) {
   EXPECT_GT(plan[1]["activations"], plan[0]["activations"]);
   EXPECT_EQ(plan[1]["optimizer"], plan[0]["optimizer"]);
   EXPECT_EQ(run_program("memory_plan", "--model resnet").exit_code, 2);
-  for (const char* batch : {"0", "8,-1", "9223372036854775807"})  // the last one planned for ever
+  for (const char* batch : {"0", "8,-1", "9223372036854775807"})  // planning the last one used to run forever
     EXPECT_EQ(run_program("memory_plan", str("--batch ", batch)).exit_code, 2) << batch;
 }
 

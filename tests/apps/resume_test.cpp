@@ -1,4 +1,4 @@
-// Training and extraction that are killed, interrupted, or run out of something, and what is left of them.
+// Training and extraction that are killed, interrupted, or run out of resources, and their files.
 #include <sys/mount.h>
 
 #include <nlohmann/json.hpp>
@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// metrics.jsonl without what the clock and the allocator put into it.
+// metrics.jsonl without times and memory.
 std::vector<std::string> metrics_of(const std::string& run) {
   std::ifstream in(run + "/metrics.jsonl");
   std::vector<std::string> lines;
@@ -31,7 +31,7 @@ void expect_same_run(const std::string& a, const std::string& b) {
   EXPECT_EQ(metrics_of(a), metrics_of(b));
 }
 
-// One undisturbed run with everything on that has state: averaged weights, a schedule, flips, mixup, dropout.
+// One undisturbed run that uses everything with state: averaged weights, a schedule, flips, mixup, dropout.
 const std::string kStateful = " --epochs 3 --ema 0.9 --schedule one-cycle --augment flip --frames-per-clip 2";
 
 struct Reference {
@@ -79,11 +79,11 @@ TEST(Resume, CtrlCEndsWithinSecondsWithACheckpointAndTheRunContinues) {
   EXPECT_EQ(code, 1);
   EXPECT_THAT(bytes_of(log), HasSubstr("--resume"));
   EXPECT_TRUE(fs::exists(run + "/last.safetensors"));
-  EXPECT_EQ(run_program("train_backbone", "--resume --out " + run).exit_code, 0);  // all flags come from the RUN
+  EXPECT_EQ(run_program("train_backbone", "--resume --out " + run).exit_code, 0);  // the RUN folder holds all flags
   expect_same_run(reference.run, run);
 }
 
-// The statistics of a forward pass that was broken off must not be in the checkpoint.
+// An interrupted forward pass must not change the statistics in the checkpoint.
 TEST(Resume, AnInterruptedStepLeavesNoTraceInBatchNormStatistics) {
   const std::string flags = sound_flags() + " --epochs 1";
   const std::string whole = workspace().path("sound-whole");

@@ -9,7 +9,7 @@ using testing::HasSubstr;
 
 class RunModel : public testing::Test {
  protected:
-  // A network of the model with its checkpoint, and an input of three samples.
+  // Makes a network of the model, its checkpoint, and an input of three samples.
   void prepare(const std::string& model) {
     options_ = small_options(model);
     options_.classes = 4;

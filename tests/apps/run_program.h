@@ -1,4 +1,4 @@
-// Runs one of our programs as a user would, through the shell, and keeps what it said.
+// Runs one of our programs through the shell and captures its output.
 #pragma once
 
 #include <sys/wait.h>
@@ -17,7 +17,7 @@ struct ProgramResult {
   std::string out, err;
 };
 
-// arguments are shell words: quote what needs it. environment: "NAME=value NAME=value".
+// arguments: shell words, quoted as needed. environment: "NAME=value NAME=value".
 inline ProgramResult run_program(const std::string& name, const std::string& arguments,
                                  const std::string& environment = {}) {
   const std::filesystem::path err_file =

@@ -1,4 +1,4 @@
-// Programs at the edges of a terminal: streams that are closed or full, signals, and numbers that are none.
+// Programs with closed or full streams, signals, and invalid numbers.
 #include <nlohmann/json.hpp>
 
 #include "tests/apps/training_workspace.h"
@@ -34,7 +34,7 @@ TEST(Terminal, AFullStdoutIsAFailure) {
   EXPECT_THAT(result.err, HasSubstr("memory_plan: standard output cannot be written"));
 }
 
-// A signal ends a program that has begun to fill a folder: with a message, and with no unfinished file.
+// Sends a signal while a program fills a folder: expects a message and no unfinished file.
 void expect_ends_well(const std::string& program, const std::string& arguments, const fs::path& folder, int signal) {
   const std::string log = workspace().path("signal.log");
   const auto files = [&] {

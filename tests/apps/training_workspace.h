@@ -1,4 +1,4 @@
-// A small data set with its cache, made once per test program, and the commands that the tests of training run on it.
+// A small data set with its cache, made once per test program, and training commands for it.
 #pragma once
 
 #include <fcntl.h>
@@ -16,7 +16,8 @@
 
 namespace avs::test {
 
-// Two classes of twelve clips with sound and picture, 24 x 24 pixels, MEL spectrograms; a thirteenth without sound.
+// Two classes of twelve clips with sound and pictures (24 x 24 pixels), MEL spectrograms; a thirteenth clip without
+// sound.
 struct Workspace {
   Folder folder;
   std::string data = (folder / "data").string(), cache = (folder / "cache").string();
@@ -36,7 +37,7 @@ inline Workspace& workspace() {
   return shared;
 }
 
-// The cheapest backbones: an image net of few distinct shapes, and a sound net.
+// The cheapest backbones: an image network with few distinct shapes, and a sound network.
 inline std::string visual_flags() {
   return str("--model vis-conv --width 0.125 --image-size 75 --batch 4 --lr 1e-3 --log-steps 2 --threads 1 --cache ",
              workspace().cache);
@@ -51,7 +52,7 @@ inline std::string bytes_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// A program running beside the test, to be disturbed.
+// A program that runs beside the test.
 class RunningProgram {
  public:
   RunningProgram(const std::string& name, const std::string& arguments, const std::string& log) {
@@ -64,7 +65,7 @@ class RunningProgram {
     process_ = ::fork();
     if (process_ != 0) return;
     const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    ::signal(SIGHUP, SIG_DFL);  // whatever these tests run under
+    ::signal(SIGHUP, SIG_DFL);  // the tests' own environment may ignore it
     ::dup2(out, 1);
     ::dup2(out, 2);
     ::execv(argv[0], argv.data());
@@ -73,7 +74,7 @@ class RunningProgram {
 
   void send(int signal) const { ::kill(process_, signal); }
 
-  // The exit code, or 128 + the signal that ended it.
+  // The exit code, or 128 + the signal that ended the program.
   int wait() const {
     int status = 0;
     ::waitpid(process_, &status, 0);

@@ -1,4 +1,4 @@
-// Each spectrogram's own properties: where its bands lie and what a tone does to them.
+// Properties of each spectrogram: positions of its bands, and its response to a tone.
 #include <algorithm>
 
 #include "audio/cqt.h"
@@ -10,7 +10,7 @@
 namespace avs::audio {
 namespace {
 
-// The band that a tone of this frequency excites most, in the middle of a clip.
+// The band with the largest response to a tone, in the middle of a clip.
 int64_t loudest_band(double hz, SpectrogramKind kind, CqtRange range = CqtRange::FullBand) {
   FeatureExtractor extract(range);
   const Tensor x = extract(to_clip(tone(hz, 10, kSampleRateHz, 2)), kind, Stage::Power);
@@ -31,7 +31,7 @@ TEST(Mel, ScaleIsLinearThenLogarithmic) {
 TEST(Mel, TrianglesHaveUnitArea) {
   const FilterBank bank = mel_filter_bank();
   const std::vector<float> weights = bank.dense();
-  for (int64_t band = 64; band < 128; ++band) {  // wide enough for a sum over bins to be an area
+  for (int64_t band = 64; band < 128; ++band) {  // wide enough for a sum over bins to approximate the area
     double area = 0;
     for (int64_t k = 0; k < bank.bins(); ++k)
       area += static_cast<double>(weights[static_cast<size_t>(band * bank.bins() + k)]);
@@ -81,7 +81,8 @@ TEST(Cqt, RefusesBandsAboveHalfTheSampleRate) {
   EXPECT_THAT(message, testing::HasSubstr("above half the sample rate"));
 }
 
-// 130 bands on 11 octaves from 9 Hz, with a hop that halves only twice: the rate stops falling, the filters grow.
+// 130 bands in 11 octaves from 9 Hz, with a hop that can be halved only twice: after that the rate stays and filters
+// grow.
 TEST(Cqt, StopsHalvingWhereTheHopEnds) {
   Cqt cqt(CqtSpec{.bands = 130, .hop = 500, .lowest_hz = 8.7});
   const Waveform clip = to_clip(tone(8.7 * std::exp2(30 / 12.0), 10, kSampleRateHz, 2));

@@ -1,4 +1,4 @@
-// Files of all sorts: what is decoded, what is refused and in which words.
+// Decoding files of all kinds; errors and their messages.
 #include "audio/decode.h"
 
 #include "tests/audio/encode_sound.h"
@@ -16,7 +16,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-// Unusable files are reported in one line that begins with their name.
+// The error for an unusable file: one line that begins with its name.
 std::string refusal(const std::filesystem::path& path) {
   const std::string message = message_of<DataError>([&] { decode_sound(path); });
   EXPECT_THAT(message, testing::StartsWith(path.string()));
@@ -47,7 +47,7 @@ TEST(DecodeSound, ReadsFlacAndOgg) {
   write_sound(folder / "x.flac", tone(440, 1, 48000, 2), SF_FORMAT_FLAC | SF_FORMAT_PCM_24);
   EXPECT_EQ(decode_sound(folder / "x.flac")->frames(), 48000);
   write_sound(folder / "x.ogg", tone(440, 1, 48000, 2), SF_FORMAT_OGG | SF_FORMAT_VORBIS);
-  EXPECT_NEAR(static_cast<double>(decode_sound(folder / "x.ogg")->frames()), 48000, 256);  // FFmpeg drops a first block
+  EXPECT_NEAR(static_cast<double>(decode_sound(folder / "x.ogg")->frames()), 48000, 256);  // FFmpeg drops a block
 }
 
 TEST(DecodeSound, GoesByContentNotByName) {
@@ -162,9 +162,9 @@ TEST(DecodeSound, RefusesLessThanOneSampleOfAClip) {
   }
 }
 
-// ---- loudspeakers -----------------------------------------------------------
+// ---- speakers ---------------------------------------------------------------
 
-// How much of channel c, a tone of 300 (c + 1) Hz, is in one side of a second of stereo.
+// The gain of channel c, a tone of 300 (c + 1) Hz, in one side of a second of stereo.
 double gain_of(const Waveform& stereo, size_t c, size_t side) {
   double sum = 0;
   for (size_t t = 0; t < 8000; ++t)
@@ -189,7 +189,7 @@ TEST(Loudspeakers, AreMixedAsFfmpegMixesThem) {
       try {
         encode_sound(path, spec);
       } catch (const Error&) {
-        continue;  // FLAC has no place for some of them
+        continue;  // FLAC does not support some of these layouts
       }
       const Waveform mixed = to_stereo(decode_sound(path).value());
       AVChannelLayout from = {};
@@ -241,7 +241,7 @@ TEST(DecodeSound, OfATruncatedFilmIsRefusedInOneLine) {
   const TemporaryFolder folder;
   std::filesystem::copy_file(film, folder / "cut.mp4");
   std::filesystem::permissions(folder / "cut.mp4", std::filesystem::perms::owner_all);
-  std::filesystem::resize_file(folder / "cut.mp4", 20000);  // the index of this film is at its end
+  std::filesystem::resize_file(folder / "cut.mp4", 20000);  // this file's index is at its end
   refusal(folder / "cut.mp4");
 }
 

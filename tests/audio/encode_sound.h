@@ -1,4 +1,4 @@
-// Sound through any encoder and muxer of FFmpeg, for tests that need a file of some format.
+// Encodes sound with any of FFmpeg's encoders and muxers, for tests that need a file of some format.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@ struct SoundFile {
   std::string muxer, encoder;
   double seconds = 6;
   int rate_hz = 44100;
-  std::string layout = "mono";  // by FFmpeg's name
+  std::string layout = "mono";  // FFmpeg's name
   std::map<std::string, std::string> muxer_options = {};
 };
 
@@ -72,7 +72,7 @@ class SoundWriter {
   }
 
  private:
-  // Channel c holds a tone of 300 (c + 1) Hz.
+  // Channel c gets a tone of 300 (c + 1) Hz.
   void paint(AVFrame& frame, int64_t at) const {
     const bool planar = av_sample_fmt_is_planar(codec_->sample_fmt) != 0;
     const int channels = frame.ch_layout.nb_channels;

@@ -1,4 +1,4 @@
-// The whole way from a clip to what the networks take, against librosa and detly/gammatone.
+// From a clip to the networks' input, compared with librosa and detly/gammatone.
 #include "audio/features.h"
 
 #include <thread>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kGoldenFrames = 32;
 
-// The frames that the golden files keep, channels first..first + count - 1: [128, 32, count].
+// The frames in the golden files, channels first .. first + count - 1: [128, 32, count].
 std::vector<float> golden_part(const Tensor& x, int64_t first, int64_t count) {
   const int64_t frames = x.shape()[1], channels = x.shape()[2];
   std::vector<float> part;
@@ -22,7 +22,7 @@ std::vector<float> golden_part(const Tensor& x, int64_t first, int64_t count) {
   return part;
 }
 
-// Measured on three signals: MEL 1e-7, GAM 1e-6, CQT 1e-6; deltas of logarithms, 4e-5 where CQT bands are silent.
+// Measured on three signals: MEL 1e-7, GAM 1e-6, CQT 1e-6; deltas of logarithms 4e-5 in silent CQT bands.
 void expect_golden(const Waveform& clip, const std::string& signal, SpectrogramKind kind, CqtRange range,
                    const std::string& what, double tolerance) {
   FeatureExtractor extract(range);
@@ -31,7 +31,7 @@ void expect_golden(const Waveform& clip, const std::string& signal, SpectrogramK
   EXPECT_LT(relative_norm_error(golden_part(power, 0, 2), golden(name)), tolerance) << name;
 }
 
-// A logarithm multiplies by hundreds what rounding does to bins that hold a millionth of the loudest.
+// The logarithm amplifies rounding errors by hundreds in bins with a millionth of the maximum.
 constexpr double kDeltas = 5e-4;
 
 void expect_golden_deltas(const Waveform& clip, const std::string& signal, SpectrogramKind kind, CqtRange range,

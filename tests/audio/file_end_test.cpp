@@ -1,4 +1,4 @@
-// Files that were cut, and whole files whose headers are wrong.
+// Cut files, and complete files with wrong headers.
 #include "vision/file_end.h"
 
 #include <fstream>
@@ -65,7 +65,7 @@ TEST(CutSound, IsTheSecondHalfThatNobodyAskedFor) {
   EXPECT_EQ(decode_sound(folder / "x.wav", 10.1)->frames(), 80800);
 }
 
-// Programs that write into a pipe cannot go back to fill in the length.
+// Programs that write to a pipe cannot seek back to write the length.
 TEST(WholeSound, MayLackItsLength) {
   const TemporaryFolder folder;
   encode_sound(folder / "x.wav", {.muxer = "wav", .encoder = "pcm_s16le", .seconds = 6, .rate_hz = 8000});
@@ -95,7 +95,7 @@ TEST(WholeSound, WithAWrongHeaderIsKeptWithANote) {
   }
 }
 
-// ---- time that jumps ----------------------------------------------------------
+// ---- clocks that jump ---------------------------------------------------------
 
 TEST(JoinedSound, GoesOnWhereTheClockRestarts) {
   const TemporaryFolder folder;
@@ -105,7 +105,7 @@ TEST(JoinedSound, GoesOnWhereTheClockRestarts) {
   EXPECT_NEAR(decode_sound(folder / "ab.ts", 10)->seconds(), 5, 0.1);
 }
 
-// The join goes ahead by a day: ten seconds are what a clock may skip.
+// At the join the clock jumps ahead by a day; a step may be at most ten seconds.
 TEST(JoinedSound, GoesOnWhereTheClockJumpsAhead) {
   const TemporaryFolder folder;
   encode_sound(folder / "a.ts", {.muxer = "mpegts", .encoder = "mp2", .seconds = 3});

@@ -1,4 +1,4 @@
-// Reads that fail as a failing disk makes them fail. This header replaces pread for the whole program: include it once.
+// Makes reads fail like those of a failing disk. It replaces pread for the whole program: include it once.
 #pragma once
 
 #include <sys/syscall.h>
@@ -9,7 +9,7 @@
 namespace avs::test {
 
 struct ReadFault {
-  static inline int countdown = 0;  // the read that brings it to 0 fails, and so do those after it; 0: none fails
+  static inline int countdown = 0;  // reads until failure: the one that reaches 0 and all later ones fail; 0: off
   static inline int error = EIO;
   static inline bool has_failed = false;
 

@@ -1,4 +1,4 @@
-// Rates, channels and lengths: everything between a decoded sound and a clip.
+// Sample rates, channels and lengths: the steps from decoded sound to a clip.
 #include "audio/resample.h"
 
 #include <sys/resource.h>
@@ -40,7 +40,7 @@ TEST(Resample, OfTheSameRateChangesNothing) {
   EXPECT_EQ(resample(tone(1000, 1, 32000, 2)).samples, tone(1000, 1, 32000, 2).samples);
 }
 
-// Its filters are longer than such a sound, of which they would make nothing.
+// The resampler's filters are longer than such a sound, and would return no samples.
 TEST(Resample, OfAFewSamplesGivesAsManyAsTheirTimeHas) {
   for (const int64_t rate_hz : {1, 8000, 96000, 192000, 2822400})
     for (const int64_t frames : {1, 2, 7})
@@ -56,12 +56,12 @@ TEST(Resample, LooksForMemoryBeforeItsLibraryDoesNot) {
   rlimit limit = {};
   ASSERT_EQ(::getrlimit(RLIMIT_AS, &limit), 0);
   const Waveform sound = tone(440, 0.01, 48000, 1);
-  const rlimit none = {16 << 20, limit.rlim_max};  // less than the program has already
+  const rlimit none = {16 << 20, limit.rlim_max};  // less than the program has allocated already
   std::vector<void*> taken(1000);
   bool is_refused = false;
   ASSERT_EQ(::setrlimit(RLIMIT_AS, &none), 0);
   for (void*& block : taken)
-    if ((block = std::malloc(8 << 20)) == nullptr) break;  // what earlier tests freed
+    if ((block = std::malloc(8 << 20)) == nullptr) break;  // use up memory that earlier tests freed
   try {
     resample(sound);
   } catch (const std::bad_alloc&) {
@@ -79,7 +79,7 @@ TEST(Stereo, DuplicatesMono) {
 
 TEST(Stereo, DownmixesEveryChannelAsDocumented) {
   constexpr float h = 0.70710678f;
-  // For 3..8 channels: what a 1 in one channel alone gives to left and right.
+  // For 3..8 channels: left and right if one channel alone is 1.
   const std::vector<std::vector<std::pair<float, float>>> expected = {
       {{1, 0}, {0, 1}, {h, h}},
       {{1, 0}, {0, 1}, {h, 0}, {0, h}},

@@ -1,4 +1,4 @@
-// Tests what may be opened, and errors that a library takes for the end of a file.
+// Opening files, and I/O errors that a library takes for the end of a file.
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -45,7 +45,7 @@ TEST(SourceFile, ThatLinksToItselfCannotBeOpened) {
   EXPECT_THAT(message_of<CannotOpen>([&] { decode_sound(folder / "loop.wav"); }), HasSubstr("cannot be opened"));
 }
 
-// Every read of a file in turn: a disk that fails must never look like the end of a shorter sound.
+// Fails each read in turn: an I/O error must not look like the end of a shorter sound.
 TEST(SourceFile, WhoseReadingFailsIsAnErrorOfTheMachine) {
   const TemporaryFolder folder;
   write_sound(folder / "x.wav", tone(440, 1, 32000, 2), SF_FORMAT_WAV | SF_FORMAT_PCM_24);
@@ -133,7 +133,7 @@ TEST(MediaFile, IsNoSeriesOfNumberedFiles) {
   EXPECT_THROW(MediaFile(folder / "a%d.png"), DataError);
 }
 
-// Each format that FFmpeg writes with an encoder at hand is read as FFmpeg alone reads it, by the same demuxer.
+// Writes every format that FFmpeg has an encoder for, and reads it with the same demuxer as FFmpeg alone.
 TEST(MediaFile, IsOfEveryFormatWithSoundThatFfmpegWrites) {
   const TemporaryFolder folder;
   void* position = nullptr;
@@ -147,7 +147,7 @@ TEST(MediaFile, IsOfEveryFormatWithSoundThatFfmpegWrites) {
       const int rate = encoder->supported_samplerates != nullptr ? encoder->supported_samplerates[0] : 8000;
       encode_sound(path, {.muxer = muxer->name, .encoder = encoder->name, .seconds = 1, .rate_hz = rate});
     } catch (const Error&) {
-      continue;  // this muxer or encoder wants what a plain tone is not
+      continue;  // this muxer or encoder does not accept a plain tone
     }
     AVFormatContext* plain = nullptr;
     if (avformat_open_input(&plain, path.c_str(), nullptr, nullptr) < 0) continue;

@@ -1,4 +1,4 @@
-// What the audio tests share: signals by formula, golden numbers, recordings where they are at hand, files to decode.
+// Shared by the audio tests: synthetic signals, golden numbers, optional recordings, temporary files.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -21,9 +21,9 @@
 
 namespace avs {
 
-// ---- signals, as tests/golden/audio/make_golden.py computes them -------------
+// ---- signals, equal to those of tests/golden/audio/make_golden.py ------------
 
-// Uniform in [-1, 1): a hash of the sample's index.
+// Noise, uniform in [-1, 1): a hash of the sample's index.
 inline double index_noise(int64_t index, uint32_t seed) {
   uint32_t h = static_cast<uint32_t>(index) + seed * 0x9E3779B9u;
   h = (h ^ (h >> 16)) * 0x85EBCA6Bu;
@@ -32,7 +32,7 @@ inline double index_noise(int64_t index, uint32_t seed) {
   return static_cast<double>(h) / 2147483648.0 - 1;
 }
 
-// Left: a chirp over nine octaves in noise. Right: three slowly beating tones, a click a second, noise.
+// Left: a chirp over nine octaves, plus noise. Right: three beating tones, one click per second, noise.
 inline Waveform synthetic(int64_t frames, int64_t rate_hz) {
   constexpr double kTurn = 2 * std::numbers::pi;
   Waveform sound{.sample_rate_hz = rate_hz, .channels = 2, .samples = {}};
@@ -52,7 +52,7 @@ inline Waveform synthetic(int64_t frames, int64_t rate_hz) {
 
 inline Waveform synthetic_clip() { return synthetic(kClipSamples, kSampleRateHz); }
 
-// A tone in every channel, the c-th at half the amplitude of the one before.
+// A tone in every channel; each channel has half the amplitude of the previous one.
 inline Waveform tone(double hz, double seconds, int64_t rate_hz, int64_t channels) {
   Waveform sound{.sample_rate_hz = rate_hz, .channels = channels, .samples = {}};
   for (int64_t i = 0; i < std::llround(seconds * static_cast<double>(rate_hz)); ++i)
@@ -89,7 +89,7 @@ inline std::vector<float> golden(const std::string& name) {
 
 // ---- files ------------------------------------------------------------------
 
-// A file of the test data, which a checkout need not have: $AVS_DATA, or shared/data beside the checkout.
+// A file of the test data, which is optional: in $AVS_DATA, or in shared/data beside the checkout.
 inline std::optional<std::filesystem::path> test_data(const std::string& name) {
   const char* root = std::getenv("AVS_DATA");
   const std::filesystem::path path =
@@ -103,7 +103,7 @@ inline std::optional<std::filesystem::path> test_data(const std::string& name) {
   if (!variable##_found) GTEST_SKIP() << "no test data " << (name);              \
   const std::filesystem::path& variable = *variable##_found
 
-// A folder of its own per test, removed afterwards.
+// A test's own folder, removed afterwards.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -132,7 +132,7 @@ inline void write_sound(const std::filesystem::path& path, const Waveform& sound
   sf_close(file);
 }
 
-// what() of the ErrorType that f throws; fails the test when it does not.
+// Returns what() of the ErrorType that f throws; fails the test if f does not throw it.
 template <typename ErrorType, typename F>
 std::string message_of(F&& f) {
   try {

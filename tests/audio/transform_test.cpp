@@ -1,4 +1,4 @@
-// The transforms below the spectrograms, against sums written out in double precision and against libsoxr.
+// The transforms used by the spectrograms, compared with sums in double precision and with libsoxr.
 #include <soxr.h>
 
 #include <complex>
@@ -18,7 +18,7 @@ std::vector<StereoSample> noise(int64_t n) {
   return x;
 }
 
-// One channel's bin by definition: zeros outside the signal, a Hann window in the middle of the frame.
+// One channel's bin by definition: zeros outside the signal, a Hann window centred in the frame.
 std::complex<double> bin_by_definition(const std::vector<StereoSample>& x, StftSpec spec, int64_t frame, int64_t k,
                                        float StereoSample::*channel) {
   std::complex<double> sum = 0;

@@ -27,7 +27,7 @@ TEST(ConfigOption, ThatIsNoFileIsRefusedInOneLineWithoutWaiting) {
   const test::Folder folder;
   const std::string pipe = (folder / "pipe").string(), absent = (folder / "absent").string();
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  ::alarm(60);  // ends a test that waits
+  ::alarm(60);  // ends a test that hangs
   EXPECT_THAT(told_by(pipe, 2), HasSubstr(pipe + ": is a named pipe, not a file"));
   EXPECT_THAT(told_by("/dev/zero", 2), HasSubstr("/dev/zero: is a device, not a file"));
   EXPECT_THAT(told_by(folder.path().string(), 2), HasSubstr(": is a folder, not a file"));

@@ -1,4 +1,4 @@
-// Tests what flags accept, from the command line and from a file.
+// Values that flags accept, from the command line and from a file.
 #include "apps/cli/flags.h"
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// The complaint of a program with one flag --x of this type about a value; empty: it takes the value.
+// The error of a program with one flag --x of this type; empty if it accepts the value.
 template <typename T>
 std::string problem_with(const std::string& value, T& variable) {
   Flags flags("", "program");
@@ -73,7 +73,7 @@ TEST(Flags, NumbersAreDecimal) {
   EXPECT_EQ(number, -1.5e-3);
 }
 
-// The bytes that --x takes a value for, or what it says.
+// The bytes that --x parses, or its error.
 std::string size_of(const std::string& value) {
   Flags flags("", "program");
   uint64_t bytes = 0;

@@ -1,4 +1,4 @@
-// What people are shown of names and messages from outside: nothing that a terminal obeys, no broken line, no C++.
+// Names and messages from outside, made safe to print: no control characters, no broken lines, no C++ details.
 #include "models/printable.h"
 
 #include <fcntl.h>

@@ -14,7 +14,7 @@
 namespace avs {
 namespace {
 
-// What a terminal of so many columns is sent while a loop runs over files with hostile names.
+// The output to a terminal with this many columns while a loop runs over files with hostile names.
 std::string shown_on(const char* term, int columns) {
   winsize size = {};
   size.ws_col = static_cast<uint16_t>(columns);

@@ -1,4 +1,4 @@
-// The demo's world: what makes it a fair test of fusion, and that it can be made again.
+// The demo's data is a fair test of fusion, and is reproducible.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -60,7 +60,7 @@ TEST(DemoData, SoundsAreFiniteStereoWithinRangeAndOfUnlikeLoudnessByChanceOnly) 
   }
 }
 
-// The share of the left channel's power that passes a low-pass at 250 Hz: enough to tell a hum from a bird.
+// The fraction of the left channel's power below 250 Hz: tells a hum from a bird.
 double low_share(const std::vector<float>& samples) {
   const double step = 1 - std::exp(-2 * 3.14159265 * 250 / 32000);
   double low = 0, low_power = 0, power = 0;

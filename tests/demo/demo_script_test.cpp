@@ -1,5 +1,5 @@
-// apps/demo/demo.sh with programs that only note that they were called: order, skipping, failing, continuing. The real
-// programs have tests of their own, and the whole takes minutes.
+// apps/demo/demo.sh with stub programs that log their calls: order, skipping, failing, continuing. The real programs
+// have their own tests, and the whole demo takes minutes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -29,7 +29,7 @@ class DemoScript : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  // A shell script that notes its name and arguments, then does `more`.
+  // Writes a shell script that logs its name and arguments, then runs `more`.
   void write_program(const std::string& name, const std::string& more) const {
     const fs::path file = folder_ / "bin" / name;
     std::ofstream(file) << "#!/bin/sh\necho \"" << name << " $*\" >>" << (folder_ / "calls").string() << "\n"
@@ -51,7 +51,7 @@ class DemoScript : public testing::Test {
     text << std::ifstream(folder_ / name).rdbuf();
     return text.str();
   }
-  // The programs called, in order, one word each; a repeated one once.
+  // The programs called, in order; a repeated one once.
   std::vector<std::string> called() const {
     std::vector<std::string> names;
     std::ifstream in(folder_ / "calls");
@@ -98,7 +98,7 @@ TEST_F(DemoScript, ContinuesAtTheStageThatFailed) {
 
 TEST_F(DemoScript, OwnVideosTakeThePlaceOfTheDemosAndMakeItBeginAgain) {
   ASSERT_EQ(run(), 0);
-  fs::create_directories(folder_ / "out/runs/aud-mel");  // as training on the demo's clips would leave it
+  fs::create_directories(folder_ / "out/runs/aud-mel");  // files that training would leave
   const fs::path videos = folder_ / "my videos";
   fs::create_directories(videos);
   ASSERT_EQ(run("--data '" + videos.string() + "'"), 0) << text_of("said");

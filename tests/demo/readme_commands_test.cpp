@@ -1,5 +1,4 @@
-// What README.md tells people to type exists: every program and every flag of its shell blocks, every file of its
-// reading route. And the programs of the demo end as programs should.
+// Checks README.md's commands and reading route: programs, flags and files exist. The demo's programs exit properly.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -44,7 +43,7 @@ struct Command {
   std::vector<std::string> flags;
 };
 
-// "for m in …; do ./run train_backbone --model $m; done" holds one command: what stands between `./run` and the next
+// The commands of a line: "for m in …; do ./run train_backbone --model $m; done" holds one, from `./run` to the next
 // separator.
 std::vector<Command> commands_of(const std::string& line) {
   const std::regex command("\\./run ([a-z_]+)([^;&|]*)"), flag("--[a-z][a-z0-9-]*");
@@ -58,7 +57,7 @@ std::vector<Command> commands_of(const std::string& line) {
   return found;
 }
 
-// What `./run NAME --help` prints; commands of `run` itself are described by the scripts behind them.
+// The output of `./run NAME --help`; `run`'s own commands are described by their scripts.
 std::string help_of(const std::string& program) {
   static std::map<std::string, std::string> known;
   if (const auto found = known.find(program); found != known.end()) return found->second;
@@ -118,7 +117,7 @@ TEST(ReadmeCommands, TheAfternoonRouteExistsAndIsAnAfternoonLong) {
   EXPECT_LE(total, 1600u) << "README.md says about 1,500 lines";
 }
 
-// ./run with test programs that know three names and note what they were asked; nothing is installed or built.
+// Runs ./run with stub test programs that know three names and log their filters; nothing is installed or built.
 class RunFilters : public testing::Test {
  protected:
   void SetUp() override {
@@ -148,7 +147,7 @@ class RunFilters : public testing::Test {
     fs::permissions(folder_ / name, fs::perms::owner_all);
   }
 
-  // The exit code; what was said and what the test programs were asked stand in files.
+  // Returns the exit code; the output and the stubs' logs are in files.
   int run(const std::string& arguments) const {
     const std::string command = "PATH=" + (folder_ / "tools").string() +
                                 ":$PATH AVS_BUILD_DIR=" + (folder_ / "build").string() + " " + kRoot.string() +

@@ -1,5 +1,5 @@
-// One fault: at the N-th call of an operation inside the trial's folder, an action. The shim (shim/shim.cpp), preloaded
-// into the program under trial, reads it from the environment; the harness names it in tables.
+// One fault: an action at the N-th call of an operation inside the trial's folder. The shim (shim/shim.cpp), preloaded
+// into the program, reads it from the environment; the harness names it in tables.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ enum class Operation : uint8_t {
   Unlink,
   MakeFolder,
   Map,
-  Page,         // a page of a mapped file, read later
+  Page,         // access to a page of a mapped file
   Memory,       // an allocation of any size
   LargeMemory,  // an allocation of kLargeBytes or more
   Thread,
@@ -30,26 +30,25 @@ inline constexpr int kOperations = std::size(kOperationNames);
 inline constexpr unsigned long kLargeBytes = 4096;
 
 enum class Action : uint8_t {
-  List,         // nothing: every call is written to the log
-  KillBefore,   // SIGKILL; the call is not made
-  KillHalfway,  // SIGKILL when half of the bytes are written
-  KillAfter,    // SIGKILL when the call is done
-  PowerCut,     // SIGKILL when the call is done (a flush is not), and files lose what was not flushed to disk
-  Signal,       // a signal that a program may catch
+  List,         // no fault: log every call
+  KillBefore,   // SIGKILL before the call
+  KillHalfway,  // SIGKILL after half of the bytes are written
+  KillAfter,    // SIGKILL after the call
+  PowerCut,     // SIGKILL after the call (before, for a flush); files lose bytes that were not flushed to disk
+  Signal,       // a signal that programs may catch
   Fail,         // this call returns an error
   FailOnwards,  // this call and every later one return an error
   Short,        // half of the bytes are read or written
-  Overtake,     // the process stops until another one has run the same command
-  Unreadable,   // SIGBUS when the page is touched
+  Overtake,     // stop the process until another one has run the same command
+  Unreadable,   // SIGBUS on access to the page
 };
 
-// The environment: "OPERATION ACTION VALUE N", numbers all; VALUE is an errno, a signal, or which page (0 first, 1
-// last).
+// The environment: "OPERATION ACTION VALUE N", all numbers. VALUE is an errno, a signal, or the page (0 first, 1 last).
 inline constexpr const char* kFaultVariable = "AVS_FAULT";
-inline constexpr const char* kFolderVariable = "AVS_FAULT_FOLDER";  // absolute; only files below it are disturbed
+inline constexpr const char* kFolderVariable = "AVS_FAULT_FOLDER";  // absolute; only files below it are affected
 inline constexpr const char* kLogVariable = "AVS_FAULT_LOG";
 
-// Lines of the log: "call OPERATION PATH", "count OPERATION N" (of allocations, at the end), "hit OPERATION PATH",
-// "asked LIBRARY" (whose allocation was refused), "crash SIGNAL LIBRARY+OFFSET".
+// Lines of the log: "call OPERATION PATH", "count OPERATION N" (allocations, at the end), "hit OPERATION PATH",
+// "asked LIBRARY" (its allocation was refused), "crash SIGNAL LIBRARY+OFFSET".
 
 }  // namespace avs::faults

@@ -1,4 +1,4 @@
-// The harness held against programs that break each promise.
+// Tests the harness on programs that break each promise.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ const Workplace& place() {
   return shared.place();
 }
 
-// The complaint about the program `careless` when its first call of a kind meets a fault.
+// The complaint about the program `careless` after the fault `trial`.
 std::string complaint_about(const std::string& kind, const std::string& trial) {
   const Scenario scenario{.name = kind,
                           .command = "careless " + kind,

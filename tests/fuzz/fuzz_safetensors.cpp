@@ -1,7 +1,7 @@
 #include "models/safetensors_header.h"
 #include "tests/fuzz/fuzz_target.h"
 
-// Eight bytes of length, JSON, and the tensors: with every kind of tensor, and with those of a checkpoint alone.
+// The header and the tensors; once with all tensor types, once with a checkpoint's alone.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   avs::fuzz::one_input(
       data, size, [](const avs::weights::Bytes& file) { avs::fuzz::read_all(avs::weights::read_safetensors(file)); });

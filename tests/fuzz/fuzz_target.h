@@ -1,11 +1,11 @@
-// What the fuzz targets share: one input as a file in memory, read to the end; a DataError is a right answer.
+// Shared by the fuzz targets: reads one input as a file in memory; a DataError is a correct result.
 #pragma once
 
 #include "models/weights/source.h"
 
 namespace avs::fuzz {
 
-// As the importer would: arrays below 1 MiB are asked for their values (it asks only for shapes it expects).
+// Reads all arrays below 1 MiB, like the importer (which reads only shapes that it expects).
 inline void read_all(const weights::WeightSource& source) {
   for (const weights::SourceTensor& tensor : source.tensors) {
     if (weights::element_count(tensor.shape, tensor.name) > (1u << 18)) continue;

@@ -1,5 +1,5 @@
-// Small HDF5 files in both of Keras' layouts, with every kind of storage the reader knows: seeds for the fuzzer, which
-// learns little from files of hundreds of kilobytes.   make_hdf5_seeds FOLDER
+// make_hdf5_seeds FOLDER: writes small HDF5 files in both of Keras' layouts, with every kind of storage that the reader
+// knows. The fuzzer learns little from large files.
 #include <hdf5.h>
 
 #include <string>

@@ -11,7 +11,7 @@
 namespace avs {
 namespace {
 
-// Values before the head, and all of them: what Keras calls the parameters without top.
+// Number of values before the head (Keras' parameters without top), trainable and all.
 struct Count {
   int64_t trainable = 0, buffers = 0;
 };
@@ -42,7 +42,7 @@ TEST(Backbone, ConvNextTinyHasExactlyKerasParameters) {
   EXPECT_EQ(backbone->features(), 768);
 }
 
-// 33.6 million in three networks with their heads, where the paper says about 36: docs/paper.md.
+// 33.6 million in three networks with heads; the paper says about 36 (docs/paper.md).
 TEST(Backbone, ResidualInceptionHasElevenMillionParametersWithItsHead) {
   const auto backbone = make_backbone({.model = "aud-mel"});
   EXPECT_EQ(count_of_body(*backbone).trainable, 10'129'100);
@@ -50,7 +50,7 @@ TEST(Backbone, ResidualInceptionHasElevenMillionParametersWithItsHead) {
   EXPECT_EQ(backbone->features(), 1024);
 }
 
-// The numbers of a text that are written as 1,234,567.
+// The numbers of a text that have the form 1,234,567.
 std::set<std::string> long_numbers(const std::string& text) {
   const std::regex number("\\d{1,3}(,\\d{3})+");
   return {std::sregex_token_iterator(text.begin(), text.end(), number), {}};
@@ -218,7 +218,7 @@ TEST(Backbone, OptionsSurviveJson) {
   EXPECT_THAT(error_of<DataError>([] { backbone_options_from_json("{}"); }), testing::HasSubstr("model"));
 }
 
-// What a stage gives in training mode is what it gives at inference once it is frozen, and a step later still.
+// A frozen stage gives in training mode the output of inference, also after another step.
 TEST(Backbone, FreezingAStageKeepsItAndEverythingBeforeItAsItIs) {
   for (const std::string& model : backbone_names()) {
     BackboneOptions options = small_options(model);
@@ -235,7 +235,7 @@ TEST(Backbone, FreezingAStageKeepsItAndEverythingBeforeItAsItIs) {
       return values;
     };
     net->train();
-    net->run(x);  // statistics that are neither 0 nor 1
+    net->run(x);  // statistics other than 0 and 1
 
     net->freeze_through(last);
     net->eval();

@@ -25,14 +25,14 @@ class CheckpointFile : public testing::Test {
   TemporaryDirectory directory_;
   fs::path file_ = directory_.path() / "net.safetensors";
 
-  // A file of the given header and data, its length field correct unless told otherwise.
+  // Writes a file with this header and data; its length field is correct unless `length` is given.
   void write(const std::string& header, const std::string& data, std::optional<uint64_t> length = std::nullopt) const {
     const uint64_t n = length.value_or(header.size());
     std::ofstream out(file_, std::ios::binary);
     out.write(reinterpret_cast<const char*>(&n), 8);
     out << header << data;
   }
-  // The message when the file is read: always with the file's name and a byte.
+  // The error when the file is read; it always names the file and a byte.
   std::string message() const {
     const std::string text = error_of<DataError>([&] { Checkpoint::load(file_); });
     EXPECT_THAT(text, AllOf(HasSubstr(file_.string()), HasSubstr("byte")));
@@ -61,7 +61,7 @@ Checkpoint one_of_each_type() {
   return c;
 }
 
-// ---- what is right ----
+// ---- valid files ----
 
 TEST_F(CheckpointFile, ComesBackAsItWasSavedByteByByte) {
   const Checkpoint saved = one_of_each_type();
@@ -103,7 +103,7 @@ TEST_F(CheckpointFile, HasTheBytesOfTheFormat) {
   EXPECT_EQ(checksum, hex(hash.value()));
 }
 
-// A damaged name of the checksum's entry makes a file without one, and was_checked says so.
+// If the name of the checksum's entry is damaged, the file counts as one without a checksum.
 TEST_F(CheckpointFile, EveryByteOfItIsUnderTheChecksum) {
   one_of_each_type().save(file_);
   const std::string whole = bytes_of(file_);
@@ -125,7 +125,7 @@ TEST_F(CheckpointFile, EveryByteOfItIsUnderTheChecksum) {
   EXPECT_THAT(error_of<DataError>([&] { Checkpoint::load(file_); }), HasSubstr(": damaged: some of the"));
 }
 
-// As this project wrote before there was a checksum, and as other programs do.
+// Files of other programs and of our oldest versions have no checksum.
 TEST_F(CheckpointFile, WithoutAChecksumIsReadUnchecked) {
   for (const std::string metadata :
        {R"("__metadata__":{"k":"v"},)", "", R"("__metadata__":{"avscene.xxh3":"odd","k":"v"},)"}) {
@@ -137,7 +137,7 @@ TEST_F(CheckpointFile, WithoutAChecksumIsReadUnchecked) {
   }
 }
 
-// Text that looks like the checksum's entry is text.
+// A string that looks like the checksum's entry is a string.
 TEST_F(CheckpointFile, AChecksumsLookalikeInTheTextIsNone) {
   Checkpoint c;
   c.metadata["a"] = R"("avscene.xxh3":"1234567890123456")";
@@ -174,7 +174,7 @@ TEST_F(CheckpointFile, WideTypesAreNarrowedWhereTheyFit) {
               HasSubstr("does not fit into F32"));
 }
 
-// ---- each corruption has its message ----
+// ---- corrupt files and their messages ----
 
 TEST_F(CheckpointFile, TooShortOrCutFilesAreRefused) {
   std::ofstream(file_) << "abc";
@@ -271,7 +271,7 @@ TEST_F(CheckpointFile, OffsetsMustFitShapesAndCoverTheFile) {
   EXPECT_THAT(message_of(str("{", entry("a", 0, 2), "}"), "abcd"), HasSubstr("the last tensor ends here"));
 }
 
-// ---- saving where one cannot ----
+// ---- saving that fails ----
 
 TEST_F(CheckpointFile, AFullDiskLeavesTheOldFileAndNothingElse) {
   one_of_each_type().save(file_);
@@ -298,7 +298,7 @@ TEST_F(CheckpointFile, AFolderThatCannotBeWrittenIsOneClearError) {
                 AllOf(HasSubstr(folder.string()), HasSubstr("cannot be written")));
 }
 
-// ---- between modules and checkpoints ----
+// ---- modules and checkpoints ----
 
 class Net final : public Module {
  public:

@@ -84,7 +84,7 @@ TEST_F(Files, BehindALinkAreReplacedAndTheLinkStays) {
 
 TEST_F(Files, DoNotFollowALinkThatWasPlantedForTheirUnfinishedName) {
   plant("victim", "mine");
-  // Every name that the next writers could take is a link to somebody's file.
+  // Every name that the next writer could try is a link to another file.
   for (int i = 0; i < 400; ++i) fs::create_symlink("victim", folder_ / str(".a.", i, ".avs-part"));
   write_text(folder_ / "a", "new");
   EXPECT_EQ(read_text(folder_ / "victim"), "mine");
@@ -148,14 +148,14 @@ TEST_F(Files, OnAFullDiskStayAsTheyWereAndTheMessageSaysSo) {
   EXPECT_EQ(names(), (std::set<std::string>{"a"}));
 }
 
-// A pipe takes 64 KiB at a time, and the timer breaks calls off all along.
+// A pipe takes 64 KiB at a time, and a timer interrupts system calls throughout.
 TEST_F(Files, AreWrittenOnWhereSignalsBreakCallsOff) {
   const fs::path fifo = folder_ / "fifo";
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
   struct sigaction ignoring {
   }, before{};
   ignoring.sa_handler = [](int) {};
-  sigaction(SIGALRM, &ignoring, &before);  // without SA_RESTART, as the programs' handlers are
+  sigaction(SIGALRM, &ignoring, &before);  // without SA_RESTART, like the programs' handlers
   const itimerval often{{0, 500}, {0, 500}}, never{};
   const std::string text(1 << 20, 'x');
   std::string got;
@@ -163,7 +163,7 @@ TEST_F(Files, AreWrittenOnWhereSignalsBreakCallsOff) {
     sigset_t alarm;
     sigemptyset(&alarm);
     sigaddset(&alarm, SIGALRM);
-    pthread_sigmask(SIG_BLOCK, &alarm, nullptr);  // the writer gets them
+    pthread_sigmask(SIG_BLOCK, &alarm, nullptr);  // only the writer gets them
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     std::ifstream in(fifo);
     for (std::string block(1 << 12, '\0'); in.read(block.data(), 1 << 12);) {
@@ -198,7 +198,7 @@ TEST_F(Files, ThatCannotBeReadAreNamedWithTheReason) {
   EXPECT_THAT(error_of<DataError>([&] { read_text("/dev/zero"); }), HasSubstr("is no regular file"));
 }
 
-// The machine's errors are of another type than a file's: they say nothing of the data.
+// System errors have another type than errors of a file's contents.
 TEST_F(Files, ThatTheSystemRefusesAreErrorsOfTheMachine) {
   plant("a", "text");
   rlimit old{};
@@ -247,7 +247,7 @@ TEST_F(Files, ThatAKilledWriterLeftAreRemovedAndNobodyElses) {
   if (child == 0) {
     OutputFile file(folder_ / "a");
     file.write(std::as_bytes(std::span("half", 4)));
-    ::_exit(0);  // as SIGKILL: no destructor
+    ::_exit(0);  // like SIGKILL: no destructors
   }
   ::waitpid(child, nullptr, 0);
   ASSERT_EQ(names(), std::set<std::string>{".a.0.avs-part"});

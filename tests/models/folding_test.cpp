@@ -1,11 +1,11 @@
-// Inference without a graph folds every BatchNorm it can into the convolution before it; with a graph it does not. Both
-// must compute the same network.
+// Inference without a graph folds every BatchNorm it can into the convolution before it. The result must equal that
+// with a graph.
 #include "tests/models/small_backbones.h"
 
 namespace avs {
 namespace {
 
-// Running statistics, betas and gammas as after some training: nothing neutral.
+// Sets running statistics, betas and gammas to arbitrary values, as after training.
 void disturb_norms(Backbone& backbone) {
   uint64_t seed = 1;
   const auto draw = [&](const Tensor& like, double low, double high) {

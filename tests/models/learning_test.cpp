@@ -1,4 +1,4 @@
-// Do the networks learn? Gradients reach every parameter, and a handful of samples is learned by heart.
+// Do the networks learn? Gradients reach every parameter, and a few samples are memorised.
 #include <cmath>
 
 #include "layers/optim/adam.h"
@@ -9,7 +9,7 @@
 namespace avs {
 namespace {
 
-// Row i says class i % classes, with certainty.
+// Row i is one-hot for class i % classes.
 Tensor one_hot(int64_t rows, int64_t classes) {
   std::vector<float> values(static_cast<size_t>(rows * classes), 0.0f);
   for (int64_t i = 0; i < rows; ++i) values[static_cast<size_t>(i * classes + i % classes)] = 1.0f;
@@ -43,7 +43,7 @@ struct Course {
 };
 void PrintTo(const Course& course, std::ostream* out) { *out << course.model; }
 
-// At these sizes an op takes microseconds: a second thread costs more than it brings.
+// At these sizes an op takes microseconds: a second thread costs more than it gains.
 class EightSamples : public testing::TestWithParam<Course> {
  protected:
   void SetUp() override { set_thread_count(1); }
@@ -73,7 +73,7 @@ TEST_P(EightSamples, AreLearnedByHeart) {
   EXPECT_NEAR(first, std::log(4.0f), 1.0f);
   EXPECT_LT(last, 0.1f * first);
   const NoGrad no_grad;
-  for (int pass = 0; pass < 10; ++pass) backbone->run(Variable(x));  // the running statistics catch up with the weights
+  for (int pass = 0; pass < 10; ++pass) backbone->run(Variable(x));  // let the running statistics follow the weights
   backbone->eval();
   EXPECT_LT(loss_of(*backbone, x, targets).value().item(), 0.2f * first);
 }
@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(Learning, EightSamples,
                          testing::Values(Course{"aud-mel", 30, 2e-3}, Course{"vis-inc", 40, 1e-3},
                                          Course{"vis-conv", 60, 2e-3}));
 
-// The same seed gives the same bits: two networks, built and trained apart.
+// Equal seeds give equal bits: two networks, created and trained separately.
 TEST(Learning, TwoRunsAreBitIdentical) {
   std::vector<std::vector<float>> weights;
   for (int run = 0; run < 2; ++run) {
@@ -100,7 +100,7 @@ TEST(Learning, TwoRunsAreBitIdentical) {
   EXPECT_EQ(weights[0], weights[1]);
 }
 
-// A step gives all its memory back, and inference keeps nothing of what it computed on the way.
+// A step frees all its memory, and inference keeps no intermediate values.
 TEST(Learning, MemoryReturnsAfterAStepAndInferenceKeepsNone) {
   for (const std::string& model : backbone_names()) {
     const auto backbone = make_backbone(small_options(model));

@@ -1,4 +1,4 @@
-// --recompute changes memory, never a number: the same gradients, statistics and dropout masks, bit for bit.
+// --recompute changes only memory: gradients, statistics and dropout masks are bit-identical.
 #include "tests/models/small_backbones.h"
 
 namespace avs {

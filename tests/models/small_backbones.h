@@ -1,4 +1,4 @@
-// Backbones small enough for tests that take seconds.
+// Backbones small enough for tests of seconds.
 #pragma once
 
 #include "models/backbone.h"
@@ -10,14 +10,14 @@ inline BackboneOptions small_options(const std::string& model) {
   return {.model = model, .width = model == "vis-conv" ? 0.25 : 0.125, .image_size = 75};
 }
 
-// The smallest input the model takes.
+// The smallest input that the model accepts.
 inline Shape small_input(const std::string& model, int64_t n) {
   if (model == "vis-inc") return {n, 75, 75, 3};
   if (model == "vis-conv") return {n, 32, 32, 3};
   return {n, 32, 32, 6};
 }
 
-// Frames are 0..255, spectrograms a standard normal.
+// Random frames in 0..255, or standard normal spectrograms.
 inline Tensor random_input(const Shape& shape, uint64_t seed) {
   Rng rng(seed);
   std::vector<float> values(static_cast<size_t>(shape.size()));

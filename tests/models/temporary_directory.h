@@ -1,4 +1,4 @@
-// A folder of a test's own, gone with the test.
+// A test's own folder, removed afterwards.
 #pragma once
 
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// The reports' HTML: escaped, whole, and true to the numbers it was given.
+// The reports' HTML: escaped, well-formed, and with the right numbers.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ using ::testing::Not;
 
 const std::vector<std::string> kClasses = {"beach", "R&B <club>", "tram"};
 
-// Ten clips; the first two of every class are right, the last of "tram" is taken for a beach.
+// Ten clips: the first two of every class are right; the last "tram" is classified as a beach.
 Evaluation some_evaluation() {
   std::vector<ClipResult> rows;
   for (int64_t label = 0; label < 3; ++label)
@@ -33,7 +33,7 @@ int64_t count(const std::string& text, const std::string& what) {
   return n;
 }
 
-// Every opened element is closed, in order: what a browser would otherwise guess.
+// Checks that every opened element is closed, in order.
 void expect_balanced(const std::string& html) {
   const std::regex tag("<(/?)([a-z0-9]+)([^>]*)>", std::regex::icase);
   std::vector<std::string> open;
@@ -107,7 +107,7 @@ TEST(Report, ReadsTheHistoryOfARunAndCountsBrokenLines) {
   EXPECT_EQ(history.peak_bytes, 20);
   EXPECT_EQ(history.unreadable_lines, 1);
   EXPECT_EQ(history.loss.points, (std::vector<std::pair<double, double>>{{1, 1.5}, {2, 1.0}}));
-  EXPECT_EQ(history.learning_rate.points.front().first, 0.5);  // step 5 of 10 an epoch
+  EXPECT_EQ(history.learning_rate.points.front().first, 0.5);  // step 5 of 10 per epoch
 }
 
 TEST(Report, OfARunHasCurvesMatrixMistakesAndConfiguration) {

@@ -1,4 +1,4 @@
-// Every op has all of its files, under one stem: `git ls-files '*gelu*'` is its table of contents.
+// Every op has all of its files under one stem: `git ls-files '*gelu*'` lists them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace avs::structure {
 namespace {
 
 const std::set<std::string> kShared = {"activation"};                      // headers in tensor/ops that are no op
-const std::set<std::string> kNeverRecorded = {"adam", "mixup", "reduce"};  // ops that autograd/functions.h leaves out
+const std::set<std::string> kNeverRecorded = {"adam", "mixup", "reduce"};  // ops without autograd function
 
 std::vector<std::string> stems() {
   std::vector<std::string> found;
@@ -31,7 +31,7 @@ TEST(Inventory, EveryOpHasAllOfItsFiles) {
                                       "tests/ops/" + stem + "_test.cpp", "tests/reference/" + stem + ".h",
                                       "bench/ops/" + stem + "_bench.cpp"};
     if (!kNeverRecorded.contains(stem)) files.push_back("autograd/ops/" + stem + ".cpp");
-    // conv2d.cpp and linear.cpp choose between kernels, which lie beside them.
+    // conv2d.cpp and linear.cpp choose between kernels in files beside them.
     files.push_back("cuda/" + stem + (exists("cuda/" + stem + ".cpp") ? ".cpp" : ".cu"));
     for (const std::string& file : files)
       if (!exists(file)) missing.push_back(stem + " lacks " + file);

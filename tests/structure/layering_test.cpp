@@ -1,4 +1,4 @@
-// The folders are chapters: each may use those before it. An include that points to a later chapter fails here.
+// The folders are chapters: each may include earlier ones only.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -8,7 +8,7 @@
 namespace avs::structure {
 namespace {
 
-// Reading order. cuda/ is the other half of tensor/: it implements the twins that tensor/ops declares.
+// Reading order. cuda/ belongs to tensor/: it implements the twins that tensor/ops declares.
 const std::map<std::string, int> kChapters = {{"cuda", 0},   {"tensor", 0}, {"autograd", 1}, {"layers", 2},
                                               {"vision", 3}, {"audio", 4},  {"models", 5},   {"apps", 6},
                                               {"bench", 7},  {"tests", 8}};

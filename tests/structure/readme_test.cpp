@@ -1,5 +1,5 @@
-// A page that speaks of code rots. Every ```cpp block must stand, line for line, in a source file of the project; every
-// `folder/file.h`, every `Symbol` and every heading after `page.md#`, in pages and in comments, must exist.
+// Pages must match the code. Every ```cpp block must occur, line for line, in a source file; every `folder/file.h`,
+// every `Symbol` and every heading after `page.md#`, in pages and in comments, must exist.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -65,13 +65,13 @@ TEST(Readme, SnippetsAreCodeThatIsCompiled) {
   EXPECT_TRUE(adrift.empty()) << listed(adrift) << "these blocks stand in no .h or .cpp; quote code that is compiled";
 }
 
-// Paths are from the root or from the page's folder; NAME stands for any name.
+// Paths are relative to the root or to the page's folder; NAME matches any name.
 TEST(Readme, FilesThatPagesNameExist) {
   const std::regex path("`((?:[\\w.-]+/)+[\\w.-]+\\.(?:h|cpp|cu|cuh|md|sh|py|cmake))`");
   int named = 0;
   std::vector<std::string> missing;
   for (const SourceFile& file : source_files()) {
-    if (file.extension() != ".md" || file.path == "THIRD_PARTY.md") continue;  // which names other projects' files
+    if (file.extension() != ".md" || file.path == "THIRD_PARTY.md") continue;  // it names other projects' files
     const std::filesystem::path folder = std::filesystem::path(file.path).parent_path();
     for (size_t i = 0; i < file.lines.size(); ++i)
       for (std::sregex_iterator it(file.lines[i].begin(), file.lines[i].end(), path), end; it != end; ++it) {
@@ -86,7 +86,7 @@ TEST(Readme, FilesThatPagesNameExist) {
   EXPECT_TRUE(missing.empty()) << listed(missing);
 }
 
-// A heading's anchor as GitHub makes it: lower case, words joined by '-', everything else left out.
+// A heading's anchor on GitHub: lower case, words joined by '-', other characters dropped.
 std::string anchor_of(const std::string& heading) {
   std::string anchor;
   for (const char c : heading.substr(heading.find(' ') + 1))
@@ -126,7 +126,7 @@ TEST(Readme, HeadingsThatPagesAndCommentsPointToExist) {
   EXPECT_TRUE(missing.empty()) << listed(missing);
 }
 
-// The words of every file that is no page, and the names of the files themselves.
+// The words of all files except pages, and the files' names.
 const std::map<std::string, std::set<std::string>>& files_by_word() {
   static const std::map<std::string, std::set<std::string>> files = [] {
     std::map<std::string, std::set<std::string>> found;
@@ -149,7 +149,7 @@ const std::map<std::string, std::set<std::string>>& files_by_word() {
   return files;
 }
 
-// True if one file holds all the words.
+// True if one file contains all the words.
 bool stand_together(const std::vector<std::string>& words) {
   std::set<std::string> files;
   for (size_t i = 0; i < words.size(); ++i) {
@@ -162,8 +162,8 @@ bool stand_together(const std::vector<std::string>& words) {
   return !files.empty();
 }
 
-// A code span that is one identifier, `Type::member` or `function(arguments)`; of the two parts of a qualified name one
-// file must hold both.
+// Checks code spans of one identifier, `Type::member` or `function(arguments)`; one file must contain both parts of a
+// qualified name.
 TEST(Readme, SymbolsThatPagesNameExist) {
   const std::regex span("`([^`]+)`"), symbol("([A-Za-z_]\\w*(?:::\\w+)*)(?:\\(.*\\))?");
   const std::set<std::string> styles = {"UpperCamel", "lower_snake", "trailing_", "kCamel"};  // docs/contributing.md

@@ -16,7 +16,7 @@ bool is_read(const fs::path& path) {
   return kTextExtensions.contains(path.extension().string()) || path.filename() == "run";
 }
 
-// Blanks comments and the contents of "..." and '...', keeping lines and columns.
+// Blanks comments and the contents of "..." and '...'; lines and columns stay.
 class CodeOnly {
  public:
   std::string operator()(const std::string& line) {

@@ -1,4 +1,4 @@
-// What a reader may rely on in every file: short files and functions, headers that say what they are, no leftovers.
+// Rules for every file: short files and functions, headers with a description, no leftovers.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@ constexpr size_t kFileLines = 500, kFunctionLines = 60;
 
 std::string at(const SourceFile& file, size_t line) { return file.path + ":" + std::to_string(line + 1); }
 
-// Lines of code (comments aside) that match, in files that `wanted` picks.
+// Matching lines of code (without comments) in files that `wanted` selects.
 template <typename Wanted>
 std::vector<std::string> lines_matching(const std::regex& pattern, Wanted wanted) {
   std::vector<std::string> found;
@@ -25,8 +25,8 @@ std::vector<std::string> lines_matching(const std::regex& pattern, Wanted wanted
   return found;
 }
 
-// models/file.cpp alone writes and removes files, so that what it promises holds for all of them. cuda/plan_file.cpp,
-// which stands before it, appends lines.
+// Only models/file.cpp writes and removes files, so that its guarantees hold for all of them. The exception is
+// cuda/plan_file.cpp, an earlier chapter, which appends lines.
 TEST(Style, FilesAreWrittenAndRemovedInOnePlace) {
   static const std::regex writes(
       "std::ofstream|\\bfopen\\(|\\bO_CREAT\\b|\\brename\\(|\\bunlink\\(|filesystem::remove|fs::remove|remove_all|"
@@ -47,7 +47,7 @@ TEST(Style, FilesAreShort) {
   EXPECT_TRUE(long_files.empty()) << listed(long_files);
 }
 
-// A function starts on an unindented line that ends in { and ends at the next unindented }: what clang-format writes.
+// A function starts on an unindented line that ends in { and ends at the next unindented }, as clang-format writes it.
 TEST(Style, FunctionsAreShort) {
   static const std::regex no_function("^(namespace|struct|class|enum|union|extern|template|#|constexpr.*=|const.*=)");
   std::vector<std::string> long_functions;

@@ -1,4 +1,4 @@
-// A Matroska file with 16-bit sound whose packets start where a test wants them to.
+// Writes a Matroska file with 16-bit sound whose packets have chosen timestamps.
 #pragma once
 
 #include <algorithm>

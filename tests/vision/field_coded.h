@@ -1,5 +1,5 @@
-// H.264 in fields, which no encoder at hand writes: each field a packet of its own, its 16 x 16 pixels one raw
-// macroblock of grey. Only the first picture is referred to by others, as in the streams of some cameras.
+// Writes H.264 in fields, which no available encoder does: each field is its own packet of one raw grey macroblock (16
+// x 16). Only the first picture is a reference, as in some cameras' streams.
 #pragma once
 
 #include <cstdint>
@@ -71,7 +71,7 @@ inline std::string field(int64_t picture, bool is_bottom, int level) {
   const bool is_first = picture == 0, is_idr = is_first && !is_bottom;
   BitWriter b;
   b.golomb(0).golomb(7).golomb(0);                                    // first macroblock 0, I slice
-  b.bits(is_first ? 0 : 1, 4).bits(1, 1).bits(is_bottom ? 1 : 0, 1);  // frame_num, field, which
+  b.bits(is_first ? 0 : 1, 4).bits(1, 1).bits(is_bottom ? 1 : 0, 1);  // frame_num, field, parity
   if (is_idr) b.golomb(0);
   b.bits(static_cast<uint32_t>(2 * picture + (is_bottom ? 1 : 0)), 16);  // order count
   if (is_idr) b.bits(0, 2);
@@ -82,7 +82,7 @@ inline std::string field(int64_t picture, bool is_bottom, int level) {
   return b.nal(is_idr ? 0x65 : is_first ? 0x61 : 0x01);
 }
 
-// Picture k is a grey of level 20 + 10 (k mod 20); 10 pictures a second.
+// Picture k is grey of level 20 + 10 (k mod 20); 10 pictures per second.
 inline std::vector<std::string> field_packets(int64_t pictures) {
   std::vector<std::string> packets;
   for (int64_t k = 0; k < pictures; ++k)

@@ -15,7 +15,7 @@ using test::make_video;
 using test::Rgb;
 using test::VideoSpec;
 
-// Which picture a frame shows, when picture k is painted as a grey of level 10 k.
+// The pictures in the frames, if picture k is painted grey of level 10 k.
 std::vector<int64_t> pictures_in(const Frames& frames) {
   std::vector<int64_t> pictures;
   const int64_t frame_bytes = frames.pixels.size() / frames.pixels.shape()[0];
@@ -44,7 +44,7 @@ void expect_near(const Rgb& got, const Rgb& expected, double tolerance, const st
 
 constexpr std::array<Rgb, 4> kCorners = {Rgb{230, 40, 30}, Rgb{30, 200, 60}, Rgb{40, 60, 220}, Rgb{220, 220, 40}};
 
-// Top left, top right, bottom left, bottom right.
+// One colour per quarter: top left, top right, bottom left, bottom right.
 Rgb four_corners(int64_t, double u, double v) {
   return kCorners[static_cast<size_t>((v < 0.5 ? 0 : 2) + (u < 0.5 ? 0 : 1))];
 }
@@ -104,7 +104,7 @@ TEST(Frames, OfAClipShorterThanHalfAnIntervalAreOne) {
   EXPECT_EQ(sample_frames(folder / "a.mkv", {.image_size = 8})->pixels.shape()[0], 1);
 }
 
-// Dropping undecoded pictures must not change which one is on screen: H.264 with B-pictures against lossless FFV1.
+// Dropping undecoded pictures must not change the frames: H.264 with B-pictures compared with lossless FFV1.
 TEST(Frames, AreTheSameWhetherOrNotTheCodecReordersPictures) {
   if (avcodec_find_encoder_by_name("libx264") == nullptr) GTEST_SKIP() << "no libx264";
   const Folder folder;
@@ -118,7 +118,7 @@ TEST(Frames, AreTheSameWhetherOrNotTheCodecReordersPictures) {
             pictures_in(*sample_frames(folder / "a.mkv", options)));
 }
 
-// ---- place and colour -------------------------------------------------------
+// ---- position and colour ------------------------------------------------------
 
 TEST(Frames, ApplyRotationMetadata) {
   const Folder folder;
@@ -199,7 +199,7 @@ TEST(Frames, OfUnlabelledHighDefinitionUseBt709) {
   VideoSpec spec{.width = 1280, .height = 16, .matrix = AVCOL_SPC_BT709, .paint = four_corners};
   make_video(folder / "labelled.mkv", spec);
   const Frames labelled = *sample_frames(folder / "labelled.mkv", {.image_size = 32});
-  spec.container = "avi";  // which has no place for a label
+  spec.container = "avi";  // AVI cannot store the colour space
   make_video(folder / "bare.avi", spec);
   const Frames bare = *sample_frames(folder / "bare.avi", {.image_size = 32});
   EXPECT_TRUE(std::equal(bare.pixels.data<uint8_t>(), bare.pixels.data<uint8_t>() + bare.pixels.size(),
@@ -207,7 +207,7 @@ TEST(Frames, OfUnlabelledHighDefinitionUseBt709) {
   expect_corners(bare, {0, 1, 2, 3}, 3, "unlabelled");
 }
 
-// ---- files that give none ---------------------------------------------------
+// ---- files without pictures ---------------------------------------------------
 
 std::string silent_wav() {
   const std::string samples(8000 * 2, '\0');
@@ -300,7 +300,7 @@ TEST(Stills, AreTurnedAsTheirExifTagSays) {
     picture.data<uint8_t>()[i] = static_cast<uint8_t>(rgb[static_cast<size_t>(i % 3)]);
   }
   const std::vector<uint8_t> jpeg = encode_jpeg(picture, 95);
-  // Tag 0x0112 as exiftool documents it: 3 turned by 180, 6 to be turned clockwise by 90, 8 by 270, 2 and 4 mirrored.
+  // Tag 0x0112 as exiftool documents it: 3 rotates by 180, 6 clockwise by 90, 8 by 270; 2 and 4 mirror.
   const std::vector<std::pair<char, std::array<int, 4>>> cases = {
       {1, {0, 1, 2, 3}}, {2, {1, 0, 3, 2}}, {3, {3, 2, 1, 0}}, {4, {2, 3, 0, 1}},
       {5, {0, 2, 1, 3}}, {6, {2, 0, 3, 1}}, {7, {3, 1, 2, 0}}, {8, {1, 3, 0, 2}}};

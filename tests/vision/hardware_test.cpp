@@ -1,4 +1,4 @@
-// Decoders in hardware. Where the machine has none, what is asked of "any" is the CPU's work, and must be right as well.
+// Hardware decoders. Without one, "any" must decode correctly on the CPU.
 #include <gmock/gmock.h>
 
 #include "tests/vision/make_video.h"

@@ -1,6 +1,5 @@
-// Small video files whose every pixel is known: pictures are painted as planes of the pixel format itself, by the
-// standard's formulas in double precision, and stored losslessly (FFV1 in Matroska unless a test asks otherwise), so
-// that what comes back can be compared without trusting libswscale.
+// Small video files with known pixels: pictures are painted directly in the pixel format, by the standard's formulas in
+// double precision, and stored losslessly (FFV1 in Matroska by default), so that tests do not depend on libswscale.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,7 +25,7 @@ extern "C" {
 namespace avs::test {
 
 using Rgb = std::array<double, 3>;                                      // 0..255
-using Painter = std::function<Rgb(int64_t frame, double u, double v)>;  // u, v: place in [0, 1), from the left and top
+using Painter = std::function<Rgb(int64_t frame, double u, double v)>;  // u, v: position in [0, 1), from left and top
 
 struct VideoSpec {
   std::string container = "matroska", codec = "ffv1";
@@ -35,9 +34,9 @@ struct VideoSpec {
   AVColorSpace matrix = AVCOL_SPC_UNSPECIFIED;   // unspecified is painted as BT.601
   AVColorRange range = AVCOL_RANGE_UNSPECIFIED;  // unspecified is painted as limited; grey as full
   AVRational pixel_aspect = {1, 1};
-  double rotation_degrees = 0;          // how far the shown picture is turned clockwise
-  std::vector<int64_t> times_ms = {0};  // of each picture
-  int64_t last_ms = 100;                // how long the last picture is on screen
+  double rotation_degrees = 0;          // clockwise rotation for display
+  std::vector<int64_t> times_ms = {0};  // timestamp of each picture
+  int64_t last_ms = 100;                // duration of the last picture
   std::map<std::string, std::string> muxer_options = {};
   std::vector<int64_t> chapter_ends_ms = {};
   Painter paint = [](int64_t, double, double) { return Rgb{255, 0, 0}; };
@@ -47,7 +46,7 @@ inline void require(int code, const char* what) {
   if (code < 0) throw Error(str(what, ": ", ffmpeg_reason(code)));
 }
 
-// Y', Cb, Cr of the pixel format, scaled to its depth.
+// Y', Cb, Cr, scaled to the pixel format's depth.
 inline std::array<double, 3> to_yuv(const Rgb& rgb, AVColorSpace matrix, bool full_range, int depth) {
   double kr = 0.299, kb = 0.114;  // BT.601
   if (matrix == AVCOL_SPC_BT709) kr = 0.2126, kb = 0.0722;
@@ -81,7 +80,7 @@ inline void paint_frame(AVFrame& frame, const VideoSpec& spec, int64_t k) {
     for (int y = 0; y < h; ++y)
       for (int x = 0; x < w; ++x) {
         const Rgb rgb = spec.paint(k, (x + 0.5) / w, (y + 0.5) / h);
-        const bool is_alpha = c == 3;  // wholly transparent: its colour must survive all the same
+        const bool is_alpha = c == 3;  // transparent: the colour must survive
         const double value = is_alpha ? 0
                              : is_rgb ? rgb[static_cast<size_t>(c)]
                                       : to_yuv(rgb, spec.matrix, full, component.depth)[static_cast<size_t>(c)];
@@ -108,7 +107,7 @@ class VideoFile {  // owns the muxer while a file is written
     codec_->sample_aspect_ratio = spec.pixel_aspect;
     codec_->time_base = {1, 1000};
     codec_->thread_count = 1;
-    codec_->flags |= AV_CODEC_FLAG_QSCALE;  // mpeg4 and mjpeg: as good as they can
+    codec_->flags |= AV_CODEC_FLAG_QSCALE;  // mpeg4 and mjpeg: best quality
     codec_->global_quality = FF_QP2LAMBDA;
     if ((format->oformat->flags & AVFMT_GLOBALHEADER) != 0) codec_->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     require(avcodec_open2(codec_.get(), nullptr, nullptr), spec.codec.c_str());
@@ -191,7 +190,7 @@ inline std::vector<int64_t> regular_ms(int64_t frames, double frames_per_second)
   return times;
 }
 
-// A folder that lives as long as the test.
+// A test's own folder, removed afterwards.
 class Folder {
  public:
   Folder() {

@@ -1,4 +1,4 @@
-// Pictures are counted, not packets; time runs on; what is missing or damaged is said.
+// Pictures that are not packets, clocks that jump, cut and damaged files.
 #include <algorithm>
 #include <array>
 
@@ -21,7 +21,7 @@ Rgb step_of_ten(int64_t k, double, double) {
   return {level, level, level};
 }
 
-// Which picture (modulo 20) each frame shows.
+// The picture (modulo 20) of each frame.
 std::vector<int64_t> steps_in(const Frames& frames) {
   std::vector<int64_t> steps;
   const int64_t bytes = frames.pixels.size() / frames.pixels.shape()[0];
@@ -30,7 +30,7 @@ std::vector<int64_t> steps_in(const Frames& frames) {
   return steps;
 }
 
-// At `rate` pictures a second, for `pictures` of them.
+// The expected pictures for `pictures` of them at `rate` per second.
 std::vector<int64_t> expected_steps(int64_t pictures, double rate) {
   std::vector<int64_t> steps;
   for (double at = 0.25; at < std::min(10.0, static_cast<double>(pictures) / rate); at += 0.5)
@@ -47,21 +47,21 @@ VideoSpec greys(const std::string& container, int64_t pictures, double rate = 10
   return spec;
 }
 
-// ---- a packet is no picture -------------------------------------------------
+// ---- packets and pictures ------------------------------------------------------
 
 TEST(Fields, AreTwoPacketsOfOnePicture) {
   const Folder folder;
   for (const std::string muxer : {"mpegts", "mp4", "matroska"}) {
     test::write_fields(folder / "x", muxer, 100);
     std::vector<int64_t> levels = steps_in(sample(folder / "x"));
-    // Level 20 + 10 k of a limited range is shown as (4 + 10 k) 255 / 219.
+    // Level 20 + 10 k in limited range becomes (4 + 10 k) 255 / 219.
     std::vector<int64_t> expected;
     for (const int64_t k : expected_steps(100, 10)) expected.push_back(((4 + 10 * k) * 255 / 219 - 15) / 10);
     EXPECT_EQ(levels, expected) << muxer;
   }
 }
 
-// Without timestamps there are 25 pictures a second, not 25 fields.
+// Without timestamps there are 25 pictures per second, not 25 fields.
 TEST(Fields, OfARawStreamLastAsLongAsTheirPictures) {
   const Folder folder;
   test::write_fields(folder / "x.h264", "h264", 100);
@@ -70,7 +70,7 @@ TEST(Fields, OfARawStreamLastAsLongAsTheirPictures) {
 
 class PaletteWriter {
  public:
-  // Indices only: colour 7 is (200, 100, 50), all others are black.
+  // Palette indices: colour 7 is (200, 100, 50), all others are black.
   static void write(const std::filesystem::path& path, const std::string& container) {
     VideoSpec spec{.container = container, .codec = "rawvideo", .width = 32, .height = 32, .format = AV_PIX_FMT_PAL8};
     spec.times_ms = test::regular_ms(20, 10);
@@ -193,7 +193,7 @@ TEST(WholeVideo, WithAWrongHeaderIsKeptWithANote) {
   }
 }
 
-// Chapters are a track of their own, as long as whoever wrote them thought.
+// Chapters are a track of their own, whose length may be arbitrary.
 TEST(WholeVideo, IsAsLongAsItsPicturesNotItsChapters) {
   const Folder folder;
   VideoSpec spec = greys("mp4", 60);

@@ -1,4 +1,4 @@
-// Single pictures: which way up, how large, and out of which files.
+// Still pictures: orientation, size, file formats.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -43,7 +43,7 @@ std::string corners_of(const std::filesystem::path& path) {
   return order;
 }
 
-// The eight values of the tag, as exiftool documents them, and which stored corner is shown in each corner.
+// The tag's eight values as exiftool documents them; for each displayed corner, the stored corner.
 const std::vector<std::pair<int, std::string>> kTurns = {{1, "0123"}, {2, "1032"}, {3, "3210"}, {4, "2301"},
                                                          {5, "0213"}, {6, "2031"}, {7, "3120"}, {8, "1302"}};
 
@@ -64,7 +64,7 @@ std::string png() {
 }
 
 std::string png_chunk(const std::string& type, const std::string& data) {
-  return big(static_cast<uint32_t>(data.size())) + type + data + std::string(4, '\0');  // nobody checks the sum
+  return big(static_cast<uint32_t>(data.size())) + type + data + std::string(4, '\0');  // checksums are not verified
 }
 
 TEST(StillsOfPng, AreTurnedByTheirExifChunk) {
@@ -72,7 +72,7 @@ TEST(StillsOfPng, AreTurnedByTheirExifChunk) {
   const std::string plain = png();
   for (const auto& [turn, shown] : kTurns)
     for (const bool is_big : {false, true})
-      for (const size_t at : {size_t{33}, plain.size() - 12}) {  // behind IHDR, before IEND
+      for (const size_t at : {size_t{33}, plain.size() - 12}) {  // after IHDR, before IEND
         std::string bytes = plain;
         bytes.insert(at, png_chunk("eXIf", exif(turn, is_big)));
         write_bytes(folder / "x.png", bytes);
@@ -140,7 +140,7 @@ TEST(StillsOfWebP, ThatMoveAreRefusedInOneLine) {
       << refusal_of(folder / "x.webp");
 }
 
-// A gigabyte that takes no room on the disk.
+// A sparse file of one gigabyte.
 TEST(Stills, AreJudgedByTheirHeaderBeforeTheyAreRead) {
   const Folder folder;
   for (const std::string& begin : {png(), std::string("\x89PNG\r\n\x1a\n"), std::string("\xff\xd8\xff\xe0")}) {
@@ -160,7 +160,7 @@ TEST(Pictures, AreOfRegularFilesOnly) {
     EXPECT_EQ(refusal_of(folder / name), (folder / name).string() + ": not a regular file");
 }
 
-// Every read of a file in turn: a disk that fails must never look like a picture without its end.
+// Fails each read in turn: an I/O error must not look like a cut picture.
 TEST(Pictures, WhoseReadingFailsAreAnErrorOfTheMachine) {
   const Folder folder;
   write_bytes(folder / "x.png", png());
@@ -186,7 +186,7 @@ TEST(Pictures, WhoseReadingFailsAreAnErrorOfTheMachine) {
   }
 }
 
-// Each format that FFmpeg writes with an encoder at hand is read as FFmpeg alone reads it, single pictures among them.
+// Writes every format that FFmpeg has an encoder for, and reads it like FFmpeg alone, still pictures included.
 TEST(Pictures, AreOfEveryFormatThatFfmpegWrites) {
   const Folder folder;
   void* position = nullptr;
@@ -197,7 +197,7 @@ TEST(Pictures, AreOfEveryFormatThatFfmpegWrites) {
     try {
       make_video(folder / name, spec);
     } catch (const Error&) {
-      return;  // this muxer or encoder wants what a small picture is not
+      return;  // this muxer or encoder does not accept a small picture
     }
     AVFormatContext* plain = nullptr;
     if (avformat_open_input(&plain, (folder / name).c_str(), nullptr, nullptr) < 0) return;
@@ -215,7 +215,7 @@ TEST(Pictures, AreOfEveryFormatThatFfmpegWrites) {
   while (const AVOutputFormat* const muxer = av_muxer_iterate(&position)) {
     const AVCodec* const encoder = avcodec_find_encoder(muxer->video_codec);
     if (encoder == nullptr || (muxer->flags & AVFMT_NOFILE) != 0 || muxer->extensions == nullptr) continue;
-    if (muxer->video_codec == AV_CODEC_ID_HEVC) continue;  // its encoder talks on stderr
+    if (muxer->video_codec == AV_CODEC_ID_HEVC) continue;  // its encoder prints to stderr
     const std::string extensions = muxer->extensions;
     try_one(muxer->name, *encoder, "x." + extensions.substr(0, extensions.find(',')));
   }
@@ -226,7 +226,7 @@ TEST(Pictures, AreOfEveryFormatThatFfmpegWrites) {
   EXPECT_GT(opened, 30);
 }
 
-// Nothing in the bytes of a TGA file, or of a PPM file whose header is one line, is sure enough for FFmpeg's probe.
+// FFmpeg's probe does not recognise TGA, nor PPM with a one-line header, by content.
 TEST(Pictures, ThatOnlyTheirNameTellsAreRead) {
   const Folder folder;
   const std::string red = std::string("\xc8\x10\x20", 3), header = "P6 64 64 255\n";

@@ -1,4 +1,4 @@
-// Files written by Keras, PyTorch, torchvision, timm and transformers themselves, at eight channels everywhere
+// Weight files written by Keras, PyTorch, torchvision, timm and transformers, with eight channels in every layer
 // (tests/weights/make_goldens.py), unpacked once into a temporary folder.
 #pragma once
 
@@ -15,18 +15,18 @@ inline constexpr double kWidth = 0.01;
 const std::filesystem::path& folder();
 inline std::string model_of(const std::string& name) { return name.starts_with("inception") ? "vis-inc" : "vis-conv"; }
 inline std::filesystem::path file(const std::string& name) { return folder() / name; }
-const Checkpoint& expected();  // "x": the picture; each file's name: what its library computes
+const Checkpoint& expected();  // "x": the picture; each file's name: its library's output
 std::string bytes_of(const std::filesystem::path& file);
-std::filesystem::path written(const std::string& name, const std::string& bytes);  // into the temporary folder
+std::filesystem::path written(const std::string& name, const std::string& bytes);  // in the temporary folder
 
-// A little-endian number, as files hold it.
+// Little-endian bytes of a number.
 inline std::string number(uint64_t value, int bytes) {
   std::string text;
   for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
   return text;
 }
 
-// What an Error of type E says, or a failed test when nothing of the kind is thrown.
+// The message of the Error of type E that f throws; fails the test if f does not throw it.
 template <typename E, typename F>
 std::string error_of(F&& f) {
   try {

@@ -1,4 +1,4 @@
-// HDF5 files whose bytes say what is not so: each lie is one DataError, found before much is read or allocated.
+// HDF5 files with wrong structure: each gives one DataError before much is read or allocated.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,13 +20,13 @@ using testing::Not;
 
 std::string error_of_lie(const std::string& bytes) { return golden::error_of_arrays(golden::written("lie.h5", bytes)); }
 
-// `bytes` with other ones written over them at `place`.
+// `bytes`, overwritten with `other` at `place`.
 std::string with(std::string bytes, size_t place, const std::string& other) {
   EXPECT_LE(place + other.size(), bytes.size());
   return bytes.replace(place, other.size(), other);
 }
 
-// Where the only occurrence of `pattern` begins.
+// Position of the only occurrence of `pattern`.
 size_t place_of(const std::string& bytes, const std::string& pattern) {
   const size_t at = bytes.find(pattern);
   EXPECT_NE(at, std::string::npos);
@@ -34,7 +34,7 @@ size_t place_of(const std::string& bytes, const std::string& pattern) {
   return at;
 }
 
-// One contiguous array x of 3 x 5 x 7, and where its layout message says what lies where.
+// One contiguous array x of 3 x 5 x 7, and the positions of the fields of its layout message.
 struct Contiguous {
   std::string bytes;
   size_t address, size, extents;
@@ -75,7 +75,7 @@ TEST(Hdf5Lies, AboutArraysThatShareTheirBytes) {
   EXPECT_THAT(error_of_lie(with(bytes, y, bytes.substr(x, 8))), HasSubstr("overlaps"));
 }
 
-// An array of four chunks, and where the entries of its index stand: each a key of 32 bytes and an address.
+// An array of four chunks; entry(i) is the position of an entry of its index: a key of 32 bytes and an address.
 struct Chunks {
   std::string bytes;
   size_t node;
@@ -99,7 +99,7 @@ TEST(Hdf5Lies, InTheIndexOfChunks) {
   EXPECT_THAT(error_of_lie(with(x.bytes, x.entry(0) + 32, number(x.bytes.size(), 8))),
               HasSubstr("truncated or damaged"));
   EXPECT_THAT(error_of_lie(with(x.bytes, x.node + 6, number(3, 2))), HasSubstr("3 of 4 chunks"));
-  // An inner node that leads to itself.
+  // An inner node that points to itself.
   EXPECT_THAT(error_of_lie(with(with(x.bytes, x.node + 5, "\1"), x.entry(0) + 32, number(x.node, 8))),
               HasSubstr("in a circle"));
   EXPECT_THAT(error_of_lie(with(x.bytes, x.node, "TREF")), HasSubstr("index of its chunks is damaged"));
@@ -123,10 +123,10 @@ TEST(Hdf5Lies, InAnObjectsHeaderAndAGroupsNames) {
   file.group("other_group");
   const std::string bytes = file.bytes();
   EXPECT_THAT(error_of_lie(with(bytes, place_of(bytes, "other_group"), "first_group")), HasSubstr("two members"));
-  const size_t symbols = bytes.find("SNOD");  // of the root, which the library writes first
+  const size_t symbols = bytes.find("SNOD");  // the root's: the library writes it first
   EXPECT_THAT(error_of_lie(with(bytes, symbols + 6, number(60000, 2))), HasSubstr("truncated or damaged"));
   EXPECT_THAT(error_of_lie(with(bytes, symbols + 8, number(1 << 20, 8))), HasSubstr("outside of its heap"));
-  const uint64_t root = 96;  // behind the superblock
+  const uint64_t root = 96;  // after the superblock
   ASSERT_EQ(bytes[root], 1);
   EXPECT_THAT(error_of_lie(with(bytes, root + 8, number(0x7fffffff, 4))), HasSubstr("truncated or damaged"));
   EXPECT_THAT(error_of_lie(with(bytes, root, "\7")), HasSubstr("is not an object header"));
@@ -139,7 +139,7 @@ TEST(Hdf5Lies, OfGroupsThatNest) {
   EXPECT_THAT(file.error(), AllOf(HasSubstr("nested too deeply"), Not(HasSubstr("\n"))));
 }
 
-// 24 arrays of zeros, each a thousandth of its size in the file.
+// 24 arrays of zeros; each takes a thousandth of its size in the file.
 TEST(Hdf5Lies, ThatUnpackToHundredsOfTimesTheFile) {
   Writer file("bomb.h5");
   for (int i = 0; i < 24; ++i) {
@@ -162,7 +162,7 @@ TEST(Hdf5Lies, OfChunksThatAreLargerThanTheirArray) {
   EXPECT_THAT(file.error(), HasSubstr("than it is"));
 }
 
-// What a user sees.
+// The user sees one line.
 TEST(Hdf5Lies, EndAProgramWithOneLineAndCodeOne) {
   Writer deep("deep_for_program.h5");
   std::string path;

@@ -1,4 +1,4 @@
-// What the HDF5 library writes is what our reader reads; what weight files never hold is refused by name.
+// Our reader reads what the HDF5 library writes; features that weight files never use are refused by name.
 #include "models/weights/hdf5.h"
 
 #include <gmock/gmock.h>
@@ -115,7 +115,7 @@ TEST(Hdf5, NewerDenseGroupsAndChunkIndicesAreRefusedWithTheWayOut) {
   EXPECT_THAT(chunks.error(), HasSubstr("h5repack"));
 }
 
-// ---- refused ----
+// ---- refused features ----
 
 TEST(Hdf5, LinksOutOfTheFileAndSoftLinksAreRefused) {
   Writer external("external.h5");

@@ -1,4 +1,4 @@
-// HDF5 files that tests make with the HDF5 library.
+// Test files written by the HDF5 library.
 #pragma once
 
 #include <hdf5.h>
@@ -10,7 +10,7 @@
 
 namespace avs::golden {
 
-// What reading the arrays at the root of a file says.
+// The error when the arrays at the root of a file are read.
 inline std::string error_of_arrays(const std::filesystem::path& path) {
   return error_of<DataError>([&] {
     const weights::hdf5::Node root = weights::hdf5::read_tree(weights::read_file(path));
@@ -19,7 +19,7 @@ inline std::string error_of_arrays(const std::filesystem::path& path) {
   });
 }
 
-// An HDF5 file under construction by the library.
+// An HDF5 file that the library is writing.
 class Writer {
  public:
   explicit Writer(const std::string& name, hid_t access = H5P_DEFAULT)
@@ -72,7 +72,7 @@ class Writer {
     close();
     return error_of_arrays(path_);
   }
-  std::string bytes() {  // of the finished file
+  std::string bytes() {  // closes the file and returns its bytes
     close();
     return bytes_of(path_);
   }

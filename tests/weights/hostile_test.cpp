@@ -1,4 +1,4 @@
-// Files that are no weights, weights of something else, and files that lie: one DataError each, never a crash.
+// Files that are no weights, weights of another network, and malicious files: each gives one DataError, never a crash.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -53,7 +53,7 @@ TEST(Misfits, AnotherNetworkIsSaidToBeThatNetwork) {
               AllOf(HasSubstr("holds InceptionV3"), Not(HasSubstr("\n"))));
 }
 
-// timm's ConvNeXt with the named changes made to its tensors.
+// Error for timm's ConvNeXt after `change` modified its tensors.
 template <typename Change>
 std::string error_of_changed(Change&& change) {
   Checkpoint changed = Checkpoint::load(golden::file("convnext_timm.safetensors"));
@@ -73,7 +73,7 @@ TEST(Misfits, AnotherDepthIsNamed) {
     tensors.insert(added.begin(), added.end());
     tensors["stages.0.blocks.0.conv_dw.weight"] = Tensor::zeros({96, 1, 7, 7});
   });
-  // Whichever network was asked for: it is neither.
+  // The message is the same for any requested network.
   EXPECT_THAT(error_of_file(golden::file("changed.safetensors"), "vis-inc"), HasSubstr("holds ConvNeXt-Small"));
   EXPECT_THAT(error, AllOf(HasSubstr("holds ConvNeXt-Small"), HasSubstr("3, 3, 27, 3"), Not(HasSubstr("\n"))));
 }
@@ -148,8 +148,8 @@ TEST(Damage, TruncationAnywhereIsOneError) {
   }
 }
 
-// Bytes changed at random, mostly in the first and last kilobytes, where structure is. Whatever comes out is either
-// weights or one DataError; a crash, another exception or a long wait fails the test.
+// Random changes of bytes, mostly in the first and last kilobytes, which hold the structure. The result must be weights
+// or one DataError; a crash, another exception or a long run fails the test.
 TEST(Damage, ChangedBytesNeverCrashOrHang) {
   for (const std::string& name : files()) {
     const std::string whole = golden::bytes_of(golden::file(name));
@@ -177,13 +177,13 @@ TEST(Damage, ChangedBytesNeverCrashOrHang) {
   }
 }
 
-// ---- archives that lie ----
+// ---- malicious archives ----
 
 struct Entry {
   std::string name, packed;
   uint64_t bytes;
   int method = 0, flags = 0;
-  int64_t header_at = -1;  // not where it is
+  int64_t header_at = -1;  // overrides the offset in the directory
 };
 
 std::string archive_of(const std::vector<Entry>& entries) {

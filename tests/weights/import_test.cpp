@@ -1,5 +1,4 @@
-// Files of the libraries themselves give the libraries' own numbers, whatever the route; and each thing that differs
-// between libraries is seen to matter.
+// Files of each library give that library's outputs, by every route; and each difference between libraries matters.
 #include "models/weights/import.h"
 
 #include <gmock/gmock.h>
@@ -40,7 +39,7 @@ BackboneOptions base(const std::string& model) { return {.model = model, .classe
 struct Golden {
   const char* file;
   const char* layout;
-  double tolerance = 1e-5;  // measured: below 1e-6 everywhere but the halved types
+  double tolerance = 1e-5;  // measured: below 1e-6 except for 16-bit types
 };
 
 class EveryRoute : public testing::TestWithParam<Golden> {};
@@ -116,7 +115,7 @@ TEST(Weights, PoolPaddingIsThatOfTheOriginAndAnOptionOverrides) {
 }
 
 TEST(Weights, InputScaleIsThatOfTheOriginAndAnOptionOverrides) {
-  // torchvision's network with transform_input off sees ImageNet's mean and deviation taken out.
+  // torchvision's network without transform_input expects input normalised by ImageNet's mean and deviation.
   const ImportOptions imagenet{.pool_padding = {}, .input_scale = InputScale::ImageNet};
   ImportReport report;
   const auto network =
@@ -128,13 +127,13 @@ TEST(Weights, InputScaleIsThatOfTheOriginAndAnOptionOverrides) {
   EXPECT_THAT(report.notes, Contains(HasSubstr("first convolution")));
 }
 
-// ConvNeXt the other way round: -1..1 in a network that takes out ImageNet's mean.
+// The reverse for ConvNeXt: weights trained on -1..1 in a network that normalises by ImageNet's mean.
 TEST(Weights, AFirstConvolutionTrainedOnSignedInputIsConverted) {
   const ImportOptions as_signed{.pool_padding = {}, .input_scale = InputScale::MinusOneToOne};
   const auto file = golden::file("convnext_timm.safetensors");
   const auto converted = make_backbone_from_weights(base("vis-conv"), file, as_signed);
   const auto plain = make_backbone_from_weights(base("vis-conv"), file);
-  // Pixels x' for which the plain network computes the same: (x'/255 - m)/d = x/127.5 - 1.
+  // Pixels x' for which the unconverted network computes the same: (x'/255 - m)/d = x/127.5 - 1.
   const float mean[] = {0.485f, 0.456f, 0.406f}, deviation[] = {0.229f, 0.224f, 0.225f};
   const Tensor x = golden::expected().tensors.at("x");
   std::vector<float> moved = x.to_vector();
@@ -171,7 +170,7 @@ TEST(Weights, ANetworkWithGammaTakesOneFromAFileWithout) {
   EXPECT_THAT(report.defaults, Contains(HasSubstr("94 BatchNorm gammas")));
 }
 
-// Keras' published file without top has the last gamma at 1. Filters of [7, 7, c, 1] are another way to write the same
+// Keras' published file without top has gamma 1 in the last norm. Filters of [7, 7, c, 1] are a variant of the same
 // file.
 TEST(Weights, KerasLastLayerNormAtOneIsLoadedAndSaidSo) {
   for (const char* name : {"convnext_keras_plain_norm.h5", "convnext_keras_no_norm.h5", "convnext_keras_hwc1.h5"}) {

@@ -1,5 +1,5 @@
-// safetensors, zip archives and pickles whose headers say what is not so: each through a program, which says so in one
-// line and exits with 1, in no time and without much memory.
+// safetensors, zip archives and pickles with false headers. Each is given to a program, which prints one line and exits
+// with 1, quickly and with little memory.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -21,7 +21,7 @@ using testing::HasSubstr;
 using testing::Not;
 using namespace std::string_literals;
 
-// Most memory that a program of this process has taken so far, in bytes.
+// Peak memory of this process's child programs so far, in bytes.
 int64_t most_memory_of_programs() {
   struct rusage usage {};
   getrusage(RUSAGE_CHILDREN, &usage);
@@ -67,7 +67,7 @@ TEST(Lies, OfASafetensorsHeader) {
              "truncated");
 }
 
-// More tensors than any network has: one line before they are all listed.
+// More tensors than any network has: refused before they are all listed.
 TEST(Lies, OfASafetensorsFileWithHundredsOfThousandsOfTensors) {
   std::string header = "{";
   for (int i = 0; i < 400'000; ++i)
@@ -85,7 +85,7 @@ using golden::torch::dictionary;
 using golden::torch::tensor;
 using golden::torch::text;
 
-// With one storage of six numbers.
+// A stream with one storage of six numbers.
 std::string stream(const std::string& state_dict, uint64_t count = 6) {
   return golden::torch::stream(state_dict, {"0"}, number(count, 8) + std::string(24, '\0'));
 }
@@ -108,7 +108,7 @@ TEST(Lies, OfATensorsDescription) {
   expect_lie("one_short.pth", stream(dictionary(text("w") + tensor({})), 7), "truncated");
 }
 
-// Found when the values are wanted, which is when a tensor has the shape that a network asks for.
+// Detected when values are read, which happens only if the shape is the one a network needs.
 TEST(Lies, OfATensorThatLeavesItsStorage) {
   const auto error_of_values = [](const Described& d) {
     const auto file = golden::written("leaves.pth", stream(dictionary(text("w") + tensor(d))));
@@ -127,8 +127,8 @@ struct Member {
   std::string name, stored;
   uint64_t bytes;
   bool deflated = false;
-  uint64_t header_shift = 0;  // the directory says it begins so much later
-  std::string extra = {};     // of the directory's entry
+  uint64_t header_shift = 0;  // added to the header's offset in the directory
+  std::string extra = {};     // extra field of the directory's entry
   uint64_t checksum = 0;
 };
 
@@ -165,7 +165,7 @@ TEST(Lies, OfAZipArchive) {
   expect_lie("lie.zip", whole, "checksum");
   expect_lie("lie.zip", zip_of({{"a/data.pkl", "N.", 2, false, 5}}), "not where the directory says");
   expect_lie("lie.zip", zip_of({{"a/data.pkl", "N.", 2}}, number(1, 2) + number(1, 2)), "spread over several files");
-  // zip64: an entry whose size does not fit in 32 bits, a directory that is nowhere, and one that is none.
+  // zip64: an entry larger than 32 bits allow, a directory outside the file, and an invalid directory.
   const std::string size64 = number(1, 2) + number(8, 2) + number(uint64_t{1} << 60, 8);
   expect_lie("lie.zip", zip_of({{"a/data.pkl", "xx", UINT32_MAX, true, 0, size64}}),
              "would unpack to 1152921504606846976");
@@ -177,9 +177,9 @@ TEST(Lies, OfAZipArchive) {
                words);
 }
 
-// ---- files that would become large, or take long ----
+// ---- files that would take much memory or time ----
 
-std::string many_values() {  // one for two bytes
+std::string many_values() {  // one value per two bytes
   std::string values;
   for (int i = 0; i < 2'000'000; ++i) values += "N0";
   return values;
@@ -194,14 +194,14 @@ TEST(Lies, OfASmallFileThatWouldBecomeALargeOne) {
                     packed_values = packed("\x80\x02" + many_values() + "}."),
                     zeros = packed(std::string(100'000'000, '\0'));
   expect_lie("no.pth", "\x80\x02}.", "not one of torch.save");
-  const int64_t before = most_memory_of_programs();  // a program begins with its parent's memory: little is held here
+  const int64_t before = most_memory_of_programs();  // a child starts with its parent's memory: keep it small
   expect_lie("values.pth", values, "more values than any state dict");
   expect_lie("values.zip", packed_values, "more values than any state dict");
   expect_lie("zeros.zip", zeros, "would unpack to 100000000");
   EXPECT_LT(most_memory_of_programs() - before, 64 << 20) << "beside what the program takes for any file";
 }
 
-// Files that once took seconds or hundreds of megabytes, kept for the fuzzer too: every array of them is read, or
+// Files that once took seconds or hundreds of megabytes; they are also seeds of the fuzzer. Every array is read or
 // refused.
 TEST(Lies, ThatWereFoundOnceStayFound) {
   int files = 0;

@@ -1,6 +1,6 @@
-// Files that people's own training leaves: our network behind another's names, beside a head of its own, beside its
-// average, inside another Keras model, among tensors of types that no weight has. What the body is made of is what the
-// same weights are in a file of the library's.
+// Files of other people's training: our network under a prefix, with its own head, beside its averaged weights, inside
+// another Keras model, or beside tensors of non-weight types. The imported body must equal that of the library's own
+// file.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -104,7 +104,7 @@ TEST(OwnTraining, TransformersBodyAloneHasNoPrefix) {
   expect_body_of("convnext_transformers.safetensors", imported("vis-conv", safetensors(bare)));
 }
 
-// ---- heads of one's own ----
+// ---- heads of another form ----
 
 TEST(OwnTraining, AHeadOfTheFilesOwnStaysBehind) {
   const Tensors body = without(timm(), "head.fc"),
@@ -123,7 +123,7 @@ TEST(OwnTraining, AHeadOfTheFilesOwnStaysBehind) {
                  imported("vis-inc", safetensors(together(inception, renamed(head, "fc.")))));
 }
 
-// A classifier behind a layer of its own does not read the pooled features: it is none of ours, even where it fits.
+// A classifier behind a further layer does not read the pooled features and is not imported, even if its shape fits.
 TEST(OwnTraining, AClassifierBehindAnotherLayerIsNotTaken) {
   Tensors file = timm();
   file["head.pre_logits.fc.weight"] = Tensor::zeros({8, 8});
@@ -190,9 +190,9 @@ TEST(OwnTraining, OfTwoKindsOfNetworkTheOneAskedForIsTaken) {
   expect_body_of("inception_timm.safetensors", imported("vis-inc", file));
 }
 
-// ---- what nobody asked for ----
+// ---- tensors that are not needed ----
 
-// A safetensors file with entries of our own making in front of timm's tensors.
+// A safetensors file with additional entries before timm's tensors.
 std::filesystem::path with_entries(const std::string& entries, const std::string& bytes) {
   std::string header = "{" + entries, data = bytes;
   for (const auto& [name, tensor] : timm()) {
@@ -252,7 +252,7 @@ TEST(OwnTraining, OptionsAndOptimizersBesideTheWeightsAreLeftOut) {
 
 // ---- Keras ----
 
-// Copies of arrays of a golden file, under other names.
+// Copies arrays of a golden file under other names.
 class KerasWriter : public golden::Writer {
  public:
   KerasWriter(const std::string& name, const std::string& from)
@@ -268,7 +268,7 @@ class KerasWriter : public golden::Writer {
   void copy(const std::string& from, const std::string& to) {
     H5Ocopy(from_, from.c_str(), file(), to.c_str(), H5P_DEFAULT, links_);
   }
-  // A layer of the legacy layout whose arrays are all those of a whole golden file.
+  // A layer of the legacy layout that holds all arrays of a golden file.
   void network(const std::string& layer) {
     group(layer);
     std::vector<std::string> names;
@@ -338,7 +338,7 @@ TEST(OwnTraining, AKeras3ModelInsideAnotherIsFoundWithAndWithoutNames) {
   }
 }
 
-// InceptionV3's classifier is a layer "dense" in some files; where two stand there, neither reads the pool for the
+// InceptionV3's classifier is a layer "dense" in some files. If there are two, neither maps the pooled features to
 // classes.
 TEST(OwnTraining, OfSeveralDenseLayersNoneIsTheClassifier) {
   for (const int count : {1, 2}) {

@@ -51,7 +51,7 @@ TEST(Pickle, FunctionsAreRefusedByNameAndNotExecuted) {
         "\x80\x04\x8c\x02os\x8c\x06system\x93"s + text + "\x85R.", "\x80\x02"s + "cbuiltins\neval\n" + text + "\x85R.",
         "\x80\x02"s + "ctorch.utils\nrun\n" + text + "\x85R."})
     EXPECT_THAT(error(call), AllOf(HasSubstr("asks for '"), HasSubstr("not executed"))) << call;
-  // A name that is allowed, called as nothing allows.
+  // An allowed name in a call that is not allowed.
   EXPECT_THAT(error("\x80\x02"s + "ctorch\nSize\n)R."), HasSubstr("not executed"));
   EXPECT_THAT(error("\x80\x02"s + "ctorch\nFloatStorage\n)R."), HasSubstr("not executed"));
   EXPECT_THAT(error("\x80\x02"s + "ctorch\nFloatStorage\n)\x81."), HasSubstr("not executed"));
@@ -62,7 +62,7 @@ TEST(Pickle, FunctionsAreRefusedByNameAndNotExecuted) {
   EXPECT_FALSE(std::filesystem::exists(witness));
 }
 
-// argparse's options, NumPy's numbers and sets, in the bytes of Python 3.11 and NumPy 2.4: nothing of them is kept.
+// argparse's options, NumPy's numbers and sets (bytes of Python 3.11 and NumPy 2.4): their contents are dropped.
 TEST(Pickle, ValuesThatScriptsKeepBesideTheWeightsBecomeObjects) {
   const std::string namespace2 = "cargparse\nNamespace\nq\x00)\x81q\x01}q\x02X\x02\x00\x00\x00lrq\x03K\x01sb"s,
                     scalar2 = "cnumpy._core.multiarray\nscalar\nq\x00"s + "cnumpy\ndtype\nq\x01X\x02\x00\x00\x00"s +
@@ -97,11 +97,11 @@ TEST(Pickle, NestingAndCirclesNeedNoRecursion) {
   for (int i = 0; i < 100'000; ++i) nested += "]";
   for (int i = 1; i < 100'000; ++i) nested += "a";
   read(nested + ".");
-  read("]q\x01h\x01"s + "a.");  // a list that holds itself
+  read("]q\x01h\x01"s + "a.");  // a list that contains itself
 }
 
 TEST(Pickle, RepetitionDoesNotMultiply) {
-  std::string pairs = "](";  // a list of pairs, then dictionaries of it again and again
+  std::string pairs = "](";  // a list of pairs, then dictionaries made from it again and again
   for (int i = 0; i < 2000; ++i) pairs += "NN\x86";
   pairs += "eq\x01"s + "0(";
   std::string copies = pairs;

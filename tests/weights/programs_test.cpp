@@ -1,4 +1,4 @@
-// What somebody with a downloaded file types, and what the programs answer.
+// Commands for a downloaded weight file, and the programs' output.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -22,7 +22,7 @@ using testing::Not;
 const std::string kWidthFlag = " --width 0.01";
 std::string path(const std::string& name) { return golden::file(name).string(); }
 
-// run_model's answer to the golden picture.
+// run_model's output for the golden picture.
 Tensor answer(const std::string& model, const std::string& weights, const std::string& at, const std::string& more) {
   const ProgramResult result =
       run_program("run_model", str("--model ", model, " --weights ", weights, " --input ", path("expected.safetensors"),
@@ -72,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Route{"convnext_timm.safetensors", "vis-conv", "logits", "safetensors with timm's names"}),
     [](const auto& route) { return str(route.index); });
 
-// The digests that a user compares with the published ones are those of coreutils.
+// The digests equal those of coreutils.
 TEST(Programs, PrintCountsDigestsAndWhatWasLeftOut) {
   const ProgramResult result = run_program("import_weights", str("--model vis-inc --in ", path("inception_torch.pth"),
                                                                  " --out ", path("converted.safetensors"), kWidthFlag));
@@ -90,7 +90,7 @@ TEST(Programs, PrintCountsDigestsAndWhatWasLeftOut) {
   }
 }
 
-// A head of 1000 classes gets ImageNet's names: here 281, "tabby", and after it the ones before.
+// A head of 1000 classes gets ImageNet's names: 281 is "tabby".
 TEST(Programs, ClassifyImageNamesTheFiveBestOfImageNet) {
   Checkpoint file = Checkpoint::load(golden::file("convnext_timm.safetensors"));
   std::vector<float> bias(1000, 0.0f);
@@ -114,7 +114,7 @@ TEST(Programs, ClassifyImageNamesTheFiveBestOfImageNet) {
   EXPECT_EQ(logits.shape(), (Shape{1, 1000}));
 }
 
-// What a file does not say, the user may: torchvision's names, but trained on ImageNet's mean and deviation taken out.
+// Flags override conventions that the file does not state: torchvision's names with ImageNet's mean and deviation.
 TEST(Programs, TakeAnotherInputScaleOrPaddingThanTheOrigins) {
   const auto expected = [](const char* name) { return golden::expected().tensors.at(name); };
   expect_near(answer("vis-inc", path("inception_torch.pth"), "pool", kWidthFlag + " --input-scale imagenet"),

@@ -1,5 +1,5 @@
-// Real ImageNet weights on real pictures: the features of InceptionV3 put photographs of one kind of place near each
-// other, which features of random weights do far less.
+// Real ImageNet weights on real pictures: InceptionV3's features separate kinds of places much better than random
+// weights do.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,7 +26,7 @@ struct Clip {
   std::string label;
 };
 
-// The first `per_class` clips of each class in a list with the columns filename_audio, filename_video, scene_label.
+// The first `per_class` clips of each class in a table with columns filename_audio, filename_video, scene_label.
 std::vector<Clip> clips_of(const fs::path& root, const std::string& list, int per_class) {
   std::ifstream in(root / "evaluation_setup" / list);
   std::map<std::string, int> taken;
@@ -56,7 +56,7 @@ std::vector<float> features(Backbone& network, const Clip& clip) {
   return pool;
 }
 
-// Share of test clips whose nearest class mean is their own.
+// Accuracy of nearest class mean on the test clips.
 double nearest_mean_accuracy(Backbone& network, const std::vector<Clip>& train, const std::vector<Clip>& test) {
   std::map<std::string, std::vector<float>> means;
   for (const Clip& clip : train) {

@@ -1,5 +1,4 @@
-// What torch.save writes, made by hand: pickled values, and the legacy stream that ends with the numbers of each
-// storage.
+// Writes torch.save's formats by hand: pickled values, and the legacy stream with the numbers of each storage.
 #pragma once
 
 #include <span>
@@ -19,7 +18,7 @@ inline std::string tuple(std::span<const int64_t> values) {
   return all + "t";
 }
 
-// How a tensor stands in a pickle; its numbers are storage `key`.
+// Fields of a pickled tensor; its numbers are storage `key`.
 struct Described {
   int64_t first = 0;
   std::vector<int64_t> shape = {2, 3}, strides = {3, 1};
@@ -34,7 +33,7 @@ inline std::string tensor(const Described& d) {
 }
 inline std::string dictionary(const std::string& items) { return "ccollections\nOrderedDict\n)R(" + items + "u"; }
 
-// What torch.save wrote before its zip archives: `root` is a pickle, `storages` each count and its numbers.
+// The legacy stream: `root` is a pickle; `storages` holds each count and its numbers.
 inline std::string stream(const std::string& root, const std::vector<std::string>& keys, const std::string& storages) {
   const std::string magic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.",
                     protocol = "\x80\x02M\xe9\x03.";
@@ -51,7 +50,7 @@ class Writer {
     return storage({reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float)}, value.size(),
                    value.shape().extents(), "FloatStorage");
   }
-  // Of a type that no weight has: eight bytes an element.
+  // A tensor of a type that is no weight: eight bytes per element.
   std::string complex_numbers(int64_t count) {
     return storage(std::string(static_cast<size_t>(8 * count), '\0'), count, {count}, "ComplexFloatStorage");
   }

@@ -54,7 +54,7 @@ class Record {
   std::mutex mutex_;
 };
 
-// One process's share: every n-th trial of every scenario.
+// Runs one process's share: every n-th trial of every scenario.
 void work(const CampaignOptions& options, int number, Record& record) {
   const TemporaryWorkplace workplace(options.folder);
   const Tree stage = make_stage(workplace.place());

@@ -1,4 +1,4 @@
-// Many trials on two processes at once, and their table.
+// Runs many trials in two processes, and makes their table.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace avs::faults {
 
-// Makes its folders, and removes them.
+// Makes a workplace's folders and removes them.
 class TemporaryWorkplace {
  public:
   explicit TemporaryWorkplace(const std::filesystem::path& within);
@@ -24,13 +24,13 @@ class TemporaryWorkplace {
   Workplace place_;
 };
 
-// Counts of outcomes by a row's name.
+// Counts outcomes per row of the table.
 class Tally {
  public:
   void add(const std::string& row, const Result& result);
   int64_t trials() const;
   int64_t broken() const;
-  // Markdown, rows in the order in which they came.
+  // A Markdown table; rows in order of first appearance.
   std::string table(const std::string& title) const;
   // "libdnnl.so.3 12, libsoxr.so.0 3"; "none" without any.
   std::string libraries() const;
@@ -43,11 +43,11 @@ class Tally {
 
 struct CampaignOptions {
   std::vector<std::string> only = {};  // programs or scenarios; empty: all
-  std::string trial = {};              // "rename kill 3": this one alone
-  int64_t each = 2;                    // calls of every fault and class of paths
+  std::string trial = {};              // run only this one: "rename kill 3"
+  int64_t each = 2;                    // number of calls per fault and class of paths
   uint64_t seed = 1;
   int processes = 2;
-  std::filesystem::path folder;  // where they work
+  std::filesystem::path folder;  // for the workplaces
 };
 
 struct Campaign {
@@ -55,7 +55,7 @@ struct Campaign {
   double seconds = 0;
 };
 
-// say: progress and what broke, a piece at a time.
+// say: receives progress and failures, piece by piece.
 Campaign run_campaign(const CampaignOptions& options, const std::function<void(const std::string&)>& say);
 
 }  // namespace avs::faults

@@ -80,7 +80,7 @@ constexpr Fault kFaults[] = {
 
 bool is_memory(Operation operation) { return operation == Memory || operation == LargeMemory; }
 
-// (operation, class of paths) -> numbers of the calls
+// (operation, class of paths) -> numbers of its calls
 using Calls = std::map<std::pair<std::string, std::string>, std::vector<int64_t>>;
 
 Calls group(const std::vector<std::string>& log, std::map<std::string, int64_t>& allocations) {
@@ -97,7 +97,7 @@ Calls group(const std::vector<std::string>& log, std::map<std::string, int64_t>&
   return calls;
 }
 
-// The first, the last, and others in between.
+// Picks the first, the last, and random others.
 std::set<int64_t> pick(const std::vector<int64_t>& numbers, int64_t count, Rng rng) {
   const auto size = static_cast<int64_t>(numbers.size());
   std::set<int64_t> picked;

@@ -1,4 +1,4 @@
-// Which faults are injected: the table, and the calls of a program that it meets.
+// Chooses the faults: the table, and the calls of a program that each applies to.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 namespace avs::faults {
 
 enum class Expect : uint8_t {
-  Death,    // the process is gone; the same command again ends as if nothing had happened
-  Answer,   // done all the same, or exit 1 with one message that names the file
-  Success,  // done all the same
+  Death,    // the process dies; running the same command again must end as if nothing had happened
+  Answer,   // success, or exit 1 with one message that names the file
+  Success,  // success
 };
 
 struct Fault {
@@ -25,18 +25,18 @@ struct Fault {
 };
 std::span<const Fault> faults();
 
-// "data/*.mp4", "new/*.clip", and "new/*.clip ~" for a file that has not got its name yet.
+// "data/*.mp4", "new/*.clip"; "new/*.clip ~" for a file that is not renamed yet.
 std::string path_class(const std::string& path);
 
 struct Trial {
   const Fault* fault;
-  int64_t number;            // of the call
-  std::string path_class;    // of its file; "-" for memory and threads
+  int64_t number;            // number of the call
+  std::string path_class;    // class of the call's file; "-" for memory and threads
   std::string name() const;  // "rename kill"
-  std::string text() const;  // "rename kill 3": what --trial takes
+  std::string text() const;  // "rename kill 3", the argument of --trial
 };
 
-// Up to `each` calls of every fault and class of paths: the first, the last, others by `seed`. For memory, 4 `each`.
+// Up to `each` calls per fault and class of paths (4 `each` for memory): the first, the last, others drawn by `seed`.
 std::vector<Trial> choose_trials(const Prepared& prepared, int64_t each, uint64_t seed);
 Trial trial_from(const std::string& text);
 

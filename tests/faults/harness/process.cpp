@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kLongestSeconds = 60;  // a trial takes well under one
+constexpr double kLongestSeconds = 60;  // a trial takes well under one second
 
 std::string text_of(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -50,7 +50,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
   return pointers;
 }
 
-// In the child, between fork and exec: nothing that allocates.
+// Runs in the child between fork and exec: must not allocate.
 [[noreturn]] void become(const char* folder, const char* out, const char* err, char** words, char** environment) {
   const rlimit none = {0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
@@ -99,7 +99,7 @@ Ending run(const Workplace& place, const std::string& command, const std::option
     environment = pointers_to(lines);
   }
   const std::vector<char*> arguments = pointers_to(words);
-  static std::atomic<int> runs = 0;  // a run that overtakes has output of its own
+  static std::atomic<int> runs = 0;  // each run has its own output files
   const std::string stem = str(++runs);
   const fs::path out = place.aside / (stem + ".out"), err = place.aside / (stem + ".err"), log = place.aside / "log";
   if (injection) fs::remove(log);

@@ -34,7 +34,8 @@ std::vector<std::string> stage_commands() {
   return commands;
 }
 
-// Two classes of three clips to train on, one to validate and one to test; the same as a DCASE data set of six.
+// Two classes, each with three training clips, one for validation and one for test; and six of them as a DCASE data
+// set.
 void write_sources(const fs::path& folder) {
   std::string tables[2];
   for (std::string& table : tables) table = "filename_audio\tfilename_video\tscene_label\n";

@@ -1,4 +1,4 @@
-// Every program that reads or writes, on the smallest data it accepts.
+// Every program that reads or writes files, on the smallest data it accepts.
 #pragma once
 
 #include <string>
@@ -9,32 +9,32 @@
 
 namespace avs::faults {
 
-// One command with the folder it starts from, as text: this table is what ./run faults goes through.
+// One command and its starting folder, as text: ./run faults iterates over this table.
 struct Scenario {
-  std::string name;                     // "evaluate"; of several for one program: "prepare, over an old cache"
+  std::string name;                     // "evaluate"; if a program has several: "prepare, over an old cache"
   std::string command;                  // paths are relative to the trial's folder
-  std::vector<std::string> needs = {};  // of the stage: files, or folders that end with '/'
-  // Files it may replace and folders (ending with '/') it works in; everything else is the user's.
+  std::vector<std::string> needs = {};  // parts of the stage: files, or folders that end with '/'
+  // Files that it may replace and folders (ending with '/') that it works in; all other files are the user's.
   std::vector<std::string> results = {};
   bool prints_result = false;  // stdout is a result too
-  std::string tells = {};      // on stdout after exit 0: a file was left out, and is made by the same command again
-  // Commands that made what is there already; "cp A B"; "rm A"; "write A", a user's file.
+  std::string tells = {};      // text on stdout after exit 0: a file was left out; the same command makes it
+  // Commands that made earlier files; also "cp A B", "rm A", and "write A" for a user's file.
   std::vector<std::string> earlier = {};
-  std::string reader = {};  // a command that must not be misled by what a killed run left
+  std::string reader = {};  // a command that must not be misled by a killed run's files
 };
 
 const std::vector<Scenario>& scenarios();
 
-// A scenario made ready in one workplace (absolute paths stand in some files, so every workplace makes its own).
+// A scenario prepared in one workplace (some files contain absolute paths, so each workplace prepares its own).
 struct Prepared {
   const Scenario* scenario = nullptr;
-  Tree before, after;                   // of an undisturbed run
-  std::string out;                      // what it printed
+  Tree before, after;                   // before and after an undisturbed run
+  std::string out;                      // its output
   std::vector<std::string> calls;       // the shim's log of it
-  std::string read_before, read_after;  // what the reader printed
+  std::string read_before, read_after;  // the reader's output
 };
 
-// The stage: a data set of ten clips, its cache, two backbones, embeddings, all fusions, published weights.
+// The common files: a data set of ten clips, its cache, two backbones, embeddings, all fusions, published weights.
 Tree make_stage(const Workplace& place);
 Prepared prepare_scenario(const Workplace& place, const Tree& stage, const Scenario& scenario);
 

@@ -43,7 +43,7 @@ std::string without_times(const std::string& path, const std::string& bytes) {
 
 bool is_json(const std::string& text) { return nlohmann::json::accept(text); }
 
-// The last line of a log may be cut: it is appended to, and cut back by --resume.
+// Is it a log? Its last line may be incomplete: logs are appended to, and --resume truncates them.
 bool is_log(const std::string& text) {
   std::istringstream in(text.substr(0, text.rfind('\n') + 1));
   for (std::string line; std::getline(in, line);)

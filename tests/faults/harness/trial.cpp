@@ -18,7 +18,7 @@ std::string program_of(const Scenario& scenario) { return scenario.command.subst
 std::string name_of_signal(int signal) { return str("SIG", ::sigabbrev_np(signal)); }
 std::string quoted(const std::string& text) { return text.empty() ? " (it said nothing)" : ":\n" + text; }
 
-// Of a line of the log: the path, or the place of a crash.
+// The second word of a log line: the path, or the position of a crash.
 std::string second_word(const std::string& line) { return line.substr(std::min(line.size(), line.find(' ') + 1)); }
 
 bool kills(Action action) {
@@ -27,18 +27,18 @@ bool kills(Action action) {
 }
 bool touches_a_file(Operation operation) { return operation < Operation::Memory; }
 
-// ---- how it ended -----------------------------------------------------------
+// ---- exit code and message ---------------------------------------------------
 
 bool is_folder(const std::string& path, const Prepared& prepared) {
   return path == "." || prepared.after.contains(path + "/") || prepared.before.contains(path + "/");
 }
 
-// A file that has not got its name yet is named by that; a folder or a lock by the folder.
+// Does the text name the file? For an unfinished file its final name counts; for a folder or a lock, the folder.
 bool names_file(const std::string& text, const std::string& path, const Prepared& prepared) {
   const fs::path file = path;
   const std::string name = file.filename().string();
   if (text.find(name) != std::string::npos) return true;
-  // ".NAME.N.avs-part" is written in NAME's place.
+  // ".NAME.N.avs-part" becomes NAME.
   if (constexpr std::string_view part = ".avs-part"; name.starts_with('.') && name.ends_with(part)) {
     const std::string numbered = name.substr(1, name.size() - 1 - part.size());
     if (text.find(numbered.substr(0, numbered.rfind('.'))) != std::string::npos) return true;
@@ -88,7 +88,7 @@ std::string complaint_about_ending(const Ending& ending, const Trial& trial, con
   return complaint_about_message(ending, trial, prepared);
 }
 
-// A library that does not check its allocations and crashes over it: not ours, and counted by its name.
+// The library that crashed because it does not check its allocations; empty if it is our code. Counted by name.
 std::string crashed_library(const Ending& ending, const std::string& program) {
   const auto name = [](const std::string& line) { return line.substr(0, line.find('+')); };
   const std::string asked = name(ending.logged("asked").value_or(""));
@@ -97,7 +97,7 @@ std::string crashed_library(const Ending& ending, const std::string& program) {
   return ending.signal != 0 && theirs ? asked : "";
 }
 
-// ---- what it left -----------------------------------------------------------
+// ---- files ---------------------------------------------------------------------
 
 const std::string* result_that_holds(const Scenario& scenario, const std::string& path) {
   for (const std::string& result : scenario.results)
@@ -105,8 +105,8 @@ const std::string* result_that_holds(const Scenario& scenario, const std::string
   return nullptr;
 }
 
-// Every file is the old one, the new one or, in a folder that is worked in, a whole one; what the program did not make
-// is untouched.
+// Checks that every file is the old or the new one, or complete if it lies in a folder the program works in; other
+// files must be unchanged.
 std::string complaint_about_files(const Workplace& place, const Tree& now, const Prepared& prepared) {
   for (const auto& [path, node] : prepared.before) {
     const std::string* const result = result_that_holds(*prepared.scenario, path);

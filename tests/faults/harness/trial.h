@@ -1,4 +1,4 @@
-// One trial: a command with a fault, and whether what is promised (docs/reliability.md) held.
+// One trial: a command with a fault. Checks the promises of docs/reliability.md.
 #pragma once
 
 #include "tests/faults/harness/matrix.h"
@@ -6,22 +6,22 @@
 namespace avs::faults {
 
 enum class Outcome : uint8_t {
-  Died,       // killed as the fault wanted, or ended by the signal that was sent
+  Died,       // killed by the fault, or ended by its signal
   Stopped,    // exit 1, one message
-  WentOn,     // done, with the results of an undisturbed run
-  InLibrary,  // an allocation refused to a library that crashed over it
+  WentOn,     // success, with the results of an undisturbed run
+  InLibrary,  // a library crashed after a refused allocation
   Unreached,  // this run made no such call
-  Broken,     // a promise did not hold
+  Broken,     // a promise was broken
 };
 inline constexpr const char* kOutcomeNames[] = {"died", "stopped", "went on", "in a library", "not reached", "broken"};
 
 struct Result {
   Outcome outcome = Outcome::Broken;
-  std::string complaint;  // of a broken promise
-  std::string library;    // that crashed
+  std::string complaint;  // describes the broken promise
+  std::string library;    // the library that crashed
 };
 
-// After every trial the same command runs once more, undisturbed, unless the first had already ended well.
+// Unless the trial succeeded, runs the same command once more without a fault.
 Result run_trial(const Workplace& place, const Prepared& prepared, const Trial& trial);
 
 }  // namespace avs::faults

@@ -1,4 +1,4 @@
-// careless KIND: what a program must not do, for the tests of the harness itself. Each kind writes out.json.
+// careless KIND: writes out.json and breaks one promise per KIND, to test the harness.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -17,7 +17,7 @@ int refuse(const char* words) {
   return 1;
 }
 
-// Written beside, flushed, renamed: as it should be, unless `kind` wants otherwise.
+// Writes a temporary file, flushes and renames it, correctly unless `kind` says otherwise.
 int write_carefully(const std::string& kind) {
   const bool retries = kind != "impatient";
   int file = -1;

@@ -1,5 +1,5 @@
-// faults: every fault over every program (docs/reliability.md). Progress and what broke go to stderr, the tables to
-// stdout; exit 1 when a promise did not hold.
+// faults: runs every fault on every program (docs/reliability.md). Progress and failures go to stderr, tables to
+// stdout; exit 1 if a promise was broken.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -35,7 +35,7 @@ std::string report_of(const Campaign& campaign, const Arguments& arguments) {
       campaign.by_scenario.table("program"), campaign.by_fault.table("fault"));
 }
 
-// Puts the report between the page's two marks.
+// Replaces the text between the page's two marks by the report.
 void write_into_page(const std::string& page, const std::string& report) {
   const std::string first = "<!-- made by ./run faults -->\n", last = "<!-- end -->\n";
   std::ifstream in(page);

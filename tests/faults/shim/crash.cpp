@@ -1,4 +1,5 @@
-// Whose code crashed, and whose allocation was refused: the first object on the stack that is not a runtime library.
+// Finds the code that crashed or whose allocation was refused: the first object on the stack that is no runtime
+// library.
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <signal.h>
@@ -44,7 +45,7 @@ void on_crash(int signal) {
   describe_stack(where, sizeof where);
   std::snprintf(number, sizeof number, "%d", signal);
   log_line("crash", number, where);
-  ::raise(signal);  // by default now: SA_RESETHAND
+  ::raise(signal);  // default action now: SA_RESETHAND
 }
 
 }  // namespace

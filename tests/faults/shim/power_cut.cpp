@@ -1,5 +1,5 @@
-// A power cut, as far as one process can act it: what was written after a file's last fsync is gone. Names are kept:
-// that a renamed file may still be the old one is a state that other trials make.
+// Simulates a power cut for one process: bytes written after a file's last fsync are lost. Renames are kept: other
+// trials cover a lost rename.
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -17,7 +17,7 @@ namespace {
 struct Written {
   dev_t device;
   ino_t number;
-  off_t on_disk;  // bytes that survive
+  off_t on_disk;  // number of bytes that survive
   char path[2 * 4096];
 };
 Written files[256];
@@ -30,7 +30,7 @@ Written* find(const struct stat& status) {
   return nullptr;
 }
 
-// Files below the trial's folder only; the rest is not ours to cut.
+// Tracks only files below the trial's folder.
 Written* track(int descriptor, off_t on_disk) {
   struct stat status;
   char buffer[4096];
@@ -88,7 +88,7 @@ void note_renamed(const char* from, const char* to) {
 }
 
 void lose_what_was_not_flushed() {
-  ::pthread_mutex_lock(&mutex);  // for good: another thread must not come to its rename
+  ::pthread_mutex_lock(&mutex);  // never unlocked: other threads must not rename any more
   for (int i = 0; i < count; ++i) {
     struct stat status;
     if (::stat(files[i].path, &status) == 0 && status.st_ino == files[i].number && status.st_size > files[i].on_disk)

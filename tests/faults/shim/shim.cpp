@@ -1,4 +1,4 @@
-// The injector: stands before the C library's calls (LD_PRELOAD) and disturbs one of them (fault.h).
+// The shim: intercepts C library calls (LD_PRELOAD) and injects one fault (fault.h).
 #include "tests/faults/shim/shim.h"
 
 #include <dlfcn.h>
@@ -35,7 +35,7 @@ __attribute__((constructor)) void read_plan() {
   plan.action = static_cast<Action>(action);
   std::snprintf(plan.folder, sizeof plan.folder, "%s", folder);
   const auto opened = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND, 0644));
-  log_descriptor = ::fcntl(opened, F_DUPFD_CLOEXEC, 700);  // out of the way of a program that closes and counts
+  log_descriptor = ::fcntl(opened, F_DUPFD_CLOEXEC, 700);  // a number that the program does not use
   ::syscall(SYS_close, opened);
   watch_crashes();
 }
@@ -101,7 +101,7 @@ Function* next(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
 }
 
-// Makes `call` as the plan wants it. What fails returns -1 with errno set.
+// Makes `call` with the planned fault. A failing call returns -1 with errno set.
 template <typename Call>
 auto disturbed(Operation operation, const char* path, Call call) -> decltype(call()) {
   if (!is_the_one(operation, path)) return call();
@@ -120,7 +120,7 @@ auto disturbed(Operation operation, const char* path, Call call) -> decltype(cal
   }
 }
 
-// call(bytes) reads or writes so many.
+// call(bytes) reads or writes that many bytes.
 template <typename Call>
 ssize_t transferred(Operation operation, int descriptor, size_t bytes, Call call) {
   char buffer[4096];
@@ -161,7 +161,7 @@ int opened(const char* path, int flags, Call call) {
   return descriptor;
 }
 
-// The same pages, but the first or last one gives SIGBUS: it lies beyond the end of an empty file.
+// The same mapping, but the first or last page raises SIGBUS: it lies beyond the end of an empty file.
 void* with_unreadable_page(void* pages, size_t bytes) {
   const auto empty = static_cast<int>(::syscall(SYS_memfd_create, "unreadable", 0));
   const size_t size = static_cast<size_t>(::sysconf(_SC_PAGESIZE)), last = (bytes - 1) / size * size;
@@ -263,7 +263,7 @@ int fdatasync(int descriptor) {
   return result;
 }
 
-// An error of close still closes.
+// A close that fails still closes.
 int close(int descriptor) {
   static const auto real = next<int(int)>("close");
   char buffer[4096];
@@ -365,7 +365,7 @@ int posix_memalign(void** place, size_t alignment, size_t bytes) noexcept {
   return 0;
 }
 
-// Faults begin with main: the loader and the initialisers of libraries come before any promise.
+// Faults start with main: the loader and library initialisers are not tested.
 int (*main_of_program)(int, char**, char**) = nullptr;
 int main_under_trial(int count, char** words, char** environment) {
   plan.active = plan.operation >= 0;

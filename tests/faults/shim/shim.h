@@ -1,5 +1,5 @@
-// The parts of the shim. It runs inside programs that are out of memory or about to die: no exceptions, no allocation,
-// system calls by number.
+// Parts of the shim. It runs in programs that are out of memory or about to die: no exceptions, no allocation, raw
+// system calls.
 #pragma once
 
 #include <sys/types.h>
@@ -18,14 +18,14 @@ struct Plan {
 };
 extern Plan plan;
 
-// "call read data/a.mp4": one line to the log.
+// Writes one line to the log: "call read data/a.mp4".
 void log_line(const char* kind, const char* name, const char* rest);
 
-// `path` seen from the trial's folder; null: it lies elsewhere. Relative paths are from there: programs run in it.
+// `path` relative to the trial's folder, the programs' working folder; null: outside.
 const char* within_folder(const char* path);
 const char* path_of(int descriptor, char (&buffer)[4096]);
 
-// Counts a call on `path` (null: on no file, it always counts); true when it is the one to disturb.
+// Counts a call on `path` (null: no file, always counted); true for the call that gets the fault.
 bool is_the_one(Operation operation, const char* path);
 
 [[noreturn]] void die();
@@ -33,9 +33,9 @@ bool is_the_one(Operation operation, const char* path);
 // ---- crash.cpp ----
 
 void watch_crashes();
-void log_who_asked();  // for memory: the first library on the stack that is not the allocator's
+void log_who_asked();  // for memory: logs the first library on the stack that is not the allocator's
 
-// ---- power_cut.cpp: which bytes of which file have reached the disk ----
+// ---- power_cut.cpp: bytes of each file that are on disk ----
 
 void note_opened(int descriptor, int flags);
 void note_written(int descriptor);
