@@ -39,7 +39,7 @@ double best_seconds(int repeats, Device device, const std::function<void()>& wor
   return best;
 }
 
-// Threads are set before main, so that every bound and every benchmark runs on the same number.
+// Set before main, so that every bound and every benchmark runs on the same number of threads.
 const int threads = [] {
   if (const char* asked = std::getenv("AVS_BENCH_THREADS")) set_thread_count(std::max(1, std::atoi(asked)));
   return thread_count();
@@ -80,7 +80,7 @@ void add_sizes(benchmark::internal::Benchmark* bench, int64_t device, std::vecto
 }
 
 Tensor random_tensor(const Shape& shape, Device device) {
-  // The values repeat after 64 Ki elements: large inputs should not take longer to make than to use.
+  // The values repeat after 64 Ki elements, so that making large inputs does not take longer than the benchmark.
   static const std::vector<float> pool = [] {
     Rng rng(1);
     std::vector<float> values(65536 - 7);
@@ -98,7 +98,8 @@ void DeviceTimer::flush_cache() {
   static std::vector<Tensor> filler(2);
   Tensor& t = filler[device_.is_cuda() ? 1 : 0];
   if (!t.defined())
-    t = Tensor::zeros({extent(96 << 20)}, DType::U8, device_);  // larger than any last-level cache we met
+    // larger than the last-level cache of any machine so far
+    t = Tensor::zeros({extent(96 << 20)}, DType::U8, device_);
   t.zero();
   context(device_).synchronize();
 }

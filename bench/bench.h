@@ -1,10 +1,9 @@
-// What the benchmarks share: random inputs, a timer that empties the caches, and figures as a share of what this
-// machine can do. The bounds are measured, not read from a data sheet: a plain parallel copy for memory, a large matrix
-// product for arithmetic, each once per process on the threads the process uses (AVS_BENCH_THREADS; all cores
-// otherwise).
+// Shared by the benchmarks: random inputs, a timer that empties the caches, and results as a percentage of the
+// machine's bound. The bounds are measured, not read from a data sheet: a plain parallel copy for memory, a large
+// matrix product for arithmetic, each once per process on the process' threads (AVS_BENCH_THREADS; default all cores).
 //
-// On a machine that others use at the same time, AVS_BENCH_THREADS=1 AVS_BENCH_CLOCK=processor counts the processor
-// time of the one thread in place of wall time, for the bounds too: shares stay meaningful, absolute times nearly so.
+// On a shared machine, AVS_BENCH_THREADS=1 AVS_BENCH_CLOCK=processor measures processor time of the one thread instead
+// of wall time, for the bounds too: percentages stay meaningful, absolute times nearly so.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -19,21 +18,21 @@ namespace avs::bench {
 
 Device device_of(int64_t argument);  // 0: the CPU, 1: the first GPU
 bool usable(Device device);
-std::vector<int64_t> devices();  // arguments of device_of that are usable here
+std::vector<int64_t> devices();  // usable arguments of device_of
 
-// An extent of a benchmark; with AVS_BENCH_SMALL=1 in the environment 8 at most: not to measure, but to see that it runs.
+// Limits an extent to 8 with AVS_BENCH_SMALL=1 in the environment: a check that the benchmark runs, not a measurement.
 int64_t extent(int64_t full);
 Shape extents(const Shape& full);
 void add_sizes(benchmark::internal::Benchmark* bench, int64_t device,
                std::vector<int64_t> extents);  // Args, device first
 
-Tensor random_tensor(const Shape& shape, Device device = kCpu);  // normal numbers, the same in every run; never zeros
+Tensor random_tensor(const Shape& shape, Device device = kCpu);  // normal numbers, never zero, the same in every run
 
-// Time of the work of one iteration, device work included.
+// Measures the time of one iteration, device work included.
 class DeviceTimer {
  public:
   explicit DeviceTimer(Device device);
-  void flush_cache();  // or the second iteration measures the cache, not memory
+  void flush_cache();  // otherwise the second iteration would measure the cache, not memory
   void start();
   double stop_seconds();
 
@@ -49,7 +48,7 @@ double gflop_per_second(Device device, DType dtype = DType::F32);  // matrix pro
 void report_bandwidth(benchmark::State& state, double bytes_per_iteration, Device device);
 void report_flops(benchmark::State& state, double flops_per_iteration, Device device, DType dtype = DType::F32);
 
-// The loop that nearly every op benchmark is: cold caches, manual time. Use with ->UseManualTime().
+// The loop of nearly every op benchmark: cold caches, manual time. Use with ->UseManualTime().
 template <typename Work>
 void run(benchmark::State& state, Device device, Work&& work) {
   work();  // compiles primitives and touches fresh memory
@@ -62,10 +61,10 @@ void run(benchmark::State& state, Device device, Work&& work) {
   }
 }
 
-// Most ops take rows of channels: sizes for every usable device, as arguments device, rows, channels.
+// Adds sizes for every usable device as arguments device, rows, channels.
 void rows_of_channels(benchmark::internal::Benchmark* bench, std::initializer_list<std::pair<int64_t, int64_t>> sizes);
 
-// work(x, dy) on two tensors of such a size, where `tensors_moved` of them (in f32) must pass through memory.
+// Runs work(x, dy) on two tensors of such a size; `tensors_moved` tensors (in f32) pass through memory.
 template <typename Work>
 void run_on_rows(benchmark::State& state, double tensors_moved, Work&& work) {
   const Device device = device_of(state.range(0));

@@ -1,7 +1,7 @@
-// The sound front end on one thread: a 10-s stereo clip at 32 kHz in, spectrograms before the log out.
+// The audio features on one thread: from a 10-s stereo clip at 32 kHz to spectrograms before the log.
 //
-// delta: from a [128, 704, 2] log spectrogram to [128, 704, 6]. load_wav48: reading a 24-bit 48-kHz file and
-// resampling it, the rest of the way from a recording.
+// delta: from a [128, 704, 2] log spectrogram to [128, 704, 6]. load_wav48: reads a 24-bit 48-kHz file and resamples
+// it.
 #include <benchmark/benchmark.h>
 #include <sndfile.h>
 
@@ -16,7 +16,7 @@
 namespace avs {
 namespace {
 
-// A sweep in noise: never zero, and loud in every band at some time.
+// A sweep in noise: never zero, and every band is loud at some time.
 Waveform sweep(int64_t sample_rate_hz) {
   Rng rng(7);
   Waveform sound{.sample_rate_hz = sample_rate_hz, .channels = 2, .samples = {}};
@@ -33,7 +33,7 @@ Waveform sweep(int64_t sample_rate_hz) {
 void run_kinds(benchmark::State& state, const std::vector<SpectrogramKind>& kinds, CqtRange range) {
   const Waveform clip = sweep(kSampleRateHz);
   FeatureExtractor extract(range);
-  benchmark::DoNotOptimize(extract(clip, kinds, Stage::Power));  // filters are made on first use
+  benchmark::DoNotOptimize(extract(clip, kinds, Stage::Power));  // the first use makes the filters
   for (auto _ : state) benchmark::DoNotOptimize(extract(clip, kinds, Stage::Power));
 }
 

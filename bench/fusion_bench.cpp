@@ -1,5 +1,6 @@
 // Phase II at the size of the paper's training split: 8,646 clips, five backbones, ten classes. One iteration is a
-// whole training run with train_fusion's default flags, the best epoch chosen on 1,000 further clips; no file is read.
+// whole training run with train_fusion's default flags, which selects the best epoch on 1,000 further clips; it reads
+// no file.
 #include <benchmark/benchmark.h>
 
 #include "apps/train/fusion_training.h"
@@ -11,7 +12,7 @@ namespace {
 constexpr int64_t kClips = 8646, kValidationClips = 1000, kClasses = 10;
 const std::vector<std::string> kBackbones = {"aud-mel", "aud-gam", "aud-cqt", "vis-conv", "vis-inc"};
 
-// Embeddings that a fusion can learn something from: a direction per class and backbone, and noise.
+// Embeddings that a fusion can learn from: a direction per class and backbone, plus noise.
 EmbeddingRows random_rows(int64_t clips, int64_t size, Rng rng) {
   EmbeddingRows rows;
   for (int64_t i = 0; i < clips; ++i) {
@@ -31,7 +32,7 @@ EmbeddingRows random_rows(int64_t clips, int64_t size, Rng rng) {
 }
 
 void fusion(benchmark::State& state, const char* method) {
-  set_thread_count(1);  // train_fusion's default: a step is too small to share
+  set_thread_count(1);  // train_fusion's default: a step is too small for more threads
   FusionTraining options;
   FusionOptions fusion{.method = fusion_method_of(method), .inputs = kBackbones, .classes = kClasses};
   fusion.embedding_size = layer_of(fusion.method) == EmbeddingLayer::Fc1024 ? 1024 : kClasses;

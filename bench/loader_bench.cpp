@@ -1,13 +1,13 @@
-// From files to batches: decoding a clip as `prepare` does it, beside the ffmpeg program doing the same, and batches
-// from a cache as training reads them.
+// From files to batches: decodes a clip as `prepare` does, compares with the ffmpeg program, and reads training batches
+// from a cache.
 //
-//   decode/CLIP           20 frames of 224 x 224 and the sound, one thread: what a file costs before any spectrogram
-//   decode_ffmpeg/CLIP    the ffmpeg program (if there is one) with one thread for the same frames and sound, its start
-//                         included. --benchmark_enable_random_interleaving=true alternates the two
+//   decode/CLIP           20 frames of 224 x 224 and the sound, one thread: a file's cost before any spectrogram
+//   decode_ffmpeg/CLIP    the ffmpeg program (if installed) with one thread for the same frames and sound, with its start.
+//                         --benchmark_enable_random_interleaving=true alternates the two
 //   loader/KIND/BATCH     samples a second from a warm cache, one worker
 //
-// The clips are made here: ten seconds of moving picture at 25 frames a second, with B-pictures where the encoder has
-// them. AVS_BENCH_CLIP=FILE adds one of yours as decode/file.
+// The benchmark makes the clips: ten seconds of moving picture at 25 frames a second, with B-frames if the encoder
+// supports them. AVS_BENCH_CLIP=FILE adds one of yours as decode/file.
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
 
@@ -149,7 +149,7 @@ BENCHMARK(load_frames)->Name("loader/frames/32")->UseRealTime()->Unit(benchmark:
 BENCHMARK(load_resized_frames)->Name("loader/frames160/32")->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(load_spectrograms)->Name("loader/mel/8")->UseRealTime()->Unit(benchmark::kMillisecond);
 
-// Names are known before any clip is made, so that listing the benchmarks costs nothing.
+// Registration only needs names and makes no clip, so that listing the benchmarks is fast.
 const bool registered = [] {
   for (const std::string name : {"360p", "720p", "file"}) {
     if (name == "file" && std::getenv("AVS_BENCH_CLIP") == nullptr) continue;

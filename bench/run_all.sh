@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# bench/run_all.sh BUILD [FILTER]          every benchmark, or those that FILTER (a regular expression) names
-# bench/run_all.sh BUILD peers [OPTIONS]   PyTorch, librosa, gammatone and the ffmpeg program beside ours
-# A benchmark runs for at least AVS_BENCH_SECONDS (default 0.5; steps, which take seconds each, at least once).
+# bench/run_all.sh BUILD [FILTER]          runs every benchmark, or those that match FILTER (a regular expression)
+# bench/run_all.sh BUILD peers [OPTIONS]   compares with PyTorch, librosa, gammatone and the ffmpeg program
+# A benchmark runs for at least AVS_BENCH_SECONDS (default 0.5; a training step at least once).
 set -euo pipefail
 build=$1
 filter=${2:-.}
@@ -14,7 +14,7 @@ for program in "$build"/bin/ops_bench "$build"/bin/features_bench "$build"/bin/l
   "$build"/bin/step_bench; do
   [ -x "$program" ] || continue
   names=$("$program" --benchmark_list_tests --benchmark_filter="$filter" 2>/dev/null) || names=
-  # Google Benchmark says so on stdout when nothing matches.
+  # Google Benchmark prints a failure on stdout if nothing matches.
   case "$names" in '' | Failed*) continue ;; esac
   echo "== $(basename "$program")"
   "$program" --benchmark_filter="$filter" --benchmark_min_time="${AVS_BENCH_SECONDS:-0.5}"

@@ -1,6 +1,6 @@
-# cuDNN 9 and its frontend: headers only, the library is opened at run time (AVS_CUDNN_LIBRARY names it, or the loader finds
-# it, or it lies beside the headers: the toolkit's, the system's, or the wheel nvidia-cudnn-cu13's). cudnn-frontend comes from the system or from its
-# PyPI wheel, which ./run unpacks into build/cudnn-frontend.
+# cuDNN 9 and its frontend, headers only: the library is opened at run time (AVS_CUDNN_LIBRARY, or the loader's paths,
+# or next to the headers: those of the toolkit, the system or the wheel nvidia-cudnn-cu13). cudnn-frontend comes from
+# the system or from its PyPI wheel, which ./run unpacks into build/cudnn-frontend.
 set(AVS_CUDNN_ROOT "" CACHE PATH "Where include/cudnn.h of cuDNN 9 lives (default: beside the CUDA toolkit, or the system's)")
 execute_process(COMMAND ${CMAKE_SOURCE_DIR}/cmake/cudnn.sh OUTPUT_VARIABLE cudnn_here OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 find_path(CUDNN_INCLUDE cudnn_graph.h HINTS ${AVS_CUDNN_ROOT} ${CUDAToolkit_ROOT} $ENV{CUDA_PATH} /usr/local/cuda ${cudnn_here} PATH_SUFFIXES include)

@@ -13,7 +13,7 @@ if(AVS_MEDIA)
   pkg_check_modules(SNDFILE REQUIRED IMPORTED_TARGET sndfile)
   add_library(avs_media ALIAS PkgConfig::FFMPEG)
 else()
-  # FFmpeg's headers, and of its libraries only the transforms and digests of libavutil, linked into the programs.
+  # FFmpeg's headers; of its libraries only libavutil (transforms and digests) is linked into the programs.
   find_library(AVUTIL_ARCHIVE libavutil.a REQUIRED)
   add_library(avs_media INTERFACE)
   target_include_directories(avs_media SYSTEM INTERFACE ${FFMPEG_INCLUDE_DIRS})

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# cmake/nvcc.sh: the path of an nvcc of CUDA 13 or newer on stdout: the one on the PATH, the usual place's, or what ./run
-# unpacked into build/nvcc. Nothing and exit 1 where there is none; then stderr says what was found instead.
+# cmake/nvcc.sh: prints the path of nvcc 13 or newer: from PATH, /usr/local/cuda, or build/nvcc, which ./run unpacks.
+# Exit 1 if there is none; stderr then says what was found instead.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 for nvcc in "$(command -v nvcc)" /usr/local/cuda/bin/nvcc "$root/build/nvcc/bin/nvcc"; do
   [ -x "$nvcc" ] || continue

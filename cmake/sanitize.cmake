@@ -1,5 +1,5 @@
-# AVS_SANITIZE=address adds UBSan; AVS_SANITIZE=thread replaces OpenMP in our own loops by std::thread, which the
-# sanitizer understands (it reports false races inside uninstrumented libgomp).
+# AVS_SANITIZE=address adds UBSan; AVS_SANITIZE=thread replaces OpenMP in our own loops by std::thread, because
+# ThreadSanitizer reports false races inside uninstrumented libgomp.
 if(AVS_SANITIZE STREQUAL "address")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
@@ -10,5 +10,6 @@ elseif(NOT AVS_SANITIZE STREQUAL "")
   message(FATAL_ERROR "AVS_SANITIZE is '${AVS_SANITIZE}': expected empty, 'address' or 'thread'")
 endif()
 if(NOT AVS_SANITIZE STREQUAL "")
-  add_compile_definitions(AVS_SANITIZED)  # no function multiversioning: its resolvers run before a sanitizer is ready
+  # no function multiversioning: its resolvers run before the sanitizer is initialised
+  add_compile_definitions(AVS_SANITIZED)
 endif()

@@ -1,5 +1,5 @@
-// BatchNorm with ReLU as the networks run it: InceptionV3 at 16 images of 224x224 (rows = n*h*w), and the stages of the
-// residual-inception at 8 spectrograms of 128x704, whose second normalisation adds the residual.
+// BatchNorm with ReLU in the shapes of the networks: InceptionV3 at 16 images of 224x224 (rows = n*h*w), and the stages
+// of the residual-inception at 8 spectrograms of 128x704, whose second BatchNorm adds the residual.
 #include "bench/bench.h"
 #include "tensor/ops/batch_norm.h"
 #include "tensor/ops/concat.h"

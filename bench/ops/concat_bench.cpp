@@ -1,5 +1,5 @@
-// Concatenations as the networks run them: the residual-inception's four branches at 8 spectrograms, InceptionV3's
-// mixed blocks at 16 images; and one branch taken out again, as backward does.
+// Concatenations in the shapes of the networks: the residual-inception's four branches at 8 spectrograms, InceptionV3's
+// mixed blocks at 16 images; and slicing one branch out, as in backward.
 #include "bench/bench.h"
 #include "tensor/ops/concat.h"
 

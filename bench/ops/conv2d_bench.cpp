@@ -1,7 +1,7 @@
-// Every kind of convolution that a training step of the three networks runs, at its real batch size: InceptionV3@224
-// and the dense ones of ConvNeXt-Tiny@224 at 16 images, residual-inception at 8 spectrograms of 128x704. ConvNeXt's
-// pointwise layers are linear_bench, its depthwise ones depthwise_layer_norm_bench. On a GPU one of each shape of filter, in
-// f32 and bf16, through cuDNN or, with AVS_CUDNN=0 in the environment, our own kernels.
+// Every kind of convolution in a training step of the three networks, at its real batch size: InceptionV3@224 and the
+// dense ones of ConvNeXt-Tiny@224 at 16 images, residual-inception at 8 spectrograms of 128x704. linear_bench has
+// ConvNeXt's pointwise layers, depthwise_layer_norm_bench its depthwise ones. On a GPU: one shape per kind of filter,
+// in f32 and bf16, through cuDNN or, with AVS_CUDNN=0 in the environment, our own kernels.
 #include "bench/bench.h"
 #include "tensor/cpu/conv2d.h"
 #include "tensor/ops/cast.h"
@@ -37,7 +37,7 @@ std::vector<Layer> layers() {
   };
   int64_t h = 128, w = 704, before = 6;
   for (const int64_t width : {64, 128, 256, 512, 1024}) {
-    static std::vector<std::string> names;  // benchmark names live as long as the program
+    static std::vector<std::string> names;  // the library keeps pointers to the names
     names.reserve(64);
     const auto name = [&](const char* kind, int64_t c) {
       return names.emplace_back(str("residual/", width, "_", kind, "_from", c)).c_str();
@@ -79,7 +79,7 @@ void bench_layer(benchmark::State& state, const Layer& layer, cpu::ConvDirection
   if (!device.is_cuda()) state.SetLabel(cpu::conv2d_implementation(layer.x, layer.w, layer.spec, direction));
 }
 
-// All of them, planned by cuDNN one by one, would take longer than the whole of first_contact.sh.
+// A GPU runs a selection: timing cuDNN's engines for all shapes would take longer than all of first_contact.sh.
 bool is_for_gpus(const std::string& name) {
   for (const char* one : {"inception/stem_3x3same", "inception/a_5x5", "inception/c_7x1", "inception/e_1x1",
                           "convnext/down1", "residual/256_3x3_from256", "residual/256_1x4_from256"})

@@ -1,5 +1,5 @@
-// ConvNeXt-Tiny's 7x7 depthwise convolutions at 16 images of 224x224. GFLOP/s against a matrix product, GB/s against a
-// copy that moves the input once and the output once: the first two stages lie near both bounds.
+// ConvNeXt-Tiny's 7x7 depthwise convolutions at 16 images of 224x224: GFLOP/s against a matrix product, GB/s against a
+// copy that moves the input and the output once. The first two stages are near both bounds.
 #include "bench/bench.h"
 #include "tensor/ops/depthwise_conv2d.h"
 

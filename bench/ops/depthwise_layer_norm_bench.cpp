@@ -1,4 +1,4 @@
-// The first half of ConvNeXt-Tiny's blocks at 16 images of 224x224, fused, and beside it the same work as two ops.
+// The first half of ConvNeXt-Tiny's blocks at 16 images of 224x224: fused, and as two ops.
 #include "bench/bench.h"
 #include "tensor/ops/depthwise_conv2d.h"
 #include "tensor/ops/depthwise_layer_norm.h"

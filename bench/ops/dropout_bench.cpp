@@ -1,4 +1,4 @@
-// Dropout of the residual-inception's stages at 8 spectrograms, and of a head's 1024 features. Bound by Philox, not
+// Dropout of the residual-inception's stages at 8 spectrograms, and of a head's 1024 features. Philox bounds it, not
 // memory.
 #include "bench/bench.h"
 #include "tensor/ops/dropout.h"

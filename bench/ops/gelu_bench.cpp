@@ -1,4 +1,4 @@
-// The four activations that ConvNeXt-Tiny feeds to GELU at 16 images of 224x224.
+// The four shapes of GELU in ConvNeXt-Tiny at 16 images of 224x224.
 #include "bench/bench.h"
 #include "tensor/ops/gelu.h"
 

@@ -1,4 +1,4 @@
-// The last pools of the three networks.
+// The global average pools of the three networks.
 #include "bench/bench.h"
 #include "tensor/ops/global_avg_pool.h"
 

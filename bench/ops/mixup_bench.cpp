@@ -1,4 +1,4 @@
-// Two-fold mixup of a batch: 16 images of 224x224 (from pixels) and 8 spectrograms of 128x704x6, one sample a row.
+// Two-fold mixup of a batch: 16 images of 224x224 (from pixels) and 8 spectrograms of 128x704x6, one sample per row.
 #include <algorithm>
 #include <numeric>
 
@@ -56,7 +56,7 @@ void mixup_backward(benchmark::State& state) {
               [](const Batch& b) { return ops::mixup_backward(b.x, b.first, b.second, b.lambda, b.x.shape()[0]); });
 }
 
-// Frames of 256 pixels, half of each, to 224: bytes written, since reading is the caches' business.
+// Resizes half the area of frames of 256 x 256 pixels to 224 x 224; counts bytes written, since reads hit the caches.
 void devices_alone(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device"});
   for (const int64_t device : bench::devices()) bench->Args({device});
@@ -68,7 +68,7 @@ void mixup_boxes(benchmark::State& state) {
   std::iota(first.begin(), first.end(), 0);
   second.assign(first.rbegin(), first.rend());
   Tensor boxes = Tensor::empty({frames, 5});
-  const float half = 0.7071f * static_cast<float>(side);  // a side of half the picture's area
+  const float half = 0.7071f * static_cast<float>(side);  // side of a square with half the picture's area
   for (int64_t i = 0; i < frames; ++i) {
     const float left = (static_cast<float>(side) - half) * static_cast<float>(i) / static_cast<float>(frames);
     const float box[] = {left, 0.25f * half, half, half, static_cast<float>(i % 2)};

@@ -1,4 +1,4 @@
-// Softmax over ten classes: a batch, and all test clips of the paper.
+// Softmax over ten classes: one batch, and all test clips of the paper.
 #include "bench/bench.h"
 #include "tensor/ops/softmax.h"
 

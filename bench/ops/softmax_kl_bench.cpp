@@ -1,4 +1,4 @@
-// The loss: batches of 16 and 48 rows (two-fold mixup triples a batch), and a whole epoch of embeddings.
+// The loss: batches of 16 and 48 rows (two-fold mixup triples a batch), and an epoch of embeddings at once.
 #include "bench/bench.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/ops/softmax_kl.h"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# bench/peers/peers.sh BUILD [OPTIONS of compare.py]: PyTorch, librosa, gammatone in an environment of their own under
-# build/peers, then the comparison. PyPI's PyTorch brings NVIDIA's libraries, without which it cannot be imported: about 5 GB.
+# bench/peers/peers.sh BUILD [OPTIONS of compare.py]: installs PyTorch, librosa and gammatone into build/peers, then
+# runs the comparison. PyPI's PyTorch needs NVIDIA's libraries to be imported: about 5 GB.
 set -euo pipefail
 build=$1
 shift
@@ -13,5 +13,5 @@ if ! "$venv/bin/python" -c 'import torch, torchvision, librosa, gammatone' 2>/de
   [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}" >&2
 fi
-# OpenBLAS variables that pick old kernels would slow a current NumPy down.
+# OpenBLAS variables that select old kernels would slow a current NumPy down.
 env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$venv/bin/python" "$here/compare.py" "$build" "$@"

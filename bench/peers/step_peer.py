@@ -73,7 +73,7 @@ def make_step(mode, model, batch, how, device, bf16):
     compute = torch.compile(net) if how == "compile" else net
 
     def run(inputs):
-        # A graph may not cache weights that an autocast outside of it made.
+        # A graph must not cache casts of weights that an autocast outside of it made.
         with torch.autocast(device, torch.bfloat16, enabled=bf16, cache_enabled=how != "graph"):
             return compute(inputs).float()
 

@@ -1,9 +1,8 @@
-// Step 1: a thread per output, numbered image by image, channel by channel, pixel by pixel, as a reader of the formula
-// would.
+// Step 1: one thread per output, numbered by image, channel and pixel, like the loops of the formula.
 //
-// 49 inputs and 49 weights are loaded for 49 multiply-adds: 392 bytes an output from L1. Worse, neighbouring threads
-// have neighbouring pixels of one channel, which lie 4c bytes apart: each of a warp's loads touches 32 sectors and uses
-// 4 bytes of each, eight times 196 bytes of x an output.
+// It loads 49 inputs and 49 weights for 49 multiply-adds: 392 bytes an output from L1. Worse, neighbouring threads have
+// neighbouring pixels of one channel, which are 4c bytes apart: each load of a warp touches 32 sectors and uses 4 bytes
+// of each, so x costs eight times 196 bytes an output.
 #include "bench/variants/variants.h"
 #include "cuda/device.cuh"
 

@@ -1,9 +1,8 @@
-// Step 2: the same, with the channel as the fastest index, as it lies in memory. One line differs from step 1.
+// Step 2: the same with the channel as the fastest index, as in memory. One line differs from step 1.
 //
-// A warp now reads 32 neighbouring channels, 128 bytes in a piece; all that is fetched is used. Its threads also share
-// every question about rows and columns. The 392 bytes an output remain: L1 delivers 128 bytes a clock to a
-// multiprocessor that could multiply 128 numbers in that time but gets 16 pairs, so this runs at an eighth of the
-// arithmetic at best.
+// A warp now reads 32 neighbouring channels, 128 contiguous bytes, and uses all that it fetches. Conditions on rows and
+// columns do not diverge within it. The 392 bytes an output remain: in the clock in which a multiprocessor could do 128
+// multiply-adds, L1 delivers 128 bytes, which is 16 pairs, so this runs at most at an eighth of the arithmetic.
 #include "bench/variants/variants.h"
 #include "cuda/device.cuh"
 

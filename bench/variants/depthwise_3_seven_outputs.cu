@@ -1,12 +1,12 @@
 // Step 3: seven outputs of a row in the registers of one thread.
 //
-// Neighbouring outputs see nearly the same inputs: seven of them see 13 in a row, not 49. Per filter row 13 inputs and
-// 7 weights are loaded for 49 multiply-adds: 7 * 20 * 4 / 7 = 80 bytes an output, a fifth of step 2. The sizes of
-// ConvNeXt (56, 28, 14, 7) are multiples of seven.
+// Neighbouring outputs read nearly the same inputs: seven of them read 13 in a row, not 49. Per filter row a thread
+// loads 13 inputs and 7 weights for 49 multiply-adds: 7 * 20 * 4 / 7 = 80 bytes an output, a fifth of step 2. The sizes
+// of ConvNeXt (56, 28, 14, 7) are multiples of seven.
 //
-// What is left to the engine's own kernel (cuda/depthwise_conv2d.cu): four rows of outputs in a thread, so that an
-// input row is loaded once for up to four filter rows (25.6 bytes); lines that lie inside the image without a question
-// for each element, which costs more instructions than the load itself; filters turned for the gradient; 16-bit types.
+// The engine's own kernel (cuda/depthwise_conv2d.cu) adds: four rows of outputs per thread, so that an input row is
+// loaded once for up to four filter rows (25.6 bytes); a path for lines inside the image without bounds checks per
+// element, which cost more instructions than the loads; the rotated filter for the gradient; 16-bit types.
 #include "bench/variants/variants.h"
 #include "cuda/device.cuh"
 

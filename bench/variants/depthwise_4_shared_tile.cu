@@ -1,11 +1,10 @@
-// Step 4, the road not taken: the block's inputs in shared memory, with zeros where the image ends.
+// Step 4, not adopted: the block's inputs in shared memory, with zeros outside the image.
 //
-// A block of 4 warps has 32 channels of 8 x 14 outputs, each warp 4 x 7 of them, as in the engine's own kernel. It
-// first copies 14 x 20 pixels: 2.5 loads an output, 10 bytes; then reads 10 * 13 + 49 values for 28 outputs, 25.6
-// bytes, from fixed distances, without a question and without an address to compute. That saves about a quarter of all
-// instructions at the image's border and little inside of it; it costs a wait for the copy, 42 KB for 4 warps (one
-// block at a time on sm_75, two on sm_86), and idle warps where an image is 7 x 7. Which of the two is faster, a
-// measurement decides.
+// A block of 4 warps computes 32 channels of 8 x 14 outputs, each warp 4 x 7 of them, as in the engine's own kernel. It
+// first copies 14 x 20 pixels: 2.5 loads an output, 10 bytes. Then it reads 10 * 13 + 49 values for 28 outputs, 25.6
+// bytes, at constant offsets, without bounds checks or address arithmetic. That saves about a quarter of all
+// instructions at the image's border and little inside. It costs a wait for the copy, 42 KB for 4 warps (one block at a
+// time on sm_75, two on sm_86), and idle warps for an image of 7 x 7. Only a measurement shows which is faster.
 #include "bench/variants/variants.h"
 #include "cuda/device.cuh"
 

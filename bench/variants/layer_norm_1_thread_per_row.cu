@@ -1,9 +1,9 @@
-// Step 1: a thread per row, the loop that a CPU would run.
+// Step 1: one thread per row, the loop of a CPU.
 //
-// Each element is loaded three times (mean, variance, result): 12 bytes, and 8 more of gain and bias. What makes it
-// slow is how: the 32 threads of a warp read 32 rows, 4c bytes apart, so that one load touches 32 sectors of 32 bytes
-// and uses 4 of each. Where L1 does not keep a sector until the next seven columns come by, memory delivers eight times
-// what is used. And there are only `rows` threads: 784 at batch 16 in ConvNeXt's last stage, for a GPU that runs a
+// It loads each element three times (mean, variance, result): 12 bytes, and 8 more for gain and bias. The access
+// pattern makes it slow: the 32 threads of a warp read 32 rows, 4c bytes apart, so one load touches 32 sectors of 32
+// bytes and uses 4 of each. If L1 evicts a sector before the next seven columns are read, memory delivers eight times
+// the bytes used. And there are only `rows` threads: 784 at batch 16 in ConvNeXt's last stage, on a GPU that runs a
 // hundred thousand.
 #include "bench/variants/variants.h"
 #include "cuda/device.cuh"

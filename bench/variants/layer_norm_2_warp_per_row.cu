@@ -1,9 +1,8 @@
-// Step 2: a warp per row. Its 32 threads read 32 neighbouring elements, 128 bytes at once, and add their sums with five
-// shuffles.
+// Step 2: one warp per row. Its 32 threads read 32 neighbouring elements, 128 bytes at once, and add their sums with
+// five shuffles.
 //
-// Every sector that is fetched is used whole, and there are 32 times more threads. The row is still loaded three times,
-// but the second and third time it comes from L1: 4c bytes a warp stay there. Memory moves 8 bytes an element, as it
-// must.
+// Every fetched sector is used whole, and there are 32 times more threads. The row is still loaded three times, but the
+// second and third time from L1, which holds the 4c bytes per warp. Memory moves 8 bytes an element, the minimum.
 #include "bench/variants/variants.h"
 #include "cuda/device.cuh"
 

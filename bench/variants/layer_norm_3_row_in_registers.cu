@@ -1,13 +1,13 @@
-// Step 3: the row stays in registers. A lane of the warp keeps up to 32 elements, read once; mean, variance and result
-// use them from there.
+// Step 3: the row stays in registers. A lane of the warp loads up to 32 elements once and uses them for mean, variance
+// and result.
 //
-// Loads: 4 bytes of x and 8 of gain and bias, which every row shares and L1 keeps. All loads of a row are under way
-// before the first is needed, where step 2 waits for memory again in every turn of its loop. The array must be unrolled
-// whole, or its elements, addressed by a variable, would go to memory: hence a kernel for each number of elements,
-// chosen on the host.
+// Loads: 4 bytes of x and 8 of gain and bias, which all rows share and L1 keeps. All loads of a row are in flight
+// before the first is needed; step 2 waits for memory in every iteration. The array must be unrolled completely,
+// because elements indexed by a variable would go to local memory: hence one kernel for each number of elements, chosen
+// on the host.
 //
-// What is left to the engine's own kernel (cuda/layer_norm.cu): loads of 16 bytes instead of 4, which ask a quarter as
-// often; two or more narrow rows side by side in a warp, so that 96 channels leave no lane idle; 16-bit types.
+// The engine's own kernel (cuda/layer_norm.cu) adds: loads of 16 bytes instead of 4, a quarter as many; two or more
+// narrow rows per warp, so that 96 channels leave no lane idle; 16-bit types.
 #include "bench/variants/variants.h"
 #include "cuda/device.cuh"
 

@@ -1,8 +1,8 @@
-// Step 1: a thread per element of C, the formula.
+// Step 1: one thread per element of C, as in the formula.
 //
 // For each multiply-add a warp issues two loads: one element of A, the same for all lanes, and 32 neighbours of B. Each
-// takes L1 a clock in which it could deliver 128 bytes: 8 bytes per multiply-add and lane, where 1 would keep up with
-// the 128 multiply-adds that a multiprocessor does in a clock. Behind L1, every row of blocks reads all of B.
+// takes L1 one clock, in which it could deliver 128 bytes: 8 bytes per multiply-add and lane. A multiprocessor does 128
+// multiply-adds in a clock, so 1 byte each would keep up. Behind L1, every row of blocks reads all of B.
 #include "bench/variants/variants.h"
 #include "cuda/device.cuh"
 

@@ -1,7 +1,7 @@
 // Step 2: a block computes 32 x 32 elements of C and reads its lines of A and B once, through shared memory.
 //
-// What comes from behind L1 falls to 2 * 4 / 32 = 0.25 bytes per multiply-add. But each multiply-add still needs two
-// loads, now of shared memory, which delivers no more in a clock than L1 (it is the same memory): still 8 bytes.
+// The traffic behind L1 falls to 2 * 4 / 32 = 0.25 bytes per multiply-add. But each multiply-add still needs two loads,
+// now from shared memory, which is the same hardware as L1 and as fast: still 8 bytes.
 #include "bench/variants/variants.h"
 #include "cuda/device.cuh"
 

@@ -1,13 +1,13 @@
-// Step 3: a thread computes 4 x 4 elements, and so uses each element that it loads from shared memory four times.
+// Step 3: a thread computes 4 x 4 elements, so it uses each element that it loads from shared memory four times.
 //
-// Per depth a thread loads four of A and four of B (16 bytes each) for 16 multiply-adds. A warp is 2 x 16 threads: its
-// 16 different fours of B take shared memory two clocks, its two of A one: 3 * 128 bytes for 32 * 16 multiply-adds,
-// 0.75 bytes each: for the first time less than the 1 that the arithmetic can follow. From behind L1 comes 2 * 4 / 64 =
-// 0.125.
+// Per depth a thread loads four elements of A and four of B (16 bytes each) for 16 multiply-adds. A warp is 2 x 16
+// threads: its 16 different groups of four of B take shared memory two clocks, its two of A one: 3 * 128 bytes for 32 *
+// 16 multiply-adds, 0.75 bytes each, for the first time less than the 1 byte that the arithmetic can follow. The
+// traffic behind L1 is 2 * 4 / 64 = 0.125 bytes.
 //
-// What is left to the engine's own kernel (cuda/matmul_cuda_cores.cu): 8 x 8 elements in a thread and warps of 4 x 8
-// threads (0.25 bytes, and 0.0625 from behind L1); the next tile comes while this one is computed with; A transposed or
-// not, B too; k split between blocks where C is small; and for 16-bit types tensor cores (cuda/matmul_tensor_cores.cu).
+// The engine's own kernel (cuda/matmul_cuda_cores.cu) adds: 8 x 8 elements per thread and warps of 4 x 8 threads (0.25
+// bytes, and 0.0625 behind L1); the next tile loads while this one is multiplied; A and B transposed or not; k split
+// between blocks if C is small; and for 16-bit types tensor cores (cuda/matmul_tensor_cores.cu).
 #include "bench/variants/variants.h"
 #include "cuda/device.cuh"
 
@@ -19,7 +19,7 @@ using namespace avs::cuda;
 constexpr int kTile = 64, kDepth = 16, kEach = 4;
 
 __global__ void matmul_3_kernel(int64_t m, int64_t n, int64_t k, const float* a, const float* b, float* c) {
-  alignas(16) __shared__ float tile_a[kDepth][kTile + 4];  // A by depth, so that four rows are neighbours
+  alignas(16) __shared__ float tile_a[kDepth][kTile + 4];  // A by depth, so that four rows are adjacent
   alignas(16) __shared__ float tile_b[kDepth][kTile + 4];
   const int thread = static_cast<int>(threadIdx.x), x = thread % 16 * kEach, y = thread / 16 * kEach;
   const int64_t first_row = int64_t{blockIdx.y} * kTile, first_column = int64_t{blockIdx.x} * kTile;

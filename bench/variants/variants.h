@@ -1,7 +1,6 @@
-// Kernels on their way from the obvious to the fast: one file per step, each with the bytes it should move, so that a
-// reader can tell what a step buys. The last step of each is the engine's own kernel in cuda/. All of them compute in
-// f32 and are tested (tests/emulation/variants_test.cpp); variants_bench measures them beside each other where there is
-// a GPU.
+// Kernels from the obvious to the fast form: one file per step, each with the bytes that it should move, so that a
+// reader sees the gain of each step. The last step is the engine's own kernel in cuda/. All compute in f32 and are
+// tested (tests/emulation/variants_test.cpp); variants_bench measures all of them on a GPU.
 #pragma once
 
 #include "tensor/ops/conv2d.h"
@@ -11,10 +10,10 @@ namespace avs::variants {
 
 template <typename Function>
 struct Step {
-  const char* name;  // of the file too
+  const char* name;  // also the file's name
   Function run;
-  double loaded;  // modelled: bytes that loads ask of L1, per element of the output where nothing else is said
-  double moved;   // modelled: bytes that must come from and go to memory, per element of the output
+  double loaded;  // modelled: bytes loaded from L1, per element of the output unless noted otherwise
+  double moved;   // modelled: bytes moved from and to memory, per element of the output
 };
 
 // ---- layer normalisation: x, y [rows, c] ----
@@ -45,8 +44,8 @@ inline constexpr Step<Depthwise> kDepthwise[] = {
     {"depthwise_4_shared_tile", depthwise_4_shared_tile, 35.6, 8},
 };
 
-// ---- matrix product: a [m, k], b [k, n], c [m, n]. `loaded` and `moved` are per multiply-add; `loaded` counts 128 bytes for
-// each clock in which L1 or shared memory serves a warp, `moved` what comes from behind L1 ----
+// ---- matrix product: a [m, k], b [k, n], c [m, n]. `loaded` and `moved` are per multiply-add; `loaded` counts 128
+// bytes for each clock of L1 or shared memory per warp, `moved` counts the traffic behind L1 ----
 
 using MatMul = void (*)(const Tensor& a, const Tensor& b, Tensor& c);
 void matmul_1_thread_per_output(const Tensor& a, const Tensor& b, Tensor& c);

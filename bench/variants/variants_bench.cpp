@@ -1,6 +1,6 @@
-// The steps of variants.h at the shapes of ConvNeXt-Tiny (16 images of 224x224), each beside the engine's own kernel.
-// GB/s counts what must move, so that the figures of all steps compare. The engine's matrix product is cuBLASLt's, or
-// with AVS_CUBLAS=0 in the environment its own kernel.
+// The steps of variants.h at the shapes of ConvNeXt-Tiny (16 images of 224x224), each next to the engine's own kernel.
+// GB/s counts the bytes that must move at least, so that all steps compare. The engine's matrix product is cuBLASLt's,
+// or with AVS_CUBLAS=0 in the environment its own kernel.
 #include <string>
 
 #include "bench/bench.h"
@@ -73,7 +73,7 @@ void add_products(int64_t side, int64_t c) {
   const int64_t rows = 16 * side * side;
   for (const auto& step : variants::kMatMul) add_matmul(step.name, rows, 4 * c, c, step.run);
   add_matmul("ops::linear_backward_input", rows, 4 * c, c, [](const Tensor& a, const Tensor& b, Tensor& product) {
-    product = ops::linear_backward_input({a.shape()[0], b.shape()[1]}, b, a);  // a b, as it is
+    product = ops::linear_backward_input({a.shape()[0], b.shape()[1]}, b, a);  // a b without a transposition
   });
 }
 
