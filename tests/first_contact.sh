@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # first_contact.sh [--build DIR] [--out DIR] [--device cuda:N] [--seconds 560] [--only PHASES] [--more] [--emulated DIR]
 #
-# The first ten minutes on a GPU: is every kernel right, and how fast is a step beside its prediction and PyTorch?
-# Correctness comes first. Each phase has its own time and writes its result into --out as it ends, so that a run that is
-# cut off loses nothing; a phase that runs out of time is skipped, not failed. DIR then holds gpu-DEVICE.json and
-# gpu-DEVICE.md (./run gpu_table makes README's table of those in bench/results) and every log.
-# Exit 1 when a check fails, 2 for options that are wrong.
+# The first ten minutes on a GPU: is every kernel correct, and how fast is a step compared with its prediction and with
+# PyTorch? Correctness comes first. Each phase has a time limit and writes its result into --out when it ends, so that
+# an interrupted run loses nothing; a phase that exceeds its limit is skipped, not failed. DIR then holds
+# gpu-DEVICE.json and gpu-DEVICE.md (./run gpu_table makes README's table from those in bench/results) and every log.
+# Exit 1 if a check fails, 2 for wrong options.
 #
-#   --build DIR      a build with -DAVS_CUDA=ON (default: this folder, where it is a bundle, else build/)
+#   --build DIR      a build with -DAVS_CUDA=ON (default: this folder if it is a bundle, else build/)
 #   --out DIR        default: first_contact.out
 #   --only PHASES    some of: facts ops agreement plans steps kernels peers memcheck racecheck; with --more also
 #                    compile profile memory synccheck variants demo
-#   --more           those too, after the others: a second visit
-#   --own-kernels    goes on where cuDNN or cuBLASLt is not found
-#   --emulated DIR   the same flow on programs of DIR whose GPU is this machine (docs/emulation.md), as far as they go
+#   --more           runs those too, after the others: a second visit
+#   --own-kernels    continues without cuDNN or cuBLASLt
+#   --emulated DIR   the same flow with programs of DIR whose GPU is emulated (docs/emulation.md), as far as they support it
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build='' device=cuda:0 out=first_contact.out seconds=560 only='' emulated='' more='' own_kernels=''
@@ -53,8 +53,8 @@ quoted() { # a JSON string of $1
   s=${s//$'\t'/ }
   printf '"%s"' "${s//$'\n'/ }"
 }
-# NVIDIA's libraries in the wheels that PyTorch brings, for what the system lacks: all of them from there, since cuDNN
-# refuses parts of another version.
+# If the system lacks NVIDIA's libraries, takes all of them from the wheels that PyTorch installs, since cuDNN refuses
+# parts of another version.
 wheel_folders() {
   python3 - <<'PY' 2>/dev/null
 import glob, os, site
@@ -76,8 +76,8 @@ if [ -z "$emulated" ]; then
 else
   gpu='host emulation' driver=none cuda=none
 fi
-export AVS_PLANS="$out/cudnn_plans.tsv"  # cuDNN's engines as chosen here come back with the report
-write_facts() { # what our programs say of the device and of NVIDIA's libraries
+export AVS_PLANS="$out/cudnn_plans.tsv"  # the report includes the choice of cuDNN's engines
+write_facts() {  # the descriptions of the device and of NVIDIA's libraries
   local said missing
   missing=$(ldd "$bin/${prefix}selftest" | grep 'not found' | tr -s '\t\n' ' ')
   [ -z "$missing" ] || { echo "libraries that are not here:$missing"; return 1; }
@@ -89,7 +89,7 @@ write_facts() { # what our programs say of the device and of NVIDIA's libraries
  "versions": $(quoted "$("$bin/${prefix}memory_plan" --version)"), "commit": $(quoted "$commit"),
  "date": $(quoted "$(date -u +%F)"), "emulated": $([ -n "$emulated" ] && echo true || echo false)}
 JSON
-  case "$said$missing" in *'own kernels'* | *'cannot be opened'*)  # all speeds would be those of other code
+  case "$said$missing" in *'own kernels'* | *'cannot be opened'*)  # all speeds would be those of our own kernels
     [ -n "$emulated$own_kernels" ] || { echo "${missing:-$said}; --own-kernels goes on without NVIDIA's libraries"; return 1; } ;;
   esac
   echo "$said"
@@ -107,7 +107,7 @@ record() { # NAME STATE SECONDS NOTE
   phases=$((phases + 1))
   [ ! -e "$out/facts.json" ] || "$bin/gpu_report" make "$out" "$report" "$predictions" >/dev/null 2>"$out/report.log" || cat "$out/report.log"
 }
-# phase GROUP[/NAME] SECONDS COMMAND…: passes when the command ends with 0. Its last line is the note.
+# phase GROUP[/NAME] SECONDS COMMAND…: passes if COMMAND exits with 0. Its last line is the note.
 phase() {
   local name=$1 group=${1%%/*} most=$2 left=$((seconds - (SECONDS - began))) start=$SECONDS status=0 log
   shift 2
@@ -138,20 +138,20 @@ without() { # GROUP REASON
   case " ${only:-$1} " in *" $1 "*) record "$1" skipped 0 "$2" ;; esac
 }
 
-bench() { # FILE PROGRAM FILTER OPTIONS…: Google Benchmark's JSON, and how many were measured
+bench() {  # FILE PROGRAM FILTER OPTIONS…: writes Google Benchmark's JSON, and the number of benchmarks
   local file=$1 program=$2 filter=$3
   shift 3
   "$program" --benchmark_filter="$filter" --benchmark_out="$out/$file" --benchmark_out_format=json "$@" >/dev/null &&
     echo "$(grep -c '"real_time"' "$out/$file") measured"
 }
-# step NAME MODEL/BATCH OPTIONS…: one training step by graph, as a line of steps.jsonl
+# step NAME MODEL/BATCH OPTIONS…: measures one training step by graph, as a line of steps.jsonl
 step() {
   local how=$1 what=$2
   shift 2
   "$bin/${prefix}step_bench" --device "$device" --benchmark_filter="^train/$what\$" --benchmark_format=json "$@" >"$out/step.json" &&
     "$bin/gpu_report" line "$out/step.json" "$how" >>"$out/steps.jsonl" && tail -n 1 "$out/steps.jsonl"
 }
-memory() { # no step takes more than planned and a twentieth
+memory() {  # no step may exceed its plan by more than a twentieth
   "$bin/${prefix}memory_plan" --device "$device" --measure --json "$out/memory.json" "$@" &&
     "$bin/gpu_report" memory "$out/memory.json"
 }
@@ -165,7 +165,7 @@ profile() { # the slowest kernels of a step under Nsight Compute
 }
 demo() { "$here/../apps/demo/demo.sh" "$build" --device "$device" --out "$out/demo"; }
 own() { AVS_CUBLAS=0 AVS_CUDNN=0 "$bin/selftest" --device "$device" --filter "$1"; }
-# Without NVIDIA's libraries: their kernels are theirs to check, and with them ours would not run.
+# Runs without NVIDIA's libraries, because their kernels are not ours to check and would replace ours.
 sanitize() {
   AVS_CUBLAS=0 AVS_CUDNN=0 compute-sanitizer --tool "$1" --error-exitcode 9 "$bin/selftest" --device "$device" --filter "$2"
 }

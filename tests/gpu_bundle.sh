@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# tests/gpu_bundle.sh pack TREE ARCHIVE    packs the programs of a CUDA build in TREE for a machine that has nothing but a driver
-# tests/gpu_bundle.sh rehearse ARCHIVE     unpacks it in an empty root (bash, coreutils, a driver that finds no GPU) and runs
-#                                          what runs without a GPU; needs root
+# tests/gpu_bundle.sh pack TREE ARCHIVE    packs the programs of a CUDA build in TREE for a machine with only a driver
+# tests/gpu_bundle.sh rehearse ARCHIVE     unpacks it in an empty root (bash, coreutils, a driver that finds no GPU) and
+#                                          runs the parts that need no GPU; needs root
 # ./run gpu_bundle configures and builds TREE first.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 programs=(selftest gpu_agreement gpu_plans gpu_report memory_plan step_bench ops_bench variants_bench)
-# Parts of glibc and of the driver are the machine's own.
+# The target machine provides these parts of glibc and of the driver.
 ours='^(libc|libm|libdl|librt|libpthread|ld-linux-x86-64|libcuda|libresolv)\.so'
 
-# Every library that the given programs need, and those need: paths, one a line.
+# Prints the paths of every library that the given programs need, directly or indirectly, one per line.
 libraries_of() { ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u; }
 
 pack() {
@@ -19,7 +19,7 @@ pack() {
   name=$(basename "$archive" .tar.xz)
   mkdir -p "$stage/$name"/{bin,lib}
   for program in "${programs[@]}"; do
-    [ -x "$tree/bin/$program" ] || continue  # gpu_plans only with cuDNN
+    [ -x "$tree/bin/$program" ] || continue  # gpu_plans exists only with cuDNN
     strip -o "$stage/$name/bin/$program" "$tree/bin/$program"
   done
   export LD_LIBRARY_PATH=$(dirname "$(sed -n 's/^ONEDNN_LIBRARY:[A-Z]*=//p' "$tree/CMakeCache.txt")")
@@ -29,13 +29,13 @@ pack() {
   cp "$root/tests/first_contact.sh" "$root/bench/peers/step_peer.py" "$root/bench/gpu_predictions.json" "$root/LICENSE" \
     "$root/THIRD_PARTY.md" "$stage/$name/"
   git -C "$root" describe --always --dirty >"$stage/$name/commit" 2>/dev/null || true
-  # A large dictionary finds the kernels that the programs have in common.
+  # A large dictionary compresses the kernels that the programs share.
   tar -C "$stage" -cf - "$name" | xz -T1 --lzma2=preset=9,dict=192MiB >"$archive.part"
   mv "$archive.part" "$archive"
   echo "$archive: $(du -h "$archive" | cut -f 1), unpacked $(du -sh "$stage/$name" | cut -f 1)" >&2
 }
 
-# Copies programs with the libraries that they need into the root below $1.
+# Copies programs and the libraries that they need into the root below $1.
 furnish() {
   local to=$1 file
   shift
@@ -57,7 +57,7 @@ rehearse() {
   mkdir -p "$empty"/{tmp,root,dev,proc}
   ln -s bash "$empty$(dirname "$(command -v bash)")/sh"
   cat /dev/null >"$empty/dev/null"
-  # A driver's program that knows a GPU, beside no driver: what needs a device must say so in one line.
+  # An nvidia-smi that lists a GPU, without a driver: programs that need a device must report that in one line.
   printf '#!/bin/bash\necho "NVIDIA stub, 0.0, 9.0"\n' >"$empty/usr/bin/nvidia-smi"
   chmod +x "$empty/usr/bin/nvidia-smi"
   tar -C "$empty/root" -xf "$archive"

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # tests/run_all.sh [BUILD] [FILTER]
-# Compiles cuda/ with nvcc and the host code for aarch64 where these compilers are, runs every BUILD/bin/*_tests, and those of
-# BUILD/asan and BUILD/tsan where they were built. Prints what fails as it fails, then what was skipped and why; the last line
-# is `N passed, N failed, N skipped`. Exit 1 when anything failed, a program crashed or ran past its time; 2 when nothing ran.
+# Compiles cuda/ with nvcc and the host code for aarch64 if these compilers are installed, and runs every
+# BUILD/bin/*_tests, and those of BUILD/asan and BUILD/tsan if they were built. Prints failures at once, then skipped
+# tests with reasons; the last line is `N passed, N failed, N skipped`. Exit 1 if a test failed, or a program crashed
+# or exceeded its time; 2 if none ran.
 # FILTER is gtest's: 'Conv2d.*'.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${1:-$root/build}
 filter=${2:-*}
-limit_seconds=${AVS_TEST_LIMIT_SECONDS:-1500}  # for one program: all of them take a few minutes each
+limit_seconds=${AVS_TEST_LIMIT_SECONDS:-1500}  # for one program: each takes a few minutes
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 
-# Turns gtest's stream into one line a test in $results ("passed|failed|skipped NAME<TAB>REASON") and shows the output of
-# failed tests only. What a test prints without a newline stands before gtest's own mark, hence no ^ anchors.
+# Turns gtest's output into one line per test in $results ("passed|failed|skipped NAME<TAB>REASON") and shows only the
+# output of failed tests. A test's output without a newline precedes gtest's mark on the same line, hence no ^ anchors.
 follow='
 function finish(kind, reason) {
   print kind " " program ": " current "\t" reason >> results
@@ -40,7 +41,8 @@ END {
   }
 }'
 
-run_program() {  # BINARY RESULTS [PART VARIABLE=VALUE…]: PART of its tests, unless a filter was given, in that environment
+# BINARY RESULTS [PART VARIABLE=VALUE…]: runs the tests in PART in that environment, unless FILTER is set
+run_program() {
   local binary=$1 results=$2 program=${1#"$build"/} part=$filter started=$SECONDS status
   if [ $# -gt 2 ]; then
     [ "$filter" != '*' ] || part=$3
@@ -48,7 +50,7 @@ run_program() {  # BINARY RESULTS [PART VARIABLE=VALUE…]: PART of its tests, u
     export "$@"
     program="$program with $*"
   fi
-  # Decoding whole folders takes minutes under the thread sanitizer; the whole of it: build/tsan/bin/data_tests.
+  # Decoding whole folders takes minutes under the thread sanitizer; build/tsan/bin/data_tests runs everything.
   [ "$program" = tsan/bin/data_tests ] && [ "$filter" = '*' ] && part='-Prepare*:DcaseLayout*'
   timeout --kill-after=10 "$limit_seconds" "$binary" --gtest_color=no --gtest_filter="$part" 2>&1 |
     awk -v program="$program" -v results="$results" "$follow"
@@ -63,7 +65,8 @@ run_program() {  # BINARY RESULTS [PART VARIABLE=VALUE…]: PART of its tests, u
   echo "$program: $((SECONDS - started)) s" >&2
 }
 
-# What of AVX-512, AVX2 and neither this machine has, its own first, by the names of AVS_ISA (tensor/cpu/simd.h).
+# Prints this machine's instruction sets of AVX-512, AVX2 and neither, its best first, by the names of AVS_ISA
+# (tensor/cpu/simd.h).
 instruction_sets() {
   local has
   has=" $(sed -n 's/^flags[[:space:]]*: //p' /proc/cpuinfo | head -n 1) "
@@ -75,8 +78,8 @@ instruction_sets() {
 }
 declare -A onednn_set=([avx2]=AVX2 [any]=SSE41)
 
-# As many at once as there are cores, but two at most: each of them measures nothing, and some use threads of their own. The
-# long ones first.
+# Runs as many programs at once as there are cores, two at most: they measure nothing, and some use several threads. The
+# long ones start first.
 cd "$root"
 at_once=$(nproc) parts=$(mktemp -d)
 trap 'rm -rf "$results" "$parts"' EXIT
@@ -88,14 +91,14 @@ for binary in "$build"/bin/emula*_tests "$build"/bin/*_tests "$build"/asan/bin/*
   while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do wait -n; done
   run_program "$binary" "$part" &
 done
-# Every op once more with the last thread and block first, and once shuffled (docs/emulation.md).
+# Runs every op again with the last thread and block first, and once shuffled (docs/emulation.md).
 for order in reverse shuffled:7; do
   while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do wait -n; done
   [ ! -x "$build/bin/emulated_ops_tests" ] ||
     run_program "$build/bin/emulated_ops_tests" "$parts/$order" '*' "AVS_EMULATION_ORDER=$order" &
 done
-# What rounds differently from one instruction set to another, once more under every lesser one that this machine has: ours,
-# and the one of oneDNN that goes with it.
+# Runs the tests whose rounding depends on the instruction set again under every lesser set of this machine: ours, and
+# the corresponding one of oneDNN.
 declare -A part_of=([ops_tests]='*' [models_tests]='Folding*:*EightSamples*' [parity_tests]='Golden/Parity.*')
 read -ra sets < <(instruction_sets)
 for set in "${sets[@]:1}"; do
@@ -110,9 +113,9 @@ wait
 echo "instruction sets: ${sets[*]} (all but the first: ops, networks and golden files)"
 cat "$parts"/* >"$results" 2>/dev/null
 
-# What NVIDIA's compiler is for, where there is one: every file for two architectures, a warning is an error; then what ptxas
-# said of every kernel is held against docs/cuda_report.md; then a program is linked, which starts without a GPU too. The CMake
-# that ./run fetched configures it where it is there: from 3.31 on CMake's unity builds take .cu files, too.
+# Uses nvcc if it is installed: compiles every file for two architectures with warnings as errors, compares the output
+# of ptxas with docs/cuda_report.md, and links a program, which also starts without a GPU. Configures with the CMake
+# that ./run fetched, if any: from 3.31 on, CMake's unity builds accept .cu files.
 compile_cuda() {
   local name='cuda: every file compiles for sm_75 and sm_90a without a warning' tree="$build/cuda" started=$SECONDS nvcc
   local page='cuda: no kernel spills, and all are as docs/cuda_report.md says' said options
@@ -161,8 +164,8 @@ compile_cuda() {
   echo "cuda for sm_75 and sm_90a: $((SECONDS - started)) s" >&2
 }
 
-# The host code, cuda/'s with the others', through a second compiler: as the build of compile_cuda would compile it, but only
-# parsed and checked. (A pragma that clang does not know asks GCC for speed.)
+# Checks the host code, including cuda/'s, with clang, configured as in compile_cuda but only parsed. (A pragma that
+# clang does not know is a speed hint for GCC.)
 check_with_clang() {
   local name='clang: the host code, with CUDA, has neither error nor warning' tree="$build/cuda" started=$SECONDS
   if ! command -v clang++ >/dev/null || [ ! -e "$tree/compile_commands.json" ]; then
@@ -180,7 +183,7 @@ check_with_clang() {
   echo "clang: $((SECONDS - started)) s" >&2
 }
 
-# The readers of weight files under clang's fuzzer, half a minute each, side by side.
+# Runs the readers of weight files under clang's fuzzer, half a minute each, in parallel.
 fuzz_readers() {
   local name='fuzz: the readers of weight files, 30 s each, without a finding' log="$build/fuzz.log" started=$SECONDS
   if ! command -v clang++ >/dev/null || ! ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1; then
@@ -201,8 +204,8 @@ if [ "$filter" = '*' ]; then
   fuzz_readers
 fi
 
-# The host code for 64-bit ARM, where a cross compiler is installed (docs/porting.md): libraries up to models/, and that of
-# cuda/. Nothing is linked or run.
+# Compiles the host code for 64-bit ARM if a cross compiler is installed (docs/porting.md): the libraries up to models/,
+# and cuda/'s. Nothing is linked or run.
 compile_aarch64() {
   local name='aarch64: everything up to models/, and the host code of cuda/, compiles' tree="$build/aarch64" started=$SECONDS
   if ! command -v aarch64-linux-gnu-g++ >/dev/null; then

@@ -1,6 +1,6 @@
-# Holds lines of resources.awk (after names.awk; the second file) against docs/cuda_report.md (the first). Prints what
-# differs, one line each; nothing: they agree. A spill always differs. -v nvcc=VERSION: registers and shared memory are
-# another compiler's matter when the page is not of this version; names of kernels are not.
+# Compares lines of resources.awk (after names.awk; the second file) with docs/cuda_report.md (the first) and prints one
+# line per difference. A spill always differs. -v nvcc=VERSION: if the page is from another version, only kernel names
+# are compared, not registers and shared memory.
 BEGIN { FS = "\t" }
 FNR == 1 { ++part }
 part == 1 && /^Made by .*\(nvcc / {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# keep_ptxas.sh NVCC ARGUMENTS… -o OBJECT: a compiler launcher. Runs nvcc and keeps beside the object what the report
-# needs, so that a build that has nothing to do still has it:
-#   OBJECT.ptxas    what ptxas says of each kernel (-Xptxas=-v); everything else goes on to stderr
-#   OBJECT.kernels  what the PTX says of each (ptx.awk)
+# keep_ptxas.sh NVCC ARGUMENTS… -o OBJECT: a compiler launcher. Runs nvcc and keeps the report's inputs next to the
+# object, so that a build with nothing to do still has them:
+#   OBJECT.ptxas    the output of ptxas for each kernel (-Xptxas=-v); all other output goes to stderr
+#   OBJECT.kernels  the facts of each kernel in the PTX (ptx.awk)
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 object= previous=
@@ -19,7 +19,7 @@ status=$?
 of_ptxas='^ptxas info|bytes stack frame'
 grep -E "$of_ptxas" "$said" >"$object.ptxas"
 grep -vE "$of_ptxas" "$said" >&2
-# Any architecture will do, but kernels for tensor cores are empty where there are none: the last has them all.
+# Any architecture would do, but kernels for tensor cores are empty on old ones; the newest has them all.
 ptx=$(find "$kept" -name '*.ptx' | sort -V | tail -n 1)
 [ -z "$ptx" ] || awk -f "$here/ptx.awk" "$ptx" >"$object.kernels"
 exit $status

@@ -1,4 +1,4 @@
-# The third column, demangled by c++filt, as short as it can be read: gelu_kernel<4, float>.
+# Shortens the third column, demangled by c++filt, to a readable name: gelu_kernel<4, float>.
 BEGIN { FS = OFS = "\t" }
 {
   name = $3

@@ -1,5 +1,5 @@
-# From PTX, for each kernel, separated by tabs: two columns for names.awk, kernel (mangled), threads of a block (0: it does
-# not say), bytes of dynamic shared memory that a launch asks for at its largest (note_dynamic_shared in cuda/device.cuh).
+# Prints for each kernel in PTX, separated by tabs: two columns for names.awk, kernel (mangled), threads of a block (0:
+# not in the PTX), max dynamic shared memory of its launches in bytes (note_dynamic_shared in cuda/device.cuh).
 function finish() { if (kernel != "") print "ptx", "", kernel, threads, dynamic }
 BEGIN { OFS = "\t" }
 /\.entry / {

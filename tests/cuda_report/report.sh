@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# What nvcc says of the kernels, in a build of cuda/ that began with this script's `options` (keep_ptxas.sh keeps it there).
-#   report.sh options ARCHITECTURES        options for cmake; ARCHITECTURES as in 75,90a
-#   report.sh table TREE NVCC PAGE         writes PAGE from the build in TREE; exit 1 when a kernel spills
-#   report.sh compare TREE NVCC            holds TREE against docs/cuda_report.md: prints what differs; exit 1 when anything does,
-#                                          3 where only spills and names were compared: the page is another nvcc's
+# The report of nvcc on the kernels, from a build of cuda/ configured with this script's `options` (keep_ptxas.sh keeps
+# it there).
+#   report.sh options ARCHITECTURES        prints options for cmake; ARCHITECTURES as in 75,90a
+#   report.sh table TREE NVCC PAGE         writes PAGE from the build in TREE; exit 1 if a kernel spills
+#   report.sh compare TREE NVCC            compares TREE with docs/cuda_report.md and prints differences; exit 1 if any,
+#                                          3 if only spills and names could be compared: the page is from another nvcc
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 page=$root/docs/cuda_report.md
 
-# nvcc optimises kernels without being asked; what is around them is compiled, not run, and need not be optimised.
+# nvcc always optimises kernels; the host code is compiled but not run, so it is not optimised.
 options() {
   printf '%s\n' -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DCMAKE_CUDA_FLAGS_DEBUG=-DNDEBUG \
     -DCMAKE_UNITY_BUILD=ON -DAVS_CUDA=ON -DAVS_TESTS=OFF -DAVS_BENCH=ON -DCMAKE_CUDA_FLAGS=-Xptxas=-v \
@@ -18,7 +19,7 @@ options() {
 
 version_of() { "$1" --version | sed -n 's/^.*release [0-9.]*, V\([0-9.]*\).*$/\1/p'; }
 readable() { c++filt | awk -f "$here/names.awk"; }
-# The files that TREE's build is made of; one of a source that is no more stays behind in its folder.
+# Prints the files of TREE's build; files whose source no longer exists are skipped.
 kept() {
   local source
   for source in "$root"/cuda/*.cu; do
@@ -27,7 +28,7 @@ kept() {
 }
 resources() { kept "$1" ptxas | xargs awk -f "$here/resources.awk" | readable; }
 
-# The comment at the head of each file: what it does and what bounds it.
+# Prints the comment at the head of each .cu file: its function and its bound.
 statements() {
   (cd "$root/cuda" && awk 'FNR == 1 { inside = 1 } !/^\/\// { inside = 0 }
     inside { sub(/^\/\/ ?/, ""); print FILENAME "\t" $0 }' *.cu)

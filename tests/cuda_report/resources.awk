@@ -1,6 +1,6 @@
-# What ptxas said (FILE.cu.o.ptxas), one line per kernel and architecture, separated by tabs:
+# Prints the output of ptxas (FILE.cu.o.ptxas) as one line per kernel and architecture, separated by tabs:
 #   file  architecture  kernel (mangled)  registers  bytes of static shared memory  bytes spilled
-# A function that kernels call and that spills is a line too.
+# A function that kernels call and that spills has a line too.
 BEGIN { OFS = "\t" }
 FNR == 1 {
   file = FILENAME

@@ -1,9 +1,9 @@
-# docs/cuda_report.md from three files, in this order: lines of ptx.awk, lines of resources.awk (both after names.awk), and
-# the first comments of the .cu files as "file <TAB> text". `architectures` and `nvcc` come by -v.
+# Writes docs/cuda_report.md from three files, in this order: lines of ptx.awk, lines of resources.awk (both after
+# names.awk), and the head comments of the .cu files as "file <TAB> text". -v sets `architectures` and `nvcc`.
 #
-# Theoretical occupancy, from NVIDIA's tables of compute capabilities: how many blocks fit a multiprocessor by threads,
-# blocks, registers (given out to each warp by 256, in groups of four warps) and shared memory, as a share of the warps it
-# can hold; "?" for an architecture that is not in the table below.
+# Theoretical occupancy, from NVIDIA's tables of compute capabilities: the blocks that fit a multiprocessor by threads,
+# blocks, registers (allocated to each warp by 256, in groups of four warps) and shared memory, as a share of its max
+# warps; "?" for an architecture that is not in the table below.
 function limits(architecture, warps, blocks, shared_kb) {
   most_warps[architecture] = warps
   most_blocks[architecture] = blocks
@@ -51,7 +51,7 @@ part == 2 {
 }
 part == 3 {
   if (!($1 in statement)) files[++file_count] = $1
-  statement[$1] = statement[$1] $2 "\n"  # a line each
+  statement[$1] = statement[$1] $2 "\n"  # one line each
 }
 END {
   print "# Every kernel: registers, shared memory, occupancy, bound\n"

@@ -35,7 +35,7 @@ std::vector<ConvGraph> convolutions_of(const std::string& model) {
   return asked;
 }
 
-// ---- in place of tensor/cpu/conv2d.cpp ----
+// ---- replaces tensor/cpu/conv2d.cpp ----
 
 struct FixedFilter::Layouts {};
 

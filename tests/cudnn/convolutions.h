@@ -1,6 +1,5 @@
-// Every convolution that the networks ask for, as graphs of cuDNN: found by running a training step and an inference
-// with convolutions that note what they were asked instead of computing it (convolutions.cpp stands in for
-// tensor/cpu/conv2d.cpp).
+// Collects every convolution of the networks as cuDNN graphs: runs a training step and an inference with convolutions
+// that record their arguments instead of computing (convolutions.cpp replaces tensor/cpu/conv2d.cpp).
 #pragma once
 
 #include <string>
@@ -10,7 +9,7 @@
 
 namespace avs {
 
-// Of one backbone at full width, one sample, f32; each graph once, in the order of its first appearance.
+// For one backbone at full width, one sample, f32; each graph once, in order of first use.
 std::vector<cuda::cudnn::ConvGraph> convolutions_of(const std::string& model);
 
 }  // namespace avs

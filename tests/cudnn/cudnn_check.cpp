@@ -1,9 +1,8 @@
-// ./run cudnn_check: does cuDNN have an engine for every convolution that the networks ask for, on every architecture?
-// Asked without a GPU, from descriptions of devices (tests/cudnn/devices). One line per convolution, one column per
-// architecture:
+// ./run cudnn_check: does cuDNN have an engine for every convolution of the networks, on every architecture? It needs
+// no GPU and uses descriptions of devices (tests/cudnn/devices). One line per convolution, one column per architecture:
 //   built     an engine was built for the architecture
 //   compiles  only engines that are compiled at run time support it; their last step needs a driver
-//   own       no engine: our own kernels convolve
+//   own       no engine: our own kernels compute it
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
@@ -57,7 +56,7 @@ Answer ask(const ConvGraph& graph, const Architecture& architecture) {
   return {"own", 0};
 }
 
-// The same convolution on n samples.
+// The same convolution with n samples.
 ConvGraph with_batch(ConvGraph graph, int64_t n, DType dtype) {
   graph.x = graph.x.with(0, n);
   graph.y = graph.y.with(0, n);
@@ -80,7 +79,7 @@ std::string row_of(const ConvGraph& g) {
   return text.str();
 }
 
-// One graph on all architectures, side by side as far as this machine has cores.
+// Asks for one graph on all architectures, in parallel on this machine's cores.
 std::vector<Answer> ask_all(const ConvGraph& graph, const std::vector<Architecture>& architectures) {
   std::vector<Answer> answers(architectures.size());
   const size_t workers = std::max(1u, std::thread::hardware_concurrency());
@@ -89,7 +88,7 @@ std::vector<Answer> ask_all(const ConvGraph& graph, const std::vector<Architectu
     threads.emplace_back([&, w] {
       for (size_t a = w; a < architectures.size(); a += workers) answers[a] = ask(graph, architectures[a]);
     });
-  threads.clear();  // waits
+  threads.clear();  // waits for the threads
   return answers;
 }
 
@@ -105,7 +104,7 @@ std::vector<ConvGraph> all_graphs(const std::vector<std::string>& models) {
   return graphs;
 }
 
-// The answers for one convolution in several types, as a row of the page: "b b o" in each architecture's column.
+// Writes the results of one convolution in several types as a row of the page: "b b o" in each architecture's column.
 void write_row(std::ostream& page, const ConvGraph& g, const std::vector<std::vector<Answer>>& by_type) {
   const Padding& p = g.spec.padding;
   page << "| " << name_of(g.direction) << (g.bias ? g.relu ? " bias relu" : " bias" : "") << " | " << g.x << " | "
@@ -134,7 +133,7 @@ void begin_page(std::ostream& page, const std::vector<Architecture>& architectur
   page << "\n";
 }
 
-// One line for each architecture; the number of convolutions that nobody serves.
+// Writes one line for each architecture; returns the number of convolutions without an engine.
 int64_t summarize(std::ostream& out, const std::vector<Architecture>& architectures, std::vector<Summary>& summaries) {
   int64_t unserved = 0;
   for (size_t a = 0; a < architectures.size(); ++a) {

@@ -1,11 +1,10 @@
-// gpu_plans: every convolution of the networks, computed on a GPU by cuDNN and by our own kernels from the same
-// numbers.
+// gpu_plans: computes every convolution of the networks on a GPU by cuDNN and by our own kernels, from the same inputs.
 //
 //   gpu_plans [--device cuda:0] [--batch 8] [--models vis-inc] [--dtypes f32,bf16,f16] [--json FILE]
 //
-// Prints for each network and type the graphs, how many cuDNN serves, and the largest relative difference
-// |cuDNN - own| / |own| (Euclidean norms). Exit 1 above 1e-4 in f32, 8e-3 in bf16, 1e-3 in f16: both sum in f32, in
-// another order, and round the result once.
+// Prints for each network and type the number of graphs, the number with a cuDNN engine, and the largest relative
+// difference |cuDNN - own| / |own| (Euclidean norms). Exit 1 above 1e-4 in f32, 8e-3 in bf16, 1e-3 in f16: both sum in
+// f32, in a different order, and round the result once.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -42,7 +41,7 @@ Tensor random_tensor(const Shape& shape, DType dtype, Device device, uint64_t se
   return ops::cast(Tensor::from(shape, std::span<const float>(values), device), dtype);
 }
 
-// Calls compute(x or w, w or dy, bias, result) of one of the two libraries; false: it has no engine.
+// Calls compute(x or w, w or dy, bias, result) of one of the two libraries; returns false if it has no engine.
 bool by_cudnn(const ConvGraph& g, const Tensor& first, const Tensor& second, const Tensor& bias, Tensor& result) {
   const Activation activation = g.relu ? Activation::Relu : Activation::None;
   if (g.direction == Direction::Forward) return cuda::cudnn::conv2d(first, second, bias, g.spec, activation, result);
@@ -63,10 +62,10 @@ double relative_difference(const Tensor& a, const Tensor& b) {
     difference += std::pow(double{left[i]} - right[i], 2);
     norm += std::pow(double{right[i]}, 2);
   }
-  return std::sqrt(difference / norm);  // NaN where either is
+  return std::sqrt(difference / norm);  // NaN if either has one
 }
 
-// nullopt: cuDNN has no engine for this graph.
+// Returns nullopt if cuDNN has no engine for this graph.
 std::optional<double> difference_of(const ConvGraph& g, Device device) {
   const bool forward = g.direction == Direction::Forward, to_input = g.direction == Direction::BackwardInput;
   const Tensor first = random_tensor(to_input ? g.w : g.x, g.dtype, device, 1);

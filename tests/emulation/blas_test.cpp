@@ -1,5 +1,5 @@
-// Products through cuBLASLt's stand-in: that our row-major products become its column-major ones, that the library is
-// asked for nothing it does not have, and what happens when it fails.
+// Products through the emulated cuBLASLt: row-major products become correct column-major calls, the calls stay within
+// the library's limits, and its failures become errors.
 #include "cuda/blas.h"
 
 #include "cuda/api.h"
@@ -32,12 +32,12 @@ Tensor random_on_device(const Shape& shape, uint64_t seed, DType dtype = DType::
 struct Result {
   Vector c, pre;
 };
-// The same product on either path.
+// Computes the product with either library.
 Result run(Products which, const MatMul& p, DType in, DType out, bool keeps_pre) {
   use_products(which);
   const Tensor a = random_on_device(p.a == Order::Plain ? Shape{p.m, p.k} : Shape{p.k, p.m}, 1, in);
   const Tensor b = random_on_device(p.b == Order::Plain ? Shape{p.k, p.n} : Shape{p.n, p.k}, 2, in);
-  // Exact in every type, since the library reads a bias of the output's type.
+  // Exact in every type, since the library needs a bias of the output's type.
   const Tensor bias = ops::cast(random_on_device({p.n}, 3, DType::BF16), DType::F32);
   Tensor c = Tensor::empty({p.m, p.n}, out, kGpu), pre = Tensor::empty({p.m, p.n}, out, kGpu);
   product(p, a, b, p.activation == Activation::None ? Tensor() : bias, c, keeps_pre ? &pre : nullptr);
@@ -51,18 +51,18 @@ TEST_F(Blas, TheLibraryAndOurOwnProductAgree) {
       for (const Order order_b : {Order::Plain, Order::Transposed})
         for (const Activation activation : {Activation::None, Activation::Relu, Activation::Gelu})
           for (const bool keeps_pre : {false, true}) {
-            if (keeps_pre && activation == Activation::None) continue;  // there is nothing before nothing
+            if (keeps_pre && activation == Activation::None) continue;  // without an activation there is no pre
             const MatMul p{.m = 13, .n = 10, .k = 19, .a = order_a, .b = order_b, .activation = activation};
             const Result own = run(Products::Own, p, in, out, keeps_pre),
                          library = run(Products::Library, p, in, out, keeps_pre);
-            const double tolerance = out == DType::F32 ? 1e-6 : 1e-2;  // bf16: GELU here reads what was rounded
+            const double tolerance = out == DType::F32 ? 1e-6 : 1e-2;  // bf16: GELU reads rounded values
             EXPECT_LT(relative_error(library.c, own.c), tolerance)
                 << in << ", activation " << static_cast<int>(activation);
             EXPECT_LT(relative_error(library.pre, own.pre), tolerance);
           }
 }
 
-// The heuristic may choose algorithms that need aligned addresses, so it is told which they are, of each matrix.
+// The heuristic may choose algorithms that need aligned addresses, so the request holds the alignment of each matrix.
 TEST_F(Blas, ViewsThatBeginAnywhereGetAnAlgorithmOfTheirOwn) {
   const auto at = [](int64_t first, uint64_t seed) { return random_on_device({8 * 8 + 2}, seed).view(first, {8, 8}); };
   const MatMul p{.m = 8, .n = 8, .k = 8, .activation = Activation::Relu};
@@ -77,7 +77,7 @@ TEST_F(Blas, ViewsThatBeginAnywhereGetAnAlgorithmOfTheirOwn) {
     }
 }
 
-// The tanh approximation is within 5e-4 of GELU, its derivative within 1e-3; in the epilogue no pass of ours runs.
+// The tanh approximation is within 5e-4 of GELU, its derivative within 1e-3; the epilogue replaces our own kernels.
 TEST_F(Blas, TanhGeluIsTheLibrarysEpilogueForwardAndBack) {
   const int64_t m = 12, n = 16, k = 10;
   for (const DType dtype : {DType::F32, DType::BF16})
@@ -110,7 +110,7 @@ TEST_F(Blas, TanhGeluIsTheLibrarysEpilogueForwardAndBack) {
 
 TEST_F(Blas, TanhGeluLeavesToOurPassWhatTheLibraryCannotKeep) {
   set_gelu_form(GeluForm::Tanh);
-  const MatMul p{.m = 6, .n = 10, .k = 7, .activation = Activation::Gelu};  // rows of 10: no multiple of 8
+  const MatMul p{.m = 6, .n = 10, .k = 7, .activation = Activation::Gelu};  // rows of 10 are no multiple of 8
   const Result own = run(Products::Own, p, DType::F32, DType::F32, true),
                library = run(Products::Library, p, DType::F32, DType::F32, true);
   EXPECT_LT(relative_error(library.c, own.c), 1e-6) << "the exact function";
@@ -137,7 +137,7 @@ TEST_F(Blas, WithoutAnAlgorithmOurOwnProductStepsIn) {
 }
 
 TEST_F(Blas, AFailureOfAnyCallIsAnErrorThatNamesIt) {
-  int64_t k = 20;  // a new shape each time, so that every call is made again
+  int64_t k = 20;  // a new shape each time, so that all calls run again
   for (const char* function :
        {"cublasLtMatmulDescCreate", "cublasLtMatmulDescSetAttribute", "cublasLtMatrixLayoutCreate",
         "cublasLtMatmulPreferenceCreate", "cublasLtMatmulPreferenceSetAttribute", "cublasLtMatmulAlgoGetHeuristic",
@@ -147,7 +147,7 @@ TEST_F(Blas, AFailureOfAnyCallIsAnErrorThatNamesIt) {
     EXPECT_THAT(error_of<DeviceError>([&] { run(Products::Library, p, DType::F32, DType::F32, false); }),
                 testing::MatchesRegex("cuBLASLt: .+CUBLAS_STATUS_EXECUTION_FAILED.*"))
         << function;
-    run(Products::Library, p, DType::F32, DType::F32, false);  // and the next attempt works
+    run(Products::Library, p, DType::F32, DType::F32, false);  // the next attempt works
     emulation::set_fault({function, 0, CUBLAS_STATUS_ALLOC_FAILED});
     EXPECT_THAT(error_of<OutOfMemory>([&] {
                   run(Products::Library, {.m = 3, .n = 5, .k = ++k, .activation = Activation::Relu}, DType::F32,

@@ -1,6 +1,6 @@
-// A step that is captured once and replayed does what the same steps do one kernel at a time, bit for bit; the
-// recording runtime refuses, as a device does, whatever a capture forbids (allocating, waiting, copies of pageable
-// memory), and says where the host waited.
+// A captured and replayed step equals the same steps run kernel by kernel, bit for bit. The recording runtime refuses
+// what a capture forbids on a device (allocating, waiting, copies of pageable memory), and records each wait of the
+// host.
 #include "models/training/captured_step.h"
 
 #include <functional>
@@ -39,7 +39,7 @@ InputsOf random_inputs(const std::string& model) {
   return [model](int64_t n, int64_t step) { return random_input(small_input(model, n), static_cast<uint64_t>(step)); };
 }
 
-// Pictures of another size, and boxes that move from step to step.
+// Pictures of another size, and boxes that change every step.
 InputsOf pictures_for(const std::string& model) {
   return [model](int64_t n, int64_t step) -> StepInputs {
     Tensor pictures = Tensor::empty({n, 40, 40, 3}, DType::U8), boxes = Tensor::empty({n, 5});
@@ -54,7 +54,7 @@ InputsOf pictures_for(const std::string& model) {
   };
 }
 
-// The same steps both ways, a batch of another shape among them; results as they come, one step late.
+// Runs the same steps both ways, including a batch of another shape, and compares results, which arrive one step late.
 void expect_equal_steps(Training& eager, Training& graph, int64_t steps, MixupScheme scheme, int64_t odd_step,
                         const InputsOf& inputs_of) {
   CapturedStep captured(*graph.net, *graph.adam);
@@ -100,11 +100,11 @@ TEST_P(CapturedSteps, AreTheEagerStepsBitForBit) {
   Training eager(GetParam()), graph(GetParam());
   if (GetParam() == "vis-conv")
     expect_equal_steps(eager, graph, 4, MixupScheme::Author, 1, random_inputs(GetParam()));
-  else  // these take the emulation minutes
+  else  // these networks take minutes in the emulation
     expect_equal_steps(eager, graph, 2, MixupScheme::None, -1, random_inputs(GetParam()));
 }
 
-// Whose engines run on the streams of parallel branches, too.
+// Engines also run on the streams of parallel branches.
 TEST_P(CapturedSteps, WithCudnnAreTheEagerStepsBitForBit) {
   emulation::set_cudnn(emulation::Cudnn::Loops);
   Training eager(GetParam()), graph(GetParam());
@@ -143,7 +143,7 @@ TEST(CapturedStep, ResizesPicturesInTheGraph) {
   EXPECT_FALSE(captured.takes(inputs(2, 1).values, labels(2))) << "pictures without boxes are another step";
 }
 
-// What keeps a device idle: a host that waits for the step it has just started before it prepares the next.
+// A host that waits for the step it just started, before it prepares the next, would leave the device idle.
 TEST(CapturedStep, MakesTheHostWaitForTheStepBeforeAtMost) {
   Training t("vis-conv");
   CapturedStep captured(*t.net, *t.adam);
@@ -183,25 +183,26 @@ TEST(CapturedStep, SaysOneStepLateWhereALossThatIsNoNumberBegins) {
   const std::vector<float> before = t.arena->values().to_vector();
   EXPECT_THAT(error_of<NumericError>([&] { captured.finish(); }), testing::HasSubstr("the input holds inf"));
   EXPECT_EQ(t.arena->values().to_vector(), before);
-  for (const float p : before) ASSERT_TRUE(std::isfinite(p));  // the bad step has moved nothing
+  for (const float p : before) ASSERT_TRUE(std::isfinite(p));  // the bad step changed nothing
 }
 
 TEST(Capture, IsNotDisturbedByWhatRunsBetweenReplays) {
   Tensor x = Tensor::full({1000}, 1.0f, kGpu), y = Tensor::zeros({1000}, DType::F32, kGpu);
   const auto graph = cuda::capture(kGpu, [&] {
-    const Tensor doubled = ops::add(x, x);  // from the graph's pool, and given back to it
+    const Tensor doubled = ops::add(x, x);  // allocated in the graph's pool and freed to it
     y.copy_from(ops::add(doubled, x));
   });
   EXPECT_EQ(y.to_vector()[0], 3.0f);
   std::vector<Tensor> others;
-  for (int i = 0; i < 20; ++i) others.push_back(Tensor::full({1000}, -7.0f, kGpu));  // must not land in the pool
+  // must not be allocated in the pool
+  for (int i = 0; i < 20; ++i) others.push_back(Tensor::full({1000}, -7.0f, kGpu));
   x.fill(2.0f);
   graph->replay();
   EXPECT_EQ(y.to_vector(), std::vector<float>(1000, 6.0f));
   for (const Tensor& other : others) EXPECT_EQ(other.to_vector(), std::vector<float>(1000, -7.0f));
 }
 
-// What the work does in its second run, the one that is captured.
+// Returns the error of `second`, the work of the captured run; the first run does nothing.
 std::string error_of_capture(const std::function<void()>& second) {
   int runs = 0;
   return error_of<DeviceError>([&] {
@@ -217,7 +218,7 @@ TEST(Capture, RefusesAWaitForTheDevice) {
   EXPECT_EQ(x.to_vector()[0], 1.0f);  // the stream has left the capture
 }
 
-// The arena may have to cut its memory otherwise in the second run.
+// The arena may have to split its memory differently in the second run.
 TEST(Capture, TakesMemoryThatTheFirstRunDidNotTake) {
   int runs = 0;
   Tensor y = Tensor::zeros({1000}, DType::F32, kGpu);

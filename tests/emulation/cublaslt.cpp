@@ -1,7 +1,6 @@
-// cuBLASLt on the host: column-major products as plain loops, run or recorded on the stream like a kernel. What the
-// library answers with a status is answered with that status; what it would not notice before the device does (memory
-// that is not the device's, an address less aligned than the algorithm was chosen for, too small a workspace) is a
-// finding.
+// cuBLASLt on the host: column-major products as plain loops, run or recorded on the stream like a kernel. Errors that
+// the library detects return its status; errors that only the device would notice (memory that is not the device's, an
+// address less aligned than the algorithm requires, too small a workspace) are findings.
 #include "tests/emulation/include/cublasLt.h"
 
 #include <algorithm>
@@ -17,7 +16,7 @@
 #include "tests/emulation/shadow.h"
 
 struct cublasLtContext {
-  void* memory = nullptr;  // the library takes some of the device's when it starts
+  void* memory = nullptr;  // the library allocates device memory when it is created
 };
 struct cublasLtMatmulDescOpaque_t {
   cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
@@ -47,7 +46,7 @@ using avs::emulation::Access;
 using avs::emulation::Finding;
 namespace heap = avs::emulation::heap;
 
-// What an algorithm was chosen for, as it travels in cublasLtMatmulAlgo_t.
+// The properties that an algorithm was chosen for, stored in cublasLtMatmulAlgo_t.
 struct Algorithm {
   uint64_t m, n, k;
   uint16_t types[2];  // of A and B, of D
@@ -80,7 +79,7 @@ float rounded_to_tf32(float x) {
   return std::bit_cast<float>((bits + 0xfffu + (bits >> 13 & 1u)) & ~0x1fffu);
 }
 
-// op(matrix) as floats, each of its lines along k together.
+// Returns op(matrix) as floats; each line along k is contiguous.
 std::vector<float> lines(const void* data, const cublasLtMatrixLayoutOpaque_t& layout, bool rows_are_lines, bool tf32) {
   const auto count = static_cast<int64_t>(rows_are_lines ? layout.rows : layout.columns);
   const auto depth = static_cast<int64_t>(rows_are_lines ? layout.columns : layout.rows);
@@ -94,7 +93,7 @@ std::vector<float> lines(const void* data, const cublasLtMatrixLayoutOpaque_t& l
   return all;
 }
 
-// Are these a product that the library knows? Fills in what an algorithm is chosen for.
+// Checks that the library supports this product, and stores the properties that an algorithm is chosen for.
 cublasStatus_t describe(const cublasLtMatmulDescOpaque_t* operation, const cublasLtMatrixLayoutOpaque_t* a,
                         const cublasLtMatrixLayoutOpaque_t* b, const cublasLtMatrixLayoutOpaque_t* c,
                         const cublasLtMatrixLayoutOpaque_t* d, Algorithm& described) {
@@ -303,7 +302,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     return status;
   if (d->type != CUDA_R_32F && (preference->reductions & ~unsigned{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE}) != 0)
     throw Finding("cublasLtMatmulAlgoGetHeuristic: the sums of a split product may meet in 16 bits");
-  // Long products are split and so need a workspace, as the library's do.
+  // Long products are split and need a workspace, as in the library.
   algorithm.workspace_bytes = algorithm.k >= 256 ? std::min<uint64_t>(preference->workspace_bytes, 4096) : 0;
   std::ranges::copy(preference->alignment, algorithm.alignment);
   if (has(*operation, CUBLASLT_EPILOGUE_BIAS)) algorithm.bias_alignment = alignment_of(operation->bias);
@@ -326,7 +325,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
   Algorithm asked{}, chosen{};
   const cublasStatus_t status = describe(operation, layout_a, layout_b, layout_c, layout_d, asked);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
-  // Only what the engine asks for: d = a b + bias, algorithm given.
+  // Supports only the calls of cuda/cublaslt.cpp: d = a b + bias, algorithm given.
   if (algorithm == nullptr || *static_cast<const float*>(alpha) != 1.0f || *static_cast<const float*>(beta) != 0.0f ||
       c != d)
     return CUBLAS_STATUS_INVALID_VALUE;

@@ -18,7 +18,7 @@ std::string last_engine;
 bool has_handle = false;
 void* bound_stream = nullptr;
 
-// A call of the library, where that answers with a status. Empty: it succeeded.
+// A call of the library that returns a status. Returns an empty string if it succeeded.
 std::string failure_of(const char* function) {
   const int status = fault_in(function);
   if (status == 0) return {};
@@ -49,7 +49,7 @@ namespace heap = emulation::heap;
 constexpr int64_t kWorkspaceBytes = 4096;
 constexpr std::string_view kCannotBeBuilt = "eng1_cannot_be_built", kSlow = "eng2_slow", kLoops = "eng3_loops";
 
-// As the real one: a filter of odd channels in 16 bits has no engine.
+// Like cuDNN, it has no engine for an odd number of channels in 16 bits.
 std::vector<std::string> engines_for(const ConvGraph& g) {
   if (g.dtype != DType::F32 && (g.w[0] % 8 != 0 || g.w[3] % 8 != 0)) return {};
   if (emulation::which_cudnn == Cudnn::Loops) return {std::string(kLoops)};
@@ -63,7 +63,7 @@ struct Memory {
   size_t bytes() const { return static_cast<size_t>(count) * size_of(dtype); }
 };
 
-// What a graph reads and writes.
+// The inputs and the output of a graph.
 struct Parts {
   Memory first, second, bias, result;
 };
@@ -90,7 +90,7 @@ Vector read_as(const void* data, int64_t count) {
   for (size_t i = 0; i < read.size(); ++i) read[i] = static_cast<double>(static_cast<float>(values[i]));
   return read;
 }
-// Values of a device tensor where they are: the work runs when the stream does.
+// Reads a device tensor's values in place: the work runs when the stream reaches it.
 Vector read(const Memory& m) {
   heap::touch(m.data, m.bytes(), Access::Read);
   if (m.dtype == DType::BF16) return read_as<bf16>(m.data, m.count);

@@ -1,5 +1,5 @@
-// The choice between cuDNN and our own kernels and among cuDNN's engines, and what cuDNN is handed: a stand-in checks
-// its arguments.
+// The choice between cuDNN and our own kernels and among cuDNN's engines, and the arguments that cuDNN gets: an
+// emulated library checks them.
 #include "tests/emulation/cudnn.h"
 
 #include <unistd.h>
@@ -21,7 +21,7 @@
 namespace avs {
 namespace {
 
-// Where engines that were timed are remembered: a file of this process, gone when it ends.
+// The file that stores timed choices: belongs to this process and is removed when it ends.
 const std::filesystem::path& remembered() {
   static const struct File {
     std::filesystem::path path = std::filesystem::temp_directory_path() / str("avs_cudnn_", getpid(), ".tsv");
@@ -39,7 +39,7 @@ class CudnnStandIn : public testing::Test {
   }
   ~CudnnStandIn() override { emulation::set_cudnn(emulation::Cudnn::Missing); }
 
-  // All three directions; returns how many of them cuDNN did.
+  // Runs all three directions; returns how many cuDNN computed.
   int64_t convolve(const Shape& xs, const Shape& ws, Conv2dSpec spec, DType dtype) {
     const int64_t before = emulation::convolutions_by_cudnn();
     const Shape ys = ops::conv2d_shape(xs, ws, spec);
@@ -108,8 +108,8 @@ TEST_F(CudnnStandIn, IsTimedOnceAndTheFastestEngineThatCanBeBuiltIsRemembered) {
   EXPECT_EQ(emulation::convolutions_by_cudnn() - before, 1);
 }
 
-// A run shorter than a launch is timed by many of them behind a filler: 1 + 1 + 2 * 8 runs of each of the two engines
-// that can be built, on a device that does nothing else.
+// A run shorter than a launch is timed as many runs behind filler work: 1 + 1 + 2 * 8 runs of each of the two engines
+// that can be built, while the device does nothing else.
 TEST_F(CudnnStandIn, ShortRunsAreTimedInARow) {
   emulation::set_cudnn(emulation::Cudnn::Choice);
   const Tensor x = random_tensor({1, 4, 9, 8}, 1, DType::F32, kGpu),
@@ -132,18 +132,18 @@ TEST_F(CudnnStandIn, WhoeverListensIsToldThatEnginesAreBeingChosen) {
   ASSERT_EQ(notices.size(), 1u);
   convolve(11);  // chosen already
   cuda::on_notice({});
-  convolve(12);  // and nobody listens
+  convolve(12);  // there is no receiver
   EXPECT_EQ(notices.size(), 1u);
   EXPECT_THAT(notices[0], testing::StartsWith("choosing convolution engines by time ("));
   EXPECT_THAT(notices[0], testing::HasSubstr(remembered().string()));
 }
 
-// Where cuDNN fails before anything was chosen, another engine or our own kernel convolves; after that it is an error
-// that names the convolution, and the next one works.
+// If cuDNN fails before a choice, another engine or our own kernel convolves; after a choice it is an error that names
+// the convolution, and the next one works.
 TEST_F(CudnnStandIn, AFailureOfAnyCallIsPassedOverOrNamesTheConvolution) {
   emulation::set_cudnn(emulation::Cudnn::Choice);
   constexpr int kFailed = emulation::kCudnnExecutionFailed;
-  int64_t width = 20;  // a shape that was not met before
+  int64_t width = 20;  // a new shape each time
   const auto convolve_once = [&](int64_t w) {
     const Tensor x = random_tensor({1, 3, w, 8}, 1, DType::F32, kGpu),
                  filter = random_tensor({4, 1, 3, 8}, 2, DType::F32, kGpu);
@@ -175,14 +175,14 @@ TEST_F(CudnnStandIn, AFailureOfAnyCallIsPassedOverOrNamesTheConvolution) {
   EXPECT_THAT(message("cudnnCreate"), testing::HasSubstr("CUDNN_STATUS_EXECUTION_FAILED (making a handle)"));
   convolve_once(width);
   Lanes lanes(kGpu);
-  lanes.enter(1);  // lane 0 is the stream as before
+  lanes.enter(1);  // branch 0 uses the compute stream
   EXPECT_THAT(message("cudnnSetStream"), testing::HasSubstr("CUDNN_STATUS_EXECUTION_FAILED (binding a stream)"));
   convolve_once(width);
   lanes.join();
   emulation::set_fault({});
 }
 
-// An engine belongs to a device, not to the stream on which it was first used.
+// An engine belongs to a device, not to the stream of its first run.
 TEST_F(CudnnStandIn, WorksOnTheStreamOfTheLaneThatAsks) {
   const Tensor x = random_tensor({1, 4, 5, 8}, 1, DType::F32, kGpu),
                w = random_tensor({8, 3, 3, 8}, 2, DType::F32, kGpu);

@@ -1,6 +1,6 @@
-// cuFFT on the host: transforms in double precision, run or recorded on the stream like a kernel. What the library
-// answers with a status is answered with that status; memory that is not the device's, a workspace that was given back,
-// and a plan that runs without one are findings.
+// cuFFT on the host: transforms in double precision, run or recorded on the stream like a kernel. Errors that the
+// library detects return its status; memory that is not the device's, a freed workspace, and a plan that runs without
+// one are findings.
 #include "tests/emulation/include/cufft.h"
 
 #include <complex>
@@ -21,7 +21,7 @@ using avs::emulation::Finding;
 
 struct Plan {
   int n = 0, batch = 0;
-  bool allocates = true;  // the library takes its workspace itself: a cudaMalloc that no one counts
+  bool allocates = true;  // the library allocates its workspace itself: a cudaMalloc that the arena does not count
   size_t work_bytes = 0;
   void* work = nullptr;
   cudaStream_t stream = nullptr;
@@ -36,7 +36,7 @@ Plan* plan_of(cufftHandle handle) {
   return found == plans().end() ? nullptr : &found->second;
 }
 
-// By halves while the length is even, by definition from there on.
+// Splits into halves while the length is even, then uses the definition.
 std::vector<Number> transform(const std::vector<Number>& x, double sign) {
   const size_t n = x.size();
   std::vector<Number> y(n);
@@ -62,7 +62,7 @@ std::vector<Number> transform(const std::vector<Number>& x, double sign) {
   return y;
 }
 
-// Of a fault that a test planted, or success.
+// Returns the injected fault's status, or success.
 cufftResult planted(const char* function) { return static_cast<cufftResult>(avs::emulation::fault_in(function)); }
 
 void check_memory(const char* what, const void* data, size_t bytes) {
@@ -115,7 +115,7 @@ cufftResult cufftMakePlanMany(cufftHandle handle, int rank, int* n, int* inembed
   if (plan == nullptr || plan->n != 0) return CUFFT_INVALID_PLAN;
   if (rank != 1 || n == nullptr || batch < 1 || type != CUFFT_C2C || work_bytes == nullptr) return CUFFT_INVALID_VALUE;
   if (*n < 1) return CUFFT_INVALID_SIZE;
-  // Packed transforms, one after the other, are what is answered here.
+  // Supports only packed transforms, one after the other.
   if (inembed != nullptr || onembed != nullptr || istride != 1 || ostride != 1 || idist != *n || odist != *n)
     return CUFFT_INVALID_VALUE;
   if (plan->allocates)

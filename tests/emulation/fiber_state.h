@@ -1,4 +1,5 @@
-// What the scheduler (machine.cpp) keeps of one CUDA thread, and what the instrumentation's hooks (hooks.cpp) ask of it.
+// The scheduler's (machine.cpp) state of one CUDA thread, and the functions that the instrumentation's hooks
+// (hooks.cpp) use.
 #pragma once
 
 #include <string>
@@ -17,15 +18,15 @@ struct Fiber {
   uint32_t mask = 0;
   unsigned linear = 0;  // thread index in the block, x fastest
   Index index;
-  const char* file = "";  // where it waits
+  const char* file = "";  // source line at which it waits
   int line = 0;
   const void* deposit = nullptr;
   size_t deposit_bytes = 0;
   void* context = nullptr;
 };
 
-// While one lives, accesses are the emulation's own and not the kernel's. (Inline functions of the standard library that
-// a kernel's file instruments are shared with the rest of the program.)
+// While one exists, accesses belong to the emulation and not to the kernel. (The program shares inline functions of the
+// standard library that a kernel's file instruments.)
 class Aside {
  public:
   Aside() : before_(active) { active = true; }
@@ -39,8 +40,8 @@ class Aside {
 };
 
 bool in_kernel();                        // on this host thread, now
-bool on_stack(const void* address);      // a local variable of a fiber
-bool is_parameter(const void* address);  // a kernel parameter, threadIdx and its like
+bool on_stack(const void* address);      // is it a local variable of a fiber?
+bool is_parameter(const void* address);  // is it a kernel parameter, threadIdx or the like?
 Stamp stamp_now();
 void report(const std::string& what, const std::string& place);  // ends the kernel: does not return
 

@@ -1,5 +1,5 @@
-// Does the emulation find what it promises to? Kernels of cuda/ pass in every order; each copy of one with a planted
-// fault ends in a finding that says what is wrong, in which kernel, on which line, in which block and thread.
+// Proves that the emulation finds faults. Kernels of cuda/ pass in every order; each copy with a planted fault ends in
+// a finding that names the fault, kernel, line, block and thread.
 #include "cuda/api.h"
 #include "tensor/ops/cast.h"
 #include "tests/emulation/gpu.h"
@@ -12,11 +12,11 @@ namespace {
 
 enum class Copy : uint8_t { Sound, Planted };
 
-// Runs `sound` or its copy with the fault on inputs that meet the fault.
+// Runs the kernel or its faulty copy on inputs that trigger the fault.
 struct Fault {
   const char* name;
-  const char* file;     // where the fault lies, and so where the finding must point
-  const char* finding;  // what the emulation must say; a regular expression
+  const char* file;     // the file with the fault, which the finding must name
+  const char* finding;  // the finding's text, a regular expression
   void (*run)(Copy copy);
 };
 
@@ -43,7 +43,7 @@ void run_layer_norm(decltype(layer_norm)* forward) {
 }
 
 void run_log_softmax_backward(decltype(log_softmax_backward)* backward) {
-  const Shape shape{kRows, 10};  // 10 classes: 22 lanes of a warp have nothing to do, but take part in its sums
+  const Shape shape{kRows, 10};  // 10 classes: 22 lanes of a warp have no class, but take part in its sums
   Tensor dx = Tensor::empty(shape, DType::F32, kGpu);
   backward(random_on_gpu(shape, 1), random_on_gpu(shape, 2), dx);
 }
@@ -53,7 +53,7 @@ void run_halve_rate(decltype(halve_rate)* halve) {
   halve(random_on_gpu({100, 2}, 1), random_on_gpu({9}, 2), halved);
 }
 
-void run_stft(decltype(stft)* transform) {  // frame 3000 begins at sample 3000 * 2^20: past the end, so zeros
+void run_stft(decltype(stft)* transform) {  // frame 3000 begins at sample 3000 * 2^20, past the end: zeros
   Tensor spectra = Tensor::empty({2, 16, 2}, DType::F32, kGpu);
   transform(random_on_gpu({32, 2}, 1), Tensor(),
             {.fft_size = 16, .window_size = 16, .hop = int64_t{1} << 20, .first = 3000, .count = 2}, spectra);
@@ -66,12 +66,12 @@ void run_sum_squares(decltype(sum_squares)* sum) {
 
 void run_find_non_finite(decltype(find_non_finite)* find) {
   Vector values(600, 1.0);
-  values[1] = values[599] = NAN;  // found by two blocks
+  values[1] = values[599] = NAN;  // two blocks find one
   Tensor first = Tensor::zeros({8}, DType::U8, kGpu);
   find(to_tensor(values, {600}, kGpu), first);
 }
 
-void run_mixup(decltype(mixup)* mix) {  // rows of 77 floats begin anywhere
+void run_mixup(decltype(mixup)* mix) {  // rows of 77 floats are not aligned
   Tensor y = Tensor::empty({2, 77}, DType::F32, kGpu);
   const std::vector<int32_t> first{0, 1}, second{1, 0};
   mix(random_on_gpu({2, 77}, 1), Tensor::from({2}, first, kGpu), Tensor::from({2}, second, kGpu),
@@ -108,7 +108,7 @@ void run_product(decltype(launch_on_tensor_cores<f16>)* launch_product) {
 
 const Fault kFaults[] = {
     {"a removed barrier", "layer_norm.cu",
-     "a race: thread|reads uninitialised",  // the second: where the reader comes first
+     "a race: thread|reads uninitialised",  // the second if the reader runs first
      AVS_PLANTED(run_layer_norm_backward, layer_norm_backward, removed_barrier)},
     {"a dropped guard", "spectrogram.cu", "writes 4 bytes out of bounds",
      AVS_PLANTED(run_halve_rate, halve_rate, dropped_guard)},
@@ -170,7 +170,7 @@ TEST_F(Findings, NameEveryFaultPlantedInACopyOfOurKernels) {
     }
 }
 
-TEST_F(Findings, AreNotLostBehindThem) {  // the device works on after a finding
+TEST_F(Findings, AreNotLostBehindThem) {  // the device works after a finding
   error_of<emulation::Finding>([&] { kFaults[0].run(Copy::Planted); });
   Tensor y = Tensor::empty({1}, DType::F32, kGpu);
   sum_squares(to_tensor({3, 4}, {2}, kGpu), y);
@@ -184,7 +184,7 @@ TEST_F(Findings, SayThatATensorWasGivenBack) {
   EXPECT_NE(data, nullptr);
   cuda::context(kGpu).deallocate(gone.raw(), gone.bytes());
   EXPECT_THAT(error_of<emulation::Finding>([&] { sum_squares(alias, y); }), testing::HasSubstr("was given back"));
-  (void)cuda::context(kGpu).allocate(gone.bytes());  // the handle gives it back once more
+  (void)cuda::context(kGpu).allocate(gone.bytes());  // the handle frees it a second time
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Which machine is emulated, as the environment asks: for programs, which no test can ask otherwise.
+// The emulated machine, chosen by environment variables, because programs cannot choose it otherwise.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,13 @@ namespace avs::emulation {
 
 // AVS_EMULATION_DEVICE=no-driver|old-driver|no-device|no-code|sm_75|sm_87|sm_90, AVS_EMULATION_MEMORY=BYTES.
 struct Hardware {
-  cudaError_t found = cudaSuccess;  // what asking for devices answers
+  cudaError_t found = cudaSuccess;  // the result of looking for devices
   int driver = CUDART_VERSION, capability = 80;
-  bool has_code = true;  // kernels were compiled for it
-  size_t memory = 0;     // 0: all of the heap
+  bool has_code = true;  // the build has kernels for it
+  size_t memory = 0;     // 0: the whole heap
 };
 const Hardware& hardware();
 
-Fault fault_of_environment();  // AVS_EMULATION_FAULT, as set_fault() says
+Fault fault_of_environment();  // AVS_EMULATION_FAULT in the format of set_fault()
 
 }  // namespace avs::emulation

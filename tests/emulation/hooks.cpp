@@ -1,7 +1,6 @@
-// The other end of the compiler's instrumentation. Kernels are compiled with -fsanitize=thread and parts of
-// -fsanitize=undefined; the calls that these options insert are answered here instead of by the sanitizers' own runtimes
-// (GCC's ABI: tsan_interface.h, ubsan_handlers.h), so that each access of a CUDA thread is checked as an access of that
-// thread, and a finding names the kernel's source line.
+// The functions that the compiler's instrumentation calls. Kernels are compiled with -fsanitize=thread and parts of
+// -fsanitize=undefined; this file replaces the sanitizers' runtimes (GCC's ABI: tsan_interface.h, ubsan_handlers.h), so
+// that each access is checked as one of its CUDA thread, and a finding names the kernel's source line.
 #include <dlfcn.h>
 
 #include <array>
@@ -13,13 +12,13 @@
 #include "tests/emulation/fiber_state.h"
 
 extern "C" {
-extern const char __executable_start, _end;  // the linker's: the program's image
+extern const char __executable_start, _end;  // from the linker: the program's image
 }
 
 namespace avs::emulation {
 namespace {
 
-// "cuda/gelu.cu:33" of an address in the program, from its debug information.
+// Returns "cuda/gelu.cu:33" for an address in the program, from its debug information.
 std::string place_of(const void* return_address) {
   Dl_info info{};
   if (dladdr(return_address, &info) == 0 || info.dli_fname == nullptr) return "unknown place";
@@ -34,7 +33,7 @@ std::string place_of(const void* return_address) {
   return place.substr(0, place.find_first_of(" \n"));
 }
 
-// Constants of the program itself, such as tables of coefficients.
+// True for constants of the program, such as tables of coefficients.
 bool in_program(const void* address) {
   return address >= static_cast<const void*>(&__executable_start) && address < static_cast<const void*>(&_end);
 }
@@ -88,7 +87,7 @@ void __tsan_write_range(const void* at, size_t bytes) {
   if (bytes != 0) avs::emulation::check_access(at, bytes, Access::Write, __builtin_return_address(0));
 }
 
-// Atomics of host code in .cu files (reference counts of shared_ptr): carried out, nothing to check.
+// Atomics of host code in .cu files (reference counts of shared_ptr): executed without a check.
 #define AVS_ATOMICS(bits, type)                                                                                   \
   type __tsan_atomic##bits##_load(const volatile type* at, int) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); } \
   void __tsan_atomic##bits##_store(volatile type* at, type v, int) { __atomic_store_n(at, v, __ATOMIC_SEQ_CST); } \
@@ -105,7 +104,7 @@ AVS_ATOMICS(8, char)
 AVS_ATOMICS(32, int)
 AVS_ATOMICS(64, long)
 
-// ---- undefined behaviour: the runtime's data begins with the place in the source ----
+// ---- undefined behaviour: the handlers' data begins with the source location ----
 
 struct SourcePlace {
   const char* file;

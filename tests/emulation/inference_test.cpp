@@ -1,5 +1,5 @@
-// Inference through a captured graph gives what the network gives one kernel at a time, bit for bit: full batches by
-// replays, the odd one at the end without.
+// Inference through a captured graph equals the network run kernel by kernel, bit for bit: full batches are replayed,
+// the smaller one at the end runs without the graph.
 #include "models/training/inference.h"
 
 #include "tensor/ops/softmax.h"
@@ -38,7 +38,7 @@ TEST_P(CapturedInference, IsTheNetworkBitForBit) {
   }
 }
 
-// Both kinds of normalisation; the networks of sound have BatchNorm too and take the emulation longer.
+// One network for each kind of normalisation; those of sound have BatchNorm too and take longer in the emulation.
 INSTANTIATE_TEST_SUITE_P(Backbones, CapturedInference, testing::Values("vis-inc", "vis-conv"), [](const auto& test) {
   std::string name = test.param;
   std::ranges::replace(name, '-', '_');

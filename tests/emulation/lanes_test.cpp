@@ -1,5 +1,5 @@
-// Lanes on the emulated device are streams, and what no event orders is a race there: so a fork that is not waited for,
-// a missing join or memory that is handed out too early cannot pass unseen.
+// Parallel branches on the emulated device are streams, and accesses without an event between them are races: so a
+// missing wait for the fork, a missing join, or memory that is reused too early is found.
 #include "tensor/lanes.h"
 
 #include "cuda/api.h"
@@ -73,7 +73,7 @@ TEST(Lanes, TakeMemoryThatTheyGaveBackAndNoOthers) {
   Lanes lanes(kGpu);
   lanes.enter(0);
   const void* const given_back = full(1.0f).raw();
-  const void* const older_data = std::exchange(older, Tensor()).raw();  // lane 1 may still be reading it
+  const void* const older_data = std::exchange(older, Tensor()).raw();  // branch 1 may still be reading it
   lanes.enter(1);
   std::vector<Tensor> taken;
   for (int i = 0; i < 50; ++i) taken.push_back(full(2.0f));
@@ -91,7 +91,7 @@ TEST(Lanes, LeaveNoMemoryBehind) {
   Tensor first = full(1.0f);
   {
     Lanes lanes(kGpu);
-    for (int lane = 0; lane < 6; ++lane) {  // more than there are streams
+    for (int lane = 0; lane < 6; ++lane) {  // more branches than streams
       lanes.enter(lane);
       first = ops::add(full(1.0f), full(2.0f));
     }
@@ -129,7 +129,7 @@ TEST(Lanes, OfAnInceptionBlockGiveTheBitsOfOneStream) {
   Block apart, together;
   apart.step();
   {
-    Lanes one(kGpu);  // inside of which the block's are none
+    Lanes one(kGpu);  // the block inside does not fork again
     together.step();
     one.join();
   }

@@ -1,5 +1,5 @@
-// Training in f16 on the emulated device, where gradients are multiplied by a scale that finds its own size: an
-// overflow costs exactly its step, and what is left is the training in f32 but for rounding.
+// Training in f16 on the emulated device with dynamic loss scaling: an overflow skips exactly its step, and the other
+// steps equal training in f32 up to rounding.
 #include "models/training/captured_step.h"
 #include "tests/emulation/gpu.h"
 #include "tests/emulation/small_training.h"
@@ -36,7 +36,7 @@ TEST(TrainingInF16, AnOverflowSkipsExactlyItsStepAndHalvesTheScale) {
   const std::vector<float> before = disturbed.arena->values().to_vector();
   const StepResult overflow = disturbed.step(0);
   EXPECT_TRUE(overflow.skipped);
-  EXPECT_TRUE(std::isfinite(overflow.loss));  // the forward pass knows nothing of the scale
+  EXPECT_TRUE(std::isfinite(overflow.loss));  // the scale does not change forward
   EXPECT_EQ(overflow.loss_scale, double{1e30f} / 2);
   EXPECT_EQ(disturbed.arena->values().to_vector(), before);
   disturbed.set_scale(4096.0f);
@@ -56,7 +56,7 @@ TEST(TrainingInF16, IsTheTrainingInF32ButForRounding) {
   EXPECT_LT(relative_error(to_double(half.arena->values()), to_double(full.arena->values())), 0.01);
 }
 
-// Without the scale, gradients below 6e-8 are lost in f16. A loss that is weighted down shows it: backward from 1e-6.
+// Without the scale, f16 loses gradients below 6e-8. A loss with a small weight shows it: backward starts from 1e-6.
 TEST(TrainingInF16, TheScaleSavesGradientsThatF16CannotHold) {
   const auto gradients = [](DType dtype, float scale) {
     ScaledTraining t(dtype);
@@ -68,7 +68,7 @@ TEST(TrainingInF16, TheScaleSavesGradientsThatF16CannotHold) {
     loss.backward(Tensor::full({1}, 1e-6f * scale, kGpu));
     Vector all;
     for (const Parameter* p : t.net->parameters()) {
-      if (p->path.starts_with("head.")) continue;  // that is f32 anyway
+      if (p->path.starts_with("head.")) continue;  // the head is f32 in both
       for (const double g : to_double(p->variable.grad())) all.push_back(g / double{scale});
     }
     return all;

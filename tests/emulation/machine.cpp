@@ -25,8 +25,8 @@ constexpr unsigned kMostThreads = 1024, kLanes = 32;
 constexpr uint32_t kAllLanes = 0xffffffffu;
 
 struct Warp {
-  uint32_t clock[kLanes][kLanes] = {};          // clock[a][b]: what lane a knows of lane b
-  alignas(16) std::byte deposits[kLanes][256];  // of the collective that ended last
+  uint32_t clock[kLanes][kLanes] = {};          // clock[a][b]: the latest time of lane b that lane a has seen
+  alignas(16) std::byte deposits[kLanes][256];  // of the last collective
 };
 
 // ---- one block ----
@@ -39,7 +39,7 @@ class Block {
   void run(Extent at, uint64_t linear, Rng& rng, Order order);
   Fiber* current() { return current_; }
   const Launch& launch() const { return launch_; }
-  void leave() {  // to the scheduler, until it resumes this fiber
+  void leave() {  // to the scheduler, which later resumes this fiber
     const bool aside = Aside::active;
     scheduler_ = context::jump_fcontext(scheduler_, nullptr).fctx;
     Aside::active = aside;
@@ -137,7 +137,7 @@ void Block::run(Extent at, uint64_t linear, Rng& rng, Order order) {
   }
 }
 
-// A warp's collective ends when every lane that its mask names waits in it.
+// Ends a warp's collective once every lane in its mask waits in it.
 bool Block::release_warps() {
   bool any = false;
   for (size_t w = 0; w < warps_.size(); ++w) {
@@ -180,7 +180,7 @@ void Block::complete(size_t w, uint32_t mask) {
   });
 }
 
-// "cuda/gelu.cu:33": places are told from the project's root.
+// "cuda/gelu.cu:33": the path from the project's root.
 static std::string from_root(const std::string& place) {
   for (const char* folder : {"/tests/", "/bench/", "/cuda/"})
     if (const size_t at = place.rfind(folder); at != std::string::npos) return place.substr(at + 1);

@@ -1,5 +1,5 @@
-// Our own matrix product on the emulated device, against the definition in double precision: every order of its inputs,
-// both tiles, whole packs and single elements, CUDA and tensor cores, whole and split k.
+// Our own matrix product on the emulated device, compared with the definition in double precision: every order of its
+// inputs, both tiles, whole packs and single elements, CUDA and tensor cores, whole and split k.
 #include <algorithm>
 #include <cmath>
 
@@ -18,7 +18,7 @@ const std::pair<Order, Order> kOrders[] = {{Order::Plain, Order::Plain},
                                            {Order::Transposed, Order::Plain},
                                            {Order::Transposed, Order::Transposed}};
 
-// The inputs of one product, as memory holds them, rounded to their type.
+// The inputs of one product in memory order, rounded to their type.
 struct Inputs {
   Vector a, b, bias;
   Tensor device_a, device_b, device_bias;
@@ -72,7 +72,7 @@ TEST(MatMul, IsRightForEveryOrderOfItsInputs) {
       check({.m = m, .n = n, .k = k, .a = a, .b = b}, DType::F32, DType::F32);
 }
 
-// 250 lines are two large tiles of 128 just as they are four small ones of 64, so the large tile is taken.
+// 250 lines need two large tiles of 128 or four small ones of 64, the same area, so the large tile is chosen.
 TEST(MatMul, IsRightInTheLargeTile) {
   for (const auto& [a, b] : kOrders) {
     check({.m = 252, .n = 248, .k = 20, .a = a, .b = b}, DType::F32, DType::F32);
@@ -103,8 +103,8 @@ TEST(MatMul, IsRightIn16BitsOnCudaCores) {
       check({.m = 36, .n = 70, .k = 21, .a = a, .b = b, .cores = Cores::Cuda}, dtype, dtype);
 }
 
-// What a weight's gradient looks like: a small output, a long k. In parts it needs memory for them, and blocks in any
-// order give the same bits.
+// Like the gradient of a weight: a small output, a long k. The parts need memory, and blocks in any order give the same
+// bits.
 TEST(MatMul, SplitsALongKAndAddsThePartsInOrder) {
   for (const DType dtype : {DType::F32, DType::BF16})
     for (const int64_t n : {int64_t{36}, int64_t{37}}) {
@@ -150,7 +150,7 @@ TEST(MatMul, ReadsAndWritesViewsThatBeginAnywhere) {
 TEST(MatMul, AppliesTheActivationAndKeepsWhatItWasAppliedTo) {
   for (const DType dtype : {DType::F32, DType::F16})
     for (const Activation activation : {Activation::Relu, Activation::Gelu})
-      for (const int64_t k : {int64_t{24}, int64_t{600}}) {  // 600: the activation comes after the sum of the parts
+      for (const int64_t k : {int64_t{24}, int64_t{600}}) {  // 600: the activation follows the sum of the parts
         const MatMul p{.m = 30, .n = 28, .k = k, .activation = activation};
         const Inputs in = inputs_of(p, dtype);
         const Vector before = by_definition(p, in);

@@ -1,12 +1,12 @@
-// What no one needs a gradient of costs none.
+// A gradient that nobody needs is not computed.
 #include "tests/emulation/gpu.h"
 #include "tests/op_case.h"
 
 namespace avs {
 namespace {
 
-// The first BatchNorm of a network normalises what nobody differentiates: its pass that writes dx is saved, and with it
-// its memory; gamma's and beta's gradients are the same bits.
+// The first BatchNorm of a network needs no gradient of its input: it skips the pass that writes dx and the memory for
+// it; the gradients of gamma and beta have the same bits.
 TEST(Needs, BatchNormComputesNoGradientOfAnInputThatNeedsNone) {
   for (const Device device : {kCpu, kGpu})
     for (const Moments moments : {Moments::OfBatch, Moments::Running}) {

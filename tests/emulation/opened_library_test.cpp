@@ -1,4 +1,4 @@
-// How NVIDIA's libraries are found at run time, tried on the C library's mathematics.
+// The lookup of NVIDIA's libraries at run time, tested on the C math library.
 #include "cuda/opened_library.h"
 
 #include <unistd.h>

@@ -9,12 +9,12 @@ namespace {
 
 struct Piece {
   int stream;
-  uint32_t at;  // in its stream, from 1
+  uint32_t at;  // position in its stream, from 1
   uint32_t name;
 };
 
 struct State {
-  std::vector<Clock> streams;  // streams[s][s]: the pieces given to s
+  std::vector<Clock> streams;  // streams[s][s]: the number of pieces of work given to s
   Clock host;
   std::vector<Piece> pieces{{0, 0, 0}};
   std::vector<std::string> names{""};

@@ -1,5 +1,5 @@
-// Pinned host memory and the copies that may still be under way from and to it. What the device copies there appears
-// only when the host has waited for it, and what it copies from there must not have changed until then.
+// Pinned host memory and its pending copies. A copy from the device becomes visible only when the host has waited for
+// it, and the source of a copy to the device must not change before that.
 #pragma once
 
 #include <cstddef>
@@ -7,12 +7,12 @@
 namespace avs::emulation::pinned {
 
 void* allocate(size_t bytes);
-bool release(void* data);  // false: not the beginning of such memory
+bool release(void* data);  // returns false if this is not the beginning of such memory
 bool contains(const void* data);
 
-void write(void* to, const void* from, size_t bytes);  // a copy that runs now; until the host has waited, `to` is NaN
+void write(void* to, const void* from, size_t bytes);  // a copy that runs now; `to` is NaN until the host has waited
 void read(const void* from, size_t bytes);
-void before_host_waits();  // Finding: the host changed what a copy was still reading
+void before_host_waits();  // Finding: the host changed the source of a pending copy
 void after_host_waited();
 
 }  // namespace avs::emulation::pinned

@@ -1,6 +1,6 @@
-// The CUDA runtime API on the host: device memory is emulation::heap, streams execute at once, and a stream that captures
-// records instead. What a capture forbids (allocation, synchronisation, copies from and to pageable host memory) is refused
-// and invalidates the capture, as on a device. order.h knows what nothing orders.
+// The CUDA runtime API on the host: device memory is emulation::heap, streams execute at once, and a capturing stream
+// records instead. As on a device, what a capture forbids (allocation, synchronisation, copies from and to pageable
+// host memory) is refused and invalidates the capture. order.h knows which work is unordered.
 #include "tests/emulation/runtime.h"
 
 #include <algorithm>
@@ -22,10 +22,10 @@ struct Event {
   uint64_t tick = 0;
   order::Clock clock;
   Graph* captured_in = nullptr;
-  int64_t graphs = 0;  // started before it was recorded
+  int64_t graphs = 0;  // graphs started before it was recorded
 };
 struct Graph {
-  struct Step {  // one of: work (on no stream: bookkeeping), an event recorded, an event waited for
+  struct Step {  // one of: work (bookkeeping has no stream), an event recorded, an event waited for
     Stream* stream;
     std::string name;
     Work work;
@@ -42,16 +42,16 @@ struct Stream {
 
 namespace {
 
-constexpr size_t kDryCopy = 64;  // so much of a copy is made where nothing else is done: flags and indices stand first
+constexpr size_t kDryCopy = 64;  // bytes of a copy that dry mode makes: flags and indices are at the beginning
 
 struct Machine {
   cudaError_t last = cudaSuccess;
   std::set<Stream*> streams;
-  uint64_t ticks = 0;  // a piece of work, an event
+  uint64_t ticks = 0;  // one per piece of work or event
   int capturing = 0;
   int64_t graphs_started = 0;
   std::vector<HostWait> host_waits;
-  bool relaxed = false;  // memory may be taken during the capture
+  bool relaxed = false;  // memory may be allocated during the capture
   Fault fault = fault_of_environment();
   std::string faulted;
   int64_t calls_of_cuda = 0, calls_of_cublas = 0;
@@ -67,13 +67,13 @@ cudaError_t fail(cudaError_t error) {
   return error;
 }
 
-// Every API call passes here: the place where a test makes the n-th call of a function fail.
+// Every API call passes here: tests can make the n-th call of a function fail.
 cudaError_t enter(const char* function) {
   const int error = fault_in(function);
   return error == 0 ? cudaSuccess : fail(static_cast<cudaError_t>(error));
 }
 
-// Calls that a capturing device refuses.
+// For calls that a device refuses while it captures.
 cudaError_t enter_outside_capture(const char* function) {
   if (const cudaError_t error = enter(function); error != cudaSuccess) return error;
   if (machine().capturing == 0) return cudaSuccess;
@@ -82,13 +82,13 @@ cudaError_t enter_outside_capture(const char* function) {
   return fail(cudaErrorStreamCaptureUnsupported);
 }
 
-// Threads that share the device take turns, a piece of work each.
+// Threads that share the device take turns, one piece of work each.
 std::recursive_mutex& turn() {
   static std::recursive_mutex mutex;
   return mutex;
 }
 
-// The host waits for what the clock covers.
+// The host waits for the work in the clock.
 void wait_on_host(const char* function, const order::Clock& clock, bool for_the_last_graph) {
   const std::lock_guard lock(turn());
   machine().host_waits.push_back({function, for_the_last_graph});
@@ -108,7 +108,7 @@ void set_fault(const Fault& fault) { machine().fault = fault; }
 void watch_host() { machine().host_waits.clear(); }
 std::vector<HostWait> host_waits() { return machine().host_waits; }
 
-// What a captured step takes and gives back while it is recorded, it takes and gives back again whenever it is replayed.
+// The allocations and frees of a captured step happen again at every replay.
 namespace {
 void record_mark(const Work& mark) {
   mark();
@@ -222,7 +222,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   return cudaSuccess;
 }
 namespace {
-// What waits for everything: also cudaFree and cudaFreeHost, though nobody should count on it.
+// For functions that wait for everything, including cudaFree and cudaFreeHost, though callers should not rely on those.
 cudaError_t wait_for_all(const char* function) {
   const cudaError_t error = enter_outside_capture(function);
   if (error != cudaSuccess) return error;
@@ -344,7 +344,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   wait_on_host("cudaStreamSynchronize", order::now(stream->number), true);
   return cudaSuccess;
 }
-// A stream that waits for an event of a capture becomes part of it.
+// A stream that waits for an event of a capture joins the capture.
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   if (const cudaError_t error = enter("cudaStreamWaitEvent"); error != cudaSuccess) return error;
   if (stream == nullptr) stream = default_stream();
@@ -388,14 +388,14 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return cudaSuccess;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
-  *milliseconds = 0.001f * static_cast<float>(stop->tick - start->tick);  // each thing that a stream does takes 1 us
+  *milliseconds = 0.001f * static_cast<float>(stop->tick - start->tick);  // each piece of work or event takes 1 us
   return enter("cudaEventElapsedTime");
 }
 
 namespace {
-// Has the stream that began the capture, at its end, waited for all that the others were given?
+// Returns whether, at the end of a capture, its first stream has waited for all work of the others.
 bool is_joined(const Graph& graph) {
-  using Counts = std::map<const Stream*, int64_t>;  // how much of each stream's work is done before
+  using Counts = std::map<const Stream*, int64_t>;  // for each stream, how much of its work is finished
   std::map<const Stream*, Counts> known;
   std::map<const Event*, Counts> events;
   for (const Graph::Step& step : graph.steps) {

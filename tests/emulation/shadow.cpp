@@ -17,14 +17,14 @@
 namespace avs::emulation {
 namespace {
 
-constexpr size_t kHeapBytes = size_t{4} << 30;  // reserved, not taken: pages appear when they are touched
+constexpr size_t kHeapBytes = size_t{4} << 30;  // reserved, not allocated: pages appear at the first touch
 constexpr size_t kDryBytes = size_t{1} << 40;
-constexpr size_t kGap = 256;                  // between blocks, so that an overrun meets nobody
-constexpr size_t kCellBytes = 2;              // what shares a cell: the smallest element that kernels write
-constexpr size_t kDynamicBytes = 228 * 1024;  // the most that any architecture has
+constexpr size_t kGap = 256;                  // between blocks, so that an overrun hits no other block
+constexpr size_t kCellBytes = 2;              // bytes that share a cell: the smallest element that kernels write
+constexpr size_t kDynamicBytes = 228 * 1024;  // the max of all architectures
 
 struct Cell {
-  Stamp writer, reader[2];  // the last write; two readers of this launch that do not order each other
+  Stamp writer, reader[2];  // the last write; two unordered readers of this launch
 };
 
 template <typename T>
@@ -54,13 +54,14 @@ size_t rounded(size_t bytes) { return (bytes + 255) / 256 * 256; }
 
 // ---- shared memory ----
 
-// What earlier blocks left is told from this block's by a number of its own: beginning a block costs nothing.
+// Each block has a number, which separates its writes from those of earlier blocks, so beginning a block clears
+// nothing.
 struct SharedSpace {
   std::byte* begin = nullptr;
   size_t bytes = 0;
   uint32_t block_number = 0;
-  std::vector<Cell> cells;        // their stamps hold the block's number where device memory's hold the launch's
-  std::vector<uint32_t> written;  // by which block, a byte each
+  std::vector<Cell> cells;        // their stamps hold the block's number, those of device memory the launch's
+  std::vector<uint32_t> written;  // for each byte, the block that wrote it
   void attach(std::byte* at, size_t size) {
     begin = at;
     bytes = size;
@@ -76,7 +77,7 @@ struct SharedSpace {
   }
 };
 
-// The program's thread-local segment on this thread: where `__shared__` variables are.
+// Finds the program's thread-local segment on this thread, which holds `__shared__` variables.
 void find_thread_segment(std::byte*& begin, size_t& bytes) {
   struct Found {
     std::byte* begin = nullptr;
@@ -108,7 +109,7 @@ Shared& the_shared() {
 
 // ---- the check of one access ----
 
-// What a stamp's `launch` counts: pieces of the device's work, or blocks, which never share their memory.
+// The meaning of a stamp's `launch`: pieces of the device's work, or blocks, which never share their memory.
 enum class Memory : uint8_t { Device, Shared };
 
 std::optional<std::string> race(Cell& cell, Access access, const Stamp& now, Memory memory) {
@@ -145,7 +146,7 @@ std::optional<std::string> race(Cell& cell, Access access, const Stamp& now, Mem
   return std::nullopt;
 }
 
-// The second byte of a cell where elements are single bytes (pixels), which are few.
+// The second byte of a cell, for the few cells of single-byte elements (pixels).
 std::unordered_map<const Cell*, Cell>& odd_bytes() {
   static std::unordered_map<const Cell*, Cell> cells;
   return cells;
@@ -164,7 +165,7 @@ std::string nearest_block(size_t offset) {
   const auto next = heap.taken.upper_bound(offset);
   if (next == heap.taken.begin()) return "before any block of device memory";
   const auto block = std::prev(next);
-  size_t end = block->first;  // of the live bytes before here
+  size_t end = block->first;  // of the live bytes before this offset
   for (size_t i = offset; i > block->first; --i)
     if (heap.state[i - 1] == State::Live) {
       end = i;
@@ -245,7 +246,7 @@ size_t total_bytes() { return the_heap().bytes; }
 size_t free_bytes() { return the_heap().bytes - the_heap().used; }
 
 void mark_live(void* data, size_t bytes, size_t block_bytes) {
-  if (dry()) {  // a value that nobody computed is zero: the few that the host reads stand at a beginning
+  if (dry()) {  // uncomputed values are zero; the host reads only values at the beginning
     std::memset(data, 0, std::min<size_t>(bytes, 64));
     return;
   }

@@ -1,5 +1,5 @@
-// Spectrograms on the emulated device, with the host's stand-in for cuFFT, against the CPU's front end: short signals
-// with frames that reach over both ends, and one whole clip of the cheapest kind.
+// Spectrograms on the emulated device, with the emulated cuFFT, compared with the CPU: short signals with frames that
+// extend past both ends, and one whole clip of the cheapest kind.
 #include <algorithm>
 #include <complex>
 #include <numbers>
@@ -18,7 +18,7 @@ namespace {
 
 using audio::StereoSample;
 
-// Two chords and noise, 0.5 s: something in every band.
+// Two chords and noise, 0.5 s: every band has energy.
 std::vector<StereoSample> sound(size_t samples) {
   const Vector noise = reference::random_vector(static_cast<int64_t>(2 * samples), 7, 0.02);
   std::vector<StereoSample> x(samples);
@@ -33,7 +33,7 @@ std::vector<StereoSample> sound(size_t samples) {
 
 constexpr int64_t kFrames = 13, kFirst = 1;
 
-// [128, frames, 2] of one kind on the CPU, before the log.
+// Returns [128, frames, 2] of one kind on the CPU, before the log.
 Vector on_the_cpu(const std::vector<StereoSample>& signal, SpectrogramKind kind, const audio::CqtSpec& cqt) {
   Vector out(static_cast<size_t>(kBands * kFrames * 2));
   if (kind == SpectrogramKind::Cqt) {
@@ -62,7 +62,7 @@ Vector on_the_cpu(const std::vector<StereoSample>& signal, SpectrogramKind kind,
 }
 
 TEST(SpectrogramsOnADevice, AgreeWithTheCpu) {
-  const auto signal = sound(9001);  // 20 frames, of which the last ones lean on silence
+  const auto signal = sound(9001);  // 20 frames; the last ones extend into silence
   const SpectrogramKind kinds[] = {SpectrogramKind::Cqt, SpectrogramKind::Mel, SpectrogramKind::Gam};
   for (const auto& cqt : {audio::CqtSpec::full_band(), audio::CqtSpec::author()}) {
     const audio::DeviceSpectrograms extract(kGpu, cqt);
@@ -130,7 +130,7 @@ TEST(CuFft, TransformsEveryRowOfABatch) {
   EXPECT_LT(relative_error(to_double(x), expected), 1e-6);
 }
 
-// Each call fails once: a clean error that names it, no plan is kept, and the next transform works.
+// Each call fails once: a clear error names it, no plan is kept, and the next transform works.
 TEST(CuFft, ErrorsNameTheCallAndLeaveNothingBehind) {
   const Shape shape = {2, 6, 2};
   const Vector values = reference::random_vector(shape.size(), 5);

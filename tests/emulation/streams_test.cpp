@@ -1,5 +1,5 @@
-// Work on several streams: what no event orders is a race, whatever order it ran in here; and copies between the device
-// and pinned memory take their time.
+// Work on several streams: unordered accesses are races, whatever order they ran in, and copies between the device and
+// pinned memory take time.
 #include <cstring>
 
 #include "cuda/api.h"
@@ -30,7 +30,7 @@ class Streams : public testing::Test {
   cuda::PinnedMemory pinned_{kCount * sizeof(float)};
 };
 
-// Two buffers in turn as cuda/transfer.cpp has them, with either of the two waits left out on request.
+// Two alternating buffers as in cuda/transfer.cpp, optionally without one of the two waits.
 enum class Missing { Nothing, WaitForTheBatch, WaitForTheReader };
 
 void two_uploads(Tensor& there, cudaStream_t copies, cudaStream_t compute, const cuda::PinnedMemory& pinned,
@@ -77,14 +77,14 @@ TEST_F(Streams, AKernelThatDoesNotWaitForACopyIsFound) {
               testing::AllOf(testing::HasSubstr("kernel fill"), testing::HasSubstr("a copy on stream")));
 }
 
-// Memory that goes back to the arena may be taken again at once: by work on the same stream.
+// Freed memory may be allocated again at once, for work on the same stream.
 TEST_F(Streams, MemoryThatAnotherStreamStillUsesIsFoundWhenItIsTakenAgain) {
   {
     Tensor x = Tensor::zeros({kCount}, DType::F32, kGpu);
     context(kGpu).synchronize();
     send(x);
   }
-  std::vector<Tensor> taken;  // until the arena gives the same memory
+  std::vector<Tensor> taken;  // until the arena returns the same memory
   EXPECT_THAT(error_of<emulation::Finding>([&] {
                 for (int i = 0; i < 500; ++i) taken.push_back(Tensor::full({kCount}, 1.0f, kGpu));
               }),
@@ -151,7 +151,7 @@ TEST_F(Streams, ReadBacksComeInTheOrderInWhichTheyWereStarted) {
 
 class Forks : public Streams {
  protected:
-  // x doubled on one stream and copied on the other; `joins`: does the first wait for the second at the end?
+  // Doubles x on one stream and copies it on the other; `joins`: the first waits for the second at the end.
   std::string capture(bool joins) {
     cuda::Event fork, join;
     cudaStreamBeginCapture(compute(), cudaStreamCaptureModeThreadLocal);
@@ -178,7 +178,7 @@ TEST_F(Forks, AreOneGraphWhenTheyAreJoined) {
   cudaGraphLaunch(executable_, compute());
   EXPECT_EQ(y_.to_vector(), std::vector<float>(kCount, 4.0f));
   EXPECT_EQ(z_.to_vector(), y_.to_vector());
-  y_.fill(0.0f);  // after the graph, all of it: no race
+  y_.fill(0.0f);  // after the whole graph: no race
   cudaGraphExecDestroy(executable_);
 }
 

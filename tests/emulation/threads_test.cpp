@@ -1,4 +1,4 @@
-// Host threads that share a device, as prepare's workers do.
+// Host threads that share a device, as the workers of prepare do.
 #include <thread>
 
 #include "tests/emulation/gpu.h"
@@ -8,8 +8,7 @@
 namespace avs {
 namespace {
 
-// CUDA's current device is each thread's own: on cuda:1, a thread that did not choose it would launch on another's
-// stream.
+// CUDA's current device is per thread: a thread that did not select cuda:1 would launch on another device's stream.
 TEST(Threads, ChooseTheirDeviceOnceEach) {
   const Tensor x = to_tensor({1, 2, 3}, {3}, kGpu);
   emulation::set_fault({.function = "cudaSetDevice", .after = 0, .error = 101, .sticky = false});

@@ -1,4 +1,4 @@
-// A profile of a step on a GPU: events on the stream behind each function, read when the device is done.
+// A profile of a step on a GPU: events on the stream after each function, read when the device has finished.
 #include <algorithm>
 
 #include "autograd/profile.h"

@@ -1,5 +1,5 @@
-// The lesson of bench/variants: every step computes the same thing as the reference, on the emulated device and without
-// findings, with tails in every extent.
+// Every kernel of bench/variants computes the reference's result on the emulated device, without findings, with tails
+// in every extent.
 #include "bench/variants/variants.h"
 
 #include "tests/emulation/gpu.h"
@@ -47,7 +47,7 @@ TEST(Variants, OfDepthwiseAgreeWithTheDefinition) {
 TEST(Variants, OfTheMatrixProductAgreeWithTheDefinition) {
   for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {33, 65, 17}, {64, 64, 32}}) {
     const Vector a = reference::random_vector(m * k, 1), b = reference::random_vector(n * k, 2);
-    const Vector expected = reference::linear(a, b, {}, k, n);  // b as [n, k]: the steps get it transposed
+    const Vector expected = reference::linear(a, b, {}, k, n);  // b as [n, k]: the kernels get it transposed
     Vector turned;
     for (int64_t d = 0; d < k; ++d)
       for (int64_t j = 0; j < n; ++j) turned.push_back(b[static_cast<size_t>(j * k + d)]);

@@ -1,6 +1,6 @@
-// Whole training steps on the emulated device: forward, loss, backward and the optimizer, through every kernel that a
-// network uses, against the same step on the CPU. What is compared is what training depends on: the loss, every
-// parameter's gradient, the running statistics, and the parameters after the step.
+// Whole training steps on the emulated device (forward, loss, backward and the optimizer, through every kernel of a
+// network) compared with the same step on the CPU: the loss, every parameter's gradient, the running statistics, and
+// the parameters after the step.
 #include <numeric>
 
 #include "apps/train/fusion_training.h"
@@ -35,7 +35,7 @@ Tensor soft_targets(int64_t rows) {
 
 Step step_of(const std::string& model, Device device, DType dtype = DType::F32) {
   const auto net = network(model, device, dtype);
-  // InceptionV3's last stages are single pixels: with two of them a BatchNorm is all sign and no number.
+  // InceptionV3's last stages are single pixels: a BatchNorm over two of them returns only signs.
   const int64_t n = model == "vis-inc" ? 6 : 2;
   const Tensor x = random_input(small_input(model, n), 5).to(device), targets = soft_targets(n).to(device);
   ParameterArena arena(*net);
@@ -53,7 +53,7 @@ Step step_of(const std::string& model, Device device, DType dtype = DType::F32) 
   return step;
 }
 
-// Over all tensors together: single gradients of a network at its start can be pure rounding (a bias before a
+// Over all tensors together: a single gradient of an untrained network can be pure rounding (a bias before a
 // BatchNorm).
 double distance(const std::map<std::string, Vector>& got, const std::map<std::string, Vector>& expected) {
   Vector a, b;
@@ -64,8 +64,8 @@ double distance(const std::map<std::string, Vector>& got, const std::map<std::st
   return relative_error(a, b);
 }
 
-// The largest error of a single tensor, in shares of its own norm, or of a thousandth of all tensors' where it is
-// smaller.
+// The largest error of a single tensor, relative to its own norm, or to a thousandth of the norm of all if that is
+// larger.
 double worst_tensor(const std::map<std::string, Vector>& got, const std::map<std::string, Vector>& expected) {
   const auto norm = [](const Vector& v) { return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0)); };
   double all = 0, worst = 0;
@@ -79,7 +79,7 @@ double worst_tensor(const std::map<std::string, Vector>& got, const std::map<std
 }
 
 void expect_the_same(const Step& gpu, const Step& cpu, const std::string& model) {
-  // 94 BatchNorms over a few pixels each amplify rounding: 6e-4 was measured for InceptionV3's gradients.
+  // 94 BatchNorms over a few pixels each amplify rounding: measured 6e-4 for InceptionV3's gradients.
   const double deep = model == "vis-inc" ? 10 : 1;
   EXPECT_NEAR(gpu.loss, cpu.loss, deep * 1e-5 * std::abs(cpu.loss));
   EXPECT_LT(distance(gpu.gradients, cpu.gradients), deep * 2e-4);
@@ -104,7 +104,7 @@ TEST_P(WholeStep, WithCudnnIsTheStepOnTheCpu) {
 }
 
 TEST_P(WholeStep, RepeatsBitForBit) {
-  if (GetParam() == "aud-mel") return;  // the same kernels as in the other two, ten times as long in the emulation
+  if (GetParam() == "aud-mel") return;  // the same kernels as in the other two, but ten times slower in the emulation
   const Step first = step_of(GetParam(), kGpu), second = step_of(GetParam(), kGpu);
   EXPECT_EQ(first.loss, second.loss);
   EXPECT_EQ(first.gradients, second.gradients);
@@ -123,7 +123,7 @@ TEST_P(WholeStep, InSixteenBitsStaysNearTheStepInThirtyTwo) {
   }
 }
 
-// aud-gam and aud-cqt are aud-mel's network on other spectrograms.
+// aud-gam and aud-cqt have aud-mel's network.
 INSTANTIATE_TEST_SUITE_P(Backbones, WholeStep, testing::Values("aud-mel", "vis-inc", "vis-conv"), [](const auto& test) {
   std::string name = test.param;
   std::ranges::replace(name, '-', '_');

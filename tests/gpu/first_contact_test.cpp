@@ -1,5 +1,6 @@
-// The flow of tests/first_contact.sh where there is no GPU: NVIDIA's tools and our programs are scripts that answer as
-// they do. (tests/emulation/dry runs it on emulated programs.) And README's table of what it found on real GPUs.
+// The flow of tests/first_contact.sh without a GPU: scripts replace NVIDIA's tools and our programs and print what
+// these would. (tests/emulation/dry runs it on emulated programs.) It also tests README's table of results on real
+// GPUs.
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,7 +41,7 @@ Outcome shell(const std::string& command) {
   return outcome;
 }
 
-// Writes what follows `option` on its command line: how our programs are told where figures go.
+// Writes `json` to the file after `option` on the command line: the option by which our programs get their output file.
 std::string writes(const std::string& option, const std::string& json) {
   return "while [ $# -gt 0 ]; do case $1 in " + option + ") echo '" + json + "' >\"$2\";; " + option + "=*) echo '" +
          json + "' >\"${1#*=}\";; esac; shift; done; echo fine";
@@ -92,7 +93,7 @@ class FirstContact : public testing::Test {
                writes("--json", str(R"([{"model":"aud-mel","batch":8,"peak":)", planned,
                                     R"(,"inference":50,"measured_step":)", measured, R"(,"measured_inference":50}])")));
   }
-  // PyTorch, as far as the script asks it: no wheels, a GPU, and how fast a step is.
+  // Replaces PyTorch for the script's questions: no wheels, a GPU, and the speed of a step.
   void install_pytorch() {
     script(
         "tools/python3",
@@ -198,7 +199,7 @@ TEST_F(FirstContact, FailsWhenAStepTakesMoreThanItsPlan) {
 
 TEST_F(FirstContact, KeepsToItsTimeAndSurvivesAKilledPhase) {
   EXPECT_EQ(check("--seconds 0.1").code, 2);
-  script("build/bin/gpu_agreement", "exec sleep 60");  // of 60 s that it may take: cut off is not failed
+  script("build/bin/gpu_agreement", "exec sleep 60");  // longer than its 60 s: an interrupted phase is not a failed one
   EXPECT_EQ(check("--seconds 6 --only 'facts agreement ops'").code, 0);
   EXPECT_EQ(state_of("agreement"), "skipped");
   EXPECT_EQ(state_of("ops"), "passed");
@@ -208,7 +209,7 @@ TEST_F(FirstContact, KeepsToItsTimeAndSurvivesAKilledPhase) {
 }
 
 TEST_F(FirstContact, KeepsWhatWasFoundWhenItIsKilledItself) {
-  script("build/bin/ops_bench", "kill -9 $AVS_TEST_SHELL");  // as a batch system does in the middle of a phase
+  script("build/bin/ops_bench", "kill -9 $AVS_TEST_SHELL");  // like a batch system in the middle of a phase
   shell("PATH=" + (folder_ / "tools").string() + ":$PATH bash -c 'export AVS_TEST_SHELL=$$; exec " + kScript +
         " --build " + (folder_ / "build").string() + " --out " + (folder_ / "out").string() + "'");
   EXPECT_EQ(state_of("steps/aud-mel-16"), "passed");

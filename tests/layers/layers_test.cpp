@@ -1,5 +1,4 @@
-// Layers: names, modes, errors. What they compute is tested with their ops (tests/ops) and in the networks
-// (tests/models).
+// Layers: names, modes, errors. Their ops (tests/ops) and the networks (tests/models) test the values.
 #include <cmath>
 
 #include "layers/affine_channels.h"
@@ -81,7 +80,7 @@ TEST(Layer, ErrorsOfGradientsNameTheLayerThatRecordedThem) {
                                     HasSubstr("max_pool2d  in stem.1")));
 }
 
-// ---- how parameters begin ----
+// ---- initial values of parameters ----
 
 struct Moments {
   double mean = 0, deviation = 0, largest = 0;
@@ -127,7 +126,7 @@ TEST(Init, TruncatedNormalEndsAtTwoDeviations) {
   DepthwiseConv2d depthwise(2000, 7, Init::truncated_normal(0.02f));
   const Moments m = drawn(depthwise);
   EXPECT_NEAR(m.mean, 0, 0.0003);
-  EXPECT_NEAR(m.deviation, 0.02 * 0.8796, 0.0003);  // of a standard normal cut at +-2
+  EXPECT_NEAR(m.deviation, 0.02 * 0.8796, 0.0003);  // the deviation of a standard normal cut at +-2
   EXPECT_LE(m.largest, 0.04);
   EXPECT_GT(m.largest, 0.0399);
 }

@@ -14,7 +14,7 @@ struct Trajectory {
   Vector engine, oracle;
 };
 
-// Twenty steps with fresh random gradients, parameters compared at the end.
+// Runs twenty steps with new random gradients; tests compare the parameters at the end.
 Trajectory twenty_steps(AdamSpec spec, double gradient_scale, int64_t n, Device device) {
   AdamState state{reference::random_vector(n, 1), Vector(static_cast<size_t>(n)), Vector(static_cast<size_t>(n))};
   Tensor p = to_tensor(state.parameters, {n}, device);
@@ -38,7 +38,7 @@ TEST(Adam, FollowsTheOracleOverTwentyStepsWithBothPlacementsOfEpsilon) {
       }
 }
 
-// Gradients as small as epsilon, where the placement decides: the two forms must come out different, and each right.
+// The gradients are as small as epsilon, so its placement matters: the forms must differ, and each must be correct.
 TEST(Adam, TellsThePlacementsOfEpsilonApart) {
   const AdamSpec corrected{.epsilon = 1e-3f, .placement = AdamEpsilon::Corrected};
   const AdamSpec hat{.epsilon = 1e-3f, .placement = AdamEpsilon::Hat};
@@ -59,7 +59,7 @@ TEST(Adam, MovesParametersInOneArenaWithoutTouchingTheirNeighbours) {
       if (i < 10 || i >= 20)
         EXPECT_EQ(values[i], 1.0) << i << " on " << device;
       else
-        EXPECT_NEAR(values[i], 0.9, 1e-5) << i << " on " << device;  // the first step is the learning rate
+        EXPECT_NEAR(values[i], 0.9, 1e-5) << i << " on " << device;  // the first step equals the learning rate
     }
   }
 }
@@ -77,7 +77,7 @@ TEST(Adam, EmaFollowsItsFormula) {
 
 // ---- loss scaling ----
 
-// What find_non_finite() says of gradients of which one is bad, or none.
+// Returns find_non_finite() of gradients with or without one bad value.
 Tensor looked_at(bool good, Device device) {
   return ops::find_non_finite(to_tensor({1.0, good ? 2.0 : INFINITY}, {2}, device));
 }
@@ -95,7 +95,7 @@ TEST(LossScale, HalvesWhereAGradientIsNotFiniteAndDoublesAfterTwoThousandGoodSte
     EXPECT_EQ(after(true), (Vector{16384, 1, 2, 1.0 / 16384})) << device;
     scaling.copy_from(to_tensor({16384, 1998, 2, 0}, {4}, device));
     EXPECT_EQ(after(true), (Vector{16384, 1999, 2, 1.0 / 16384})) << device;
-    EXPECT_EQ(after(true), (Vector{32768, 0, 2, 1.0 / 16384})) << device;  // the factor is of the step just made
+    EXPECT_EQ(after(true), (Vector{32768, 0, 2, 1.0 / 16384})) << device;  // the factor belongs to the step just made
     scaling.copy_from(to_tensor({kMostScale, 1999, 0, 0}, {4}, device));
     EXPECT_EQ(after(true)[0], double{kMostScale}) << device;
   }
@@ -111,8 +111,8 @@ TEST(LossScale, FixedOnlyStopsTheStep) {
   }
 }
 
-// Gradients of a loss that was multiplied by 1024, and in between a step that is skipped: the same parameters as
-// without either, for a power of two only moves the exponent.
+// Gradients of a loss that was multiplied by 1024, with a skipped step in between, give the same parameters as without
+// both, because a power of two changes only the exponent.
 TEST(LossScale, AdamDividesByTheScaleAndDoesNotCountASkippedStep) {
   constexpr int64_t kCount = 2003;
   for (const Device device : devices()) {

@@ -48,7 +48,7 @@ TEST(Add, WorksOnShortTypes) {
     }
 }
 
-// The aliasing trap: add hands one dy to two inputs, and x receives three gradients.
+// add passes one dy tensor to two inputs, and x receives three gradients: none may be overwritten.
 TEST(Add, GradientsOfASharedInputAddUp) {
   check_op({"gelu(x) + x + gelu(x)",
             {{7}},

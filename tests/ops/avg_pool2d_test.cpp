@@ -31,7 +31,7 @@ TEST(AvgPool2d, FollowsTheCpuInEveryTypeOfAGpu) {
   const Pool2dSpec same{3, 3, 1, 1, Padding::all(1)};
   const auto here = on_cpu_in_f32;
   for (const Device device : devices()) {
-    if (!device.is_cuda()) continue;  // the CPU computes in f32 alone
+    if (!device.is_cuda()) continue;  // the CPU computes in f32 only
     for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 1e-6}, {DType::BF16, 5e-3}, {DType::F16, 1e-3}})
       for (const PoolPadding counting : {PoolPadding::Ignored, PoolPadding::Counted})
         for (const auto& [shape, spec] : {std::pair{Shape{2, 13, 14, 72}, same},
@@ -50,7 +50,7 @@ TEST(AvgPool2d, FollowsTheCpuInEveryTypeOfAGpu) {
   }
 }
 
-// The trap between Keras and torchvision: in a corner a padded 3x3 window holds four positions of nine.
+// Keras and torchvision differ here: in a corner a padded 3x3 window contains four positions of nine.
 TEST(AvgPool2d, DividesACornerByFourOrByNine) {
   const Tensor x = Tensor::full({1, 4, 4, 1}, 9.0f);
   const Pool2dSpec same{3, 3, 1, 1, Padding::all(1)};

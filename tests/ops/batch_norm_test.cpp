@@ -31,7 +31,7 @@ std::string name_of(const char* op, const Shape& shape, const Variant& variant) 
              variant.activation == Activation::None ? "" : " relu");
 }
 
-// Inputs in the order x, beta, then gamma and residual where the variant has them.
+// Inputs in the order x, beta, then gamma and residual if the variant has them.
 template <typename T>
 struct Inputs {
   T x, beta, gamma, residual;
@@ -148,7 +148,7 @@ struct Everything {
   BatchNormGradients inference_gradients;
 };
 
-// `mask`: the y whose sign is the ReLU's mask, undefined for this run's own.
+// `mask`: the y whose sign is the ReLU's mask; undefined for this run's own y.
 Everything everything(const Variant& variant, const Tensor& x, const Tensor& gamma, const Tensor& beta,
                       const Tensor& residual, const Tensor& dy, const Tensor& mask) {
   const BatchNormSpec spec{.activation = variant.activation};
@@ -200,10 +200,10 @@ void follow_the_cpu(const Shape& shape, const Variant& variant, DType dtype, dou
   expect_alike(got.inference_gradients, expected.inference_gradients, dtype, tolerance);
 }
 
-// In vectors, in rows folded into vectors, in scalars; several blocks each, with a cut-short last one.
+// Vectors, rows folded into vectors, and scalars; each with several blocks and a shorter last one.
 TEST(BatchNorm, FollowsTheCpuInEveryTypeOfAGpu) {
   for (const Device device : devices()) {
-    if (!device.is_cuda()) continue;  // the CPU computes in f32 alone
+    if (!device.is_cuda()) continue;  // the CPU computes in f32 only
     for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 1e-5}, {DType::BF16, 5e-3}, {DType::F16, 1e-3}})
       for (const Shape& shape : {Shape{2003, 48}, Shape{1204, 12}, Shape{333, 5}})
         for (const Variant& variant : kVariants) follow_the_cpu(shape, variant, dtype, tolerance, device);

@@ -8,7 +8,7 @@
 namespace avs {
 namespace {
 
-// Every magnitude from half's subnormals to beyond its largest value, ties included.
+// Every magnitude from f16's subnormals to beyond its largest value, including ties.
 Vector values_of_all_sizes() {
   Vector v = {0.0,     1.0,     -1.0,    65504.0,    65519.0,    65520.0,  1e30,        1 + 0x1p-11, 1 + 0x3p-11,
               0x1p-24, 0x1p-25, 0x3p-25, 1 + 0x1p-8, 1 + 0x3p-8, -0x1p-14, 0x1.ffcp-15, INFINITY,    -INFINITY};
@@ -61,7 +61,7 @@ TEST(Cast, KeepsNaNWhosePayloadTheShortTypesCut) {
 
 TEST(Cast, ReadsPixelsAndLabels) {
   const std::vector<uint8_t> pixels = {0, 7, 255};
-  const std::vector<int32_t> labels = {-3, 0, 1 << 20}, nine_bits = {257};  // bf16 has eight: a tie, to even
+  const std::vector<int32_t> labels = {-3, 0, 1 << 20}, nine_bits = {257};  // bf16 has eight bits: a tie rounds to even
   for (const Device device : devices()) {
     const auto cast = [&](const auto& values, DType dtype) {
       return to_double(
@@ -74,7 +74,7 @@ TEST(Cast, ReadsPixelsAndLabels) {
   }
 }
 
-// A view that begins in the middle of a vector: the scalar path, with the same values.
+// A view that begins in the middle of a vector uses the scalar kernel and gives the same values.
 TEST(Cast, ReadsViewsThatBeginAnywhere) {
   const Vector x = reference::random_vector(1000, 9);
   for (const Device device : devices()) {

@@ -29,7 +29,7 @@ TEST(Concat, CoversEveryRowOfALargeTensor) {
               reference::concat({a, b}, {16, 24}));
 }
 
-// Rows of 4 to 64 bytes have copies of their own on the CPU; rows of 12 have not, and one of them among others decides.
+// The CPU has special copies for rows of 4 to 64 bytes but not for rows of 12; one such row in a concat disables them.
 TEST(Concat, CopiesNarrowPartsWholeAndSlicesThemBack) {
   const int64_t rows = 5003;
   for (const std::vector<int64_t>& channels :

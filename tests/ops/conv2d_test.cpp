@@ -68,8 +68,9 @@ TEST(Conv2d, AppliesReluAfterTheBias) {
   }
 }
 
-// All three directions, element by element: shapes too large for finite differences. They take every tile of the GPU's
-// products with a last tile that is not full, vectors and single elements, depth in one piece and shared by blocks.
+// All three directions, element by element, at shapes too large for finite differences. They cover every tile of the
+// GPU's products with an incomplete last tile, vectors and single elements, and depth in one piece and split between
+// blocks.
 void matches_the_definition(const Layer& l, DType dtype, Device device, double tolerance) {
   SCOPED_TRACE(str(l.name, " ", l.x, " * ", l.w, " in ", dtype, " on ", device));
   const Shape ys = ops::conv2d_shape(l.x, l.w, l.spec);
@@ -129,7 +130,7 @@ TEST(Conv2d, SixteenBitsMatchTheDefinitionOnAGpu) {
   }
 }
 
-// Two image sizes, one of them twice: the kept layouts must not be mixed up.
+// Two image sizes, one of them twice: the kept layouts must not be confused.
 TEST(Conv2d, AFixedFilterGivesTheSameBitsAsAPlainOne) {
   const Shape ws = {24, 3, 3, 20};
   const Conv2dSpec spec{.padding = Padding::all(1)};
@@ -154,8 +155,8 @@ TEST(Conv2d, GivesTheSameBitsTwice) {
   }
 }
 
-// Our own filter gradient, whatever conv2d would choose here: groups of 12, 8, 6 and 4 output channels, a last half
-// group of input channels, padding, strides, several images in a block, several blocks in an image.
+// Our own filter gradient for any shape: groups of 12, 8, 6 and 4 output channels, half a last group of input channels,
+// padding, strides, several images in a block, several blocks in an image.
 TEST(Conv2d, OwnFilterGradientMatchesTheDefinition) {
   const std::vector<Layer> layers = {
       {"an upright filter", {2, 5, 6, 48}, {16, 4, 1, 48}, {.padding = Padding::same(4, 1)}},
@@ -178,7 +179,7 @@ TEST(Conv2d, OwnFilterGradientMatchesTheDefinition) {
   }
 }
 
-// Threads share outputs, never a sum.
+// Threads share outputs but never a sum.
 TEST(Conv2d, OwnFilterGradientDoesNotDependOnTheNumberOfThreads) {
   const Shape xs = {2, 17, 13, 64}, ws = {16, 3, 3, 64};
   const Conv2dSpec spec{.padding = Padding::all(1)};
@@ -197,8 +198,8 @@ TEST(Conv2d, OwnFilterGradientDoesNotDependOnTheNumberOfThreads) {
   EXPECT_EQ(results[0], results[2]);
 }
 
-// oneDNN silently falls back to reference code for layouts it has no kernel for, a thousand times slower: every kind of
-// convolution of the networks, all three directions. One of each kind; bench/ops/conv2d_bench.cpp has the full lists.
+// oneDNN silently uses reference code for layouts without a kernel, a thousand times slower: this tests all three
+// directions of one convolution of each kind in the networks; bench/ops/conv2d_bench.cpp has the full lists.
 TEST(Conv2d, NeverRunsReferenceCodeForTheShapesOfOurNetworks) {
   const Conv2dSpec s1{}, s2{.stride_h = 2, .stride_w = 2}, s4{.stride_h = 4, .stride_w = 4};
   const auto same = [](int64_t r, int64_t s) { return Conv2dSpec{.padding = Padding::same(r, s)}; };

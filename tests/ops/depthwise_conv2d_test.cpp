@@ -19,7 +19,7 @@ const std::vector<Layer> kLayers = {
     {{1, 5, 17, 18}, {7, 7, 18}, Padding::all(3)},  // a full vector of channels and a tail
     {{1, 6, 5, 3}, {4, 1, 3}, Padding::same(4, 1)},
     {{1, 4, 7, 3}, {1, 4, 3}, Padding::same(1, 4)},
-    {{1, 4, 4, 2}, {3, 3, 2}, {2, 3, 3, 0}},  // padding wider than the filter reaches
+    {{1, 4, 4, 2}, {3, 3, 2}, {2, 3, 3, 0}},  // padding wider than the filter's reach
 };
 
 TEST(DepthwiseConv2d, MatchesTheOracle) {
@@ -42,19 +42,19 @@ TEST(DepthwiseConv2d, MatchesTheOracle) {
     }
 }
 
-// All three directions at sizes of several blocks with tails in every extent, also in the types of a GPU.
+// All three directions at sizes of several blocks with tails in every extent, also in a GPU's 16-bit types.
 TEST(DepthwiseConv2d, MatchesTheDefinitionInEveryTypeAndDirection) {
   const std::vector<Layer> layers = {
       {{2, 9, 15, 70}, {7, 7, 70}, Padding::all(3)},
       {{2, 37, 16, 33}, {7, 7, 33}, Padding::all(3)},  // several parts of the filter's gradient
       {{1, 13, 20, 32}, {7, 7, 32}, {}},
-      {{1, 6, 9, 35}, {7, 7, 35}, {4, 1, 0, 8}},  // output columns that see nothing
+      {{1, 6, 9, 35}, {7, 7, 35}, {4, 1, 0, 8}},  // output columns that see only padding
       {{2, 20, 10, 40}, {5, 4, 40}, Padding::same(5, 4)},
   };
   for (const Device device : devices())
     for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 1e-6}, {DType::BF16, 5e-3}, {DType::F16, 1e-3}})
       for (const auto& [xs, ws, padding] : layers) {
-        if (dtype != DType::F32 && !device.is_cuda()) continue;  // the CPU computes in f32 alone
+        if (dtype != DType::F32 && !device.is_cuda()) continue;  // the CPU computes in f32 only
         SCOPED_TRACE(str(xs, " * ", ws, " pad ", padding, " in ", dtype, " on ", device));
         const Shape ys = ops::depthwise_conv2d_shape(xs, ws, padding);
         const auto draw = [&](const Shape& shape, uint64_t seed) {
@@ -72,13 +72,13 @@ TEST(DepthwiseConv2d, MatchesTheDefinitionInEveryTypeAndDirection) {
         const Tensor dx = ops::depthwise_conv2d_backward_input(xs, w, dy, padding);
         EXPECT_EQ(dx.dtype(), dtype);
         EXPECT_LT(relative_error(to_double(dx), expected.dx), tolerance);
-        // Sums of f32, whatever the inputs' type.
+        // These sums are f32 for every input type.
         EXPECT_LT(relative_error(to_double(ops::depthwise_conv2d_backward_filter(x, ws, dy, padding)), expected.dw),
                   1e-6);
       }
 }
 
-// A grouped convolution with one channel a group is the same function: a shape of ConvNeXt, all three directions.
+// A grouped convolution with one channel per group is the same function: a shape of ConvNeXt, all three directions.
 TEST(DepthwiseConv2d, AgreesWithGroupedConvolution) {
   const Shape x = {3, 28, 28, 192}, w = {7, 7, 192};
   const Conv2dSpec spec{.padding = Padding::all(3), .groups = 192};

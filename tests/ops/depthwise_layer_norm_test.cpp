@@ -29,7 +29,7 @@ TEST(DepthwiseLayerNorm, MatchesTheOracle) {
   }
 }
 
-// More pixels than one block of partial sums, at a shape of ConvNeXt.
+// A shape of ConvNeXt with more pixels than one block of partial sums.
 TEST(DepthwiseLayerNorm, KeepsTheNormalisedValuesThatBackwardNeeds) {
   const Shape x = {2, 14, 14, 384}, w = {7, 7, 384}, c = {384};
   const Vector values = reference::random_vector(x.size(), 1), filter = reference::random_vector(w.size(), 2);
@@ -78,12 +78,13 @@ void matches_the_definition(const Block& block, DType dtype, double tolerance, D
   EXPECT_LT(relative_error(to_double(g.dw), expected.dw), tolerance);
   EXPECT_LT(relative_error(to_double(g.dgain), expected.dgain), tolerance);
   EXPECT_LT(relative_error(to_double(g.dbias), expected.dbias), tolerance);
-  // Every row of the convolution's gradient sums to zero over the channels, and their sums are small beside their
+  // Over the channels, every row of the convolution's gradient sums to zero, and their sums are small relative to their
   // terms.
   EXPECT_LT(relative_error(to_double(g.dconv_bias), expected.dconv_bias), 10 * tolerance);
 }
 
-// Sizes on both sides of what one block's registers hold, with tails in every extent, also in the types of a GPU.
+// Sizes below and above the capacity of one block's registers, with tails in every extent, also in a GPU's 16-bit
+// types.
 TEST(DepthwiseLayerNorm, MatchesTheDefinitionInEveryTypeAndWidth) {
   const std::vector<Block> blocks = {
       {{2, 9, 8, 70}, {7, 7, 70}},   {{1, 6, 8, 32}, {7, 7, 32}},     {{1, 5, 9, 300}, {7, 7, 300}},

@@ -22,7 +22,7 @@ OpCase dropout_case(Shape shape, float rate) {
           [=](const auto& x) { return reference::dropout(x[0], double{rate}, kSeed, kStep, 3); }};
 }
 
-// The gradient check also says that backward draws the forward's mask.
+// The gradient check also proves that backward draws the mask of forward.
 TEST(Dropout, MatchesTheOracleForwardAndBackward) {
   for (const Device device : devices())
     for (const Shape& shape : {Shape{1}, Shape{31}, Shape{2, 3, 3, 5}})
@@ -39,8 +39,7 @@ TEST(Dropout, CoversEveryElementOfALargeTensor) {
         1e-6);
 }
 
-// Not only the same mask: the same bits, whether elements are read one by one (a view that begins anywhere) or in
-// vectors.
+// Not only the same mask but the same bits, whether elements are read one by one (a view at any offset) or in vectors.
 TEST(Dropout, IsTheSameOnEveryDevice) {
   const Vector x = reference::random_vector(5003, 3);
   for (const int64_t first : {0, 1}) {

@@ -58,7 +58,7 @@ TEST(FusionSums, MatchTheOracleInEveryForm) {
       }
 }
 
-// ---- larger, and in 16 bits: against the CPU, which the oracle holds ----
+// ---- larger, and in 16 bits: compared with the CPU, which is compared with the oracle ----
 
 struct Inputs {
   std::vector<Tensor> x;

@@ -18,7 +18,7 @@ TEST(Gelu, MatchesTheOracle) {
     for (const Shape& shape : {Shape{1}, Shape{31}, Shape{2, 3, 3, 5}}) check_op(gelu_case(shape), device);
 }
 
-// More elements than one thread's share, plus a tail: forward only, numeric gradients are O(n^2).
+// More elements than one pass of all threads, plus a tail: forward only, because numeric gradients are O(n^2).
 TEST(Gelu, CoversEveryElementOfALargeTensor) {
   const int64_t n = 132 * 8 * 256 + 17;
   const Vector x = reference::random_vector(n, 3);

@@ -16,11 +16,11 @@ TEST(GlobalAvgPool, MatchesTheOracle) {
                device);
 }
 
-// More channels than one block's tile, with a cut-short second one; more pixels than a block takes in one round.
+// More channels than one block's tile, with a shorter second tile; more pixels than one iteration of a block.
 TEST(GlobalAvgPool, FollowsTheCpuInEveryTypeOfAGpu) {
   const auto here = on_cpu_in_f32;
   for (const Device device : devices()) {
-    if (!device.is_cuda()) continue;  // the CPU computes in f32 alone
+    if (!device.is_cuda()) continue;  // the CPU computes in f32 only
     for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 1e-6}, {DType::BF16, 5e-3}, {DType::F16, 1e-3}})
       for (const Shape& shape : {Shape{2, 9, 11, 264}, Shape{3, 40, 30, 8}, Shape{2, 13, 9, 35}}) {
         SCOPED_TRACE(str(shape, " ", dtype, " on ", device));

@@ -41,7 +41,7 @@ TEST(LayerNorm, KeepsTheVarianceOfRowsFarFromZero) {
     const Tensor y = ops::layer_norm(to_tensor(x, {4, 96}, device), Tensor::full({96}, 1.0f, device),
                                      Tensor::zeros({96}, DType::F32, device), 1e-6f)
                          .y;
-    // f32 steps by 6e-5 at 1000, and so does the mean; measured 1.04e-4. E[x^2] - mean^2 would be off by 1e-1.
+    // Near 1000, f32 values, and so the mean, are 6e-5 apart; measured 1.04e-4. E[x^2] - mean^2 would be off by 1e-1.
     EXPECT_LT(relative_error(to_double(y), reference::layer_norm(x, Vector(96, 1.0), Vector(96), 1e-6)), 3e-4)
         << device;
   }
@@ -70,11 +70,11 @@ void follow_the_cpu(const Shape& shape, DType dtype, double tolerance, Device de
   EXPECT_LT(error(g.dbias, there.dbias), 1e-5);
 }
 
-// Widths that fit into registers in each way, and 9, 1032 and 1030, which do not; one with more rows than the blocks of
-// backward take in one round.
+// Widths that fit into registers in each way, and 9, 1032 and 1030, which do not; one shape has more rows than one
+// iteration of backward's blocks.
 TEST(LayerNorm, FollowsTheCpuInEveryTypeOfAGpu) {
   for (const Device device : devices()) {
-    if (!device.is_cuda()) continue;  // the CPU computes in f32 alone
+    if (!device.is_cuda()) continue;  // the CPU computes in f32 only
     for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 1e-5}, {DType::BF16, 5e-3}, {DType::F16, 1e-3}})
       for (const Shape& shape : {Shape{301, 8}, Shape{203, 40}, Shape{131, 96}, Shape{37, 384}, Shape{29, 768},
                                  Shape{21, 1024}, Shape{201, 9}, Shape{13, 1032}, Shape{7, 1030}})

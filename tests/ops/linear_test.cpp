@@ -68,7 +68,7 @@ TEST(Mlp, MatchesTheOracle) {
   }
 }
 
-// As two functions or as one: the same value and the same gradients, also where only some are asked for.
+// One function or two: the same value and the same gradients, also if only some gradients are needed.
 TEST(Mlp, IsItsTwoLayers) {
   for (const Device device : devices())
     for (int frozen = 0; frozen < 6; ++frozen) {
@@ -93,8 +93,8 @@ TEST(Mlp, IsItsTwoLayers) {
     }
 }
 
-// What --fast allows: the library's epilogues, where they take the shape, are within the approximation's 5e-4 (times
-// what the next layer sums).
+// The option --fast uses the library's epilogues for shapes that they support; the error is at most that of the
+// approximation, 5e-4 (times the next layer's sums).
 TEST(Mlp, ByTheTanhApproximationIsNearTheOracle) {
   for (const Device device : devices())
     for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 2e-3}, {DType::BF16, 2e-2}, {DType::F16, 4e-3}}) {
@@ -126,7 +126,8 @@ TEST(Mlp, ByTheTanhApproximationIsNearTheOracle) {
     }
 }
 
-// Inference fuses what training keeps apart; both must be the same function. More rows than one block holds.
+// Inference fuses operations that training keeps separate; both must be the same function. More rows than one block
+// has.
 TEST(LinearGelu, IsTheSameFunctionInInference) {
   const int64_t rows = 1031, in = 24, out = 40;
   const Vector x = reference::random_vector(rows * in, 1), w = reference::random_vector(out * in, 2),
@@ -144,8 +145,8 @@ TEST(LinearGelu, IsTheSameFunctionInInference) {
   }
 }
 
-// 16-bit activations, f32 masters, on the devices that compute so: against the oracle of the rounded inputs. 70 rows
-// and odd widths leave a tail in every direction.
+// 16-bit activations with f32 masters, on devices that compute in 16 bits, compared with the oracle of the rounded
+// inputs. 70 rows and odd widths leave a tail in every direction.
 TEST(Linear, ComputesIn16BitsWithinTheirRounding) {
   for (const Device device : devices())
     for (const auto& [dtype, tolerance] : {std::pair{DType::BF16, 1e-2}, {DType::F16, 2e-3}})

@@ -28,12 +28,12 @@ TEST(MaxPool2d, MatchesTheOracle) {
                device);
 }
 
-// Short types have few values: many are equal, and the same of them must win.
+// In short types many values are equal, and the same one of them must be the max.
 TEST(MaxPool2d, FollowsTheCpuInEveryTypeOfAGpu) {
   const Pool2dSpec same{3, 3, 1, 1, Padding::all(1)}, three{3, 3, 2, 2, {}};
   const auto here = on_cpu_in_f32;
   for (const Device device : devices()) {
-    if (!device.is_cuda()) continue;  // the CPU computes in f32 alone
+    if (!device.is_cuda()) continue;  // the CPU computes in f32 only
     for (const DType dtype : {DType::F32, DType::BF16, DType::F16})
       for (const auto& [shape, spec] : {std::pair{Shape{2, 13, 14, 72}, three},
                                         {Shape{2, 8, 9, 16}, same},

@@ -32,7 +32,7 @@ TEST(Mixup, MatchesTheOracle) {
 }
 
 TEST(Mixup, ItsGradientGoesToBothSamplesAndAddsUp) {
-  const Index first = {2, 0, 1, 2, 2}, second = {1, 1, 1, 0, 2};  // row 3 is nobody's
+  const Index first = {2, 0, 1, 2, 2}, second = {1, 1, 1, 0, 2};  // nobody uses row 3
   const Vector lambda = {0.25, 1.0, 0.5, 0.0, 0.875};
   for (const Device device : devices())
     for (const int64_t width : {1, 7, 1024}) {

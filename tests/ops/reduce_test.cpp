@@ -34,7 +34,7 @@ TEST(Reduce, SumRowsMatchesTheOracleForEveryWidth) {
 TEST(Reduce, SumsLoseNothingOverAHundredThousandRows) {
   const double expected = 100000.0 * double{0.1f};
   for (const Device device : devices()) {
-    const Tensor x = Tensor::full({100000, 16}, 0.1f, device);  // added one by one in f32 this is off by 1e-3
+    const Tensor x = Tensor::full({100000, 16}, 0.1f, device);  // adding one by one in f32 would be off by 1e-3
     for (const double v : to_double(ops::sum_rows(x))) EXPECT_NEAR(v, expected, 1e-5 * expected) << device;
   }
 }
@@ -42,7 +42,7 @@ TEST(Reduce, SumsLoseNothingOverAHundredThousandRows) {
 TEST(Reduce, SumsShortTypesInF32) {
   for (const Device device : devices())
     for (const DType dtype : {DType::BF16, DType::F16}) {
-      if (!device.is_cuda()) continue;  // the CPU computes in f32 alone
+      if (!device.is_cuda()) continue;  // the CPU computes in f32 only
       for (const auto& [rows, c] : {std::pair{2001, 40}, {777, 7}}) {
         const Tensor x = ops::cast(to_tensor(reference::random_vector(int64_t{rows} * c, 5), {rows, c}, device), dtype);
         const Tensor y = ops::sum_rows(x);

@@ -28,7 +28,7 @@ TEST(Relu, CoversEveryElementOfALargeTensor) {
     EXPECT_EQ(to_double(ops::relu(to_tensor(x, {n}, device))), reference::relu(x)) << device;
 }
 
-// Both only choose among values that the type holds: exact in every type, with and without a tail.
+// Both only select values that the type can represent: exact in every type, with and without a tail.
 TEST(Relu, WorksOnShortTypes) {
   for (const auto& [device, dtype] : short_types())
     for (const int64_t n : {24, 1003}) {

@@ -40,7 +40,7 @@ TEST(ScaleChannels, CoversEveryElementOfLargeTensors) {
   }
 }
 
-// dgain and dx by their formulas: the gradient check's differences would cost the square of the size.
+// dgain by its formula: finite differences would cost the square of the size.
 Vector gain_gradient(const Vector& x, const Vector& dy, size_t c) {
   Vector sums(c);
   for (size_t i = 0; i < x.size(); ++i) sums[i % c] += x[i] * dy[i];

@@ -10,7 +10,7 @@ namespace {
 
 constexpr float kClip = 1e-7f;
 
-// Rows of soft labels: some classes exactly 0, as mixup of two one-hot rows leaves them.
+// Rows of soft labels; some classes are exactly 0, as after mixup of two one-hot rows.
 Vector soft_labels(size_t n, size_t classes) {
   Vector t(n * classes);
   Rng rng(17);
@@ -44,7 +44,7 @@ TEST(SoftmaxKl, MatchesTheOracle) {
   }
 }
 
-// More rows than one block takes, and classes than one warp has lanes.
+// More rows than one block, and more classes than lanes of a warp.
 TEST(SoftmaxKl, MatchesTheOracleOnLargeBatches) {
   for (const auto& [n, classes] : {std::pair<size_t, size_t>{4500, 2}, {40, 100}}) {
     const Shape shape{static_cast<int64_t>(n), static_cast<int64_t>(classes)};
@@ -78,8 +78,8 @@ TEST(SoftmaxKl, IsZeroWhereThePredictionIsTheTarget) {
   }
 }
 
-// Logits 40 apart: p of the wrong class is 4e-18, far below the clip. The loss is log(1 / clip) of the true class, and
-// by Keras' rule the clipped class passes no gradient: what is left is t' of the class that was let through.
+// The logits differ by 40: p of the wrong class is 4e-18, far below the clip. The loss is log(1 / clip) for the true
+// class, and in Keras the clipped class passes no gradient, so only t' of the other class remains.
 TEST(SoftmaxKl, ClipsBothArgumentsAndStopsTheGradientOfClippedProbabilities) {
   for (const Device device : devices()) {
     const Tensor logits = to_tensor({40.0, 0.0}, {1, 2}, device), targets = to_tensor({0.0, 1.0}, {1, 2}, device);

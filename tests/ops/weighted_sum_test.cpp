@@ -42,7 +42,7 @@ TEST(WeightedSum, MatchesTheOracleForOneToFiveInputs) {
       }
 }
 
-// x, w, bias and dy as the engine and as the oracle see them, and the gradients by their formulas.
+// x, w, bias and dy for the engine and the oracle, and the gradients by their formulas.
 struct Embeddings {
   std::vector<Vector> x, w;
   Vector bias, dy;
@@ -71,7 +71,7 @@ struct Embeddings {
     EXPECT_EQ(ty.dtype(), tx[0].dtype());
     EXPECT_LT(relative_error(to_double(ty), y), tolerance);
 
-    const Vector sign = to_double(ty);  // the engine's own mask: rounding decides nothing
+    const Vector sign = to_double(ty);  // the engine's own mask, so that rounding does not matter
     const WeightedSumGradients gradients = ops::weighted_sum_backward(tx, tw, ty, tdy, activation);
     const size_t d = bias.size();
     Vector dbias(d);

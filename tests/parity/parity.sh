@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # tests/parity/parity.sh parity BUILD [--full] [--only GROUPS]
-#                                           this engine beside its peers; prints the tables of docs/parity.md
-# tests/parity/parity.sh golden [WHAT…]     makes golden files anew: parity, audio, weights (all by default)
+#                                           compares this engine with its peers; prints the tables of docs/parity.md
+# tests/parity/parity.sh golden [WHAT…]     makes new golden files: parity, audio, weights (all by default)
 # --full: networks at full width on inputs of full size, without the planted mistakes.
 # GROUPS, joined by commas: ops, training, keras_networks, rules, fusion, media.
-# The peers live in an environment of their own, build/peers, which ./run bench peers shares. PyPI has no PyTorch for
-# x86-64 Linux that works without NVIDIA's libraries, hence about 5 GB.
+# The peers have their own environment, build/peers, shared with ./run bench peers. PyPI's PyTorch for x86-64 Linux
+# needs NVIDIA's libraries, hence about 5 GB.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -14,7 +14,7 @@ packages=(torch==2.11.0 torchvision==0.26.0 timm==1.0.31 keras==3.15.1 scikit-le
   soxr==1.1.0 soundfile==0.14.0 av==18.1.0 safetensors==0.8.0)
 export KERAS_BACKEND=torch
 
-# peers TEST PACKAGE…: installs the packages unless Python can run TEST.
+# peers TEST PACKAGE…: installs the packages unless Python can already run TEST.
 peers() {
   local test=$1
   shift
@@ -23,7 +23,7 @@ peers() {
   [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check "$@" >&2
 }
-# OpenBLAS variables that pick old kernels would slow a current NumPy down.
+# OpenBLAS variables that select old kernels would slow a current NumPy down.
 python() { env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$venv/bin/python" -W ignore "$@"; }
 
 command=${1:-}

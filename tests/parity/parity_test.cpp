@@ -1,5 +1,5 @@
-// This engine beside the libraries the field trusts, through the small golden files that those libraries made
-// (tests/parity/peers, ./run golden); no Python is needed here. ./run parity does the same with larger cases.
+// Compares this engine with established libraries through the small golden files that those made (tests/parity/peers,
+// ./run golden); it needs no Python. ./run parity does the same with larger cases.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ namespace {
 
 bool is_from_test_data(const Case& c) { return c.spec.value("from_test_data", false); }
 
-// Recordings and clips lie in the test data, which a checkout need not have.
+// The test data has the recordings and clips; a checkout may lack it.
 std::filesystem::path test_data() {
   const char* const given = std::getenv("AVS_DATA");
   return given != nullptr ? given : AVS_SOURCE_DIR "/../shared/data";
@@ -39,8 +39,8 @@ using Index = testing::TestParamInfo<size_t>;
 std::string case_name(const Index& index) { return as_test_name(golden_cases().at(index.param).name); }
 std::string mistake_name(const Index& index) { return as_test_name(mistakes().at(index.param).name); }
 
-// The worst share of the allowance in each row, printed at the end. Above a half the next processor may be over: with
-// AVS_REVIEW in the environment that is a failure, to be looked at before a change is accepted; for a user it is none.
+// Prints the worst error of each row as a share of its tolerance. Above a half another processor may exceed it: with
+// AVS_REVIEW in the environment that is a failure, which a reviewer must look at; for a user it is not.
 class Shares : public testing::Environment {
  public:
   static void note(const Case& c, const Difference& d) {
@@ -92,7 +92,7 @@ class PlantedMistake : public testing::TestWithParam<size_t> {};
 
 TEST_P(PlantedMistake, IsCaughtWhereverItIsMade) {
   const Mistake& mistake = mistakes().at(GetParam());
-  std::vector<Case> cases;  // drawn ones: they are short, and always there
+  std::vector<Case> cases;  // drawn cases only: they are short and always available
   for (const Case& c : golden_cases())
     if (!is_from_test_data(c)) cases.push_back(c);
   const Catch caught = catch_of(mistake, cases);
@@ -109,7 +109,7 @@ TEST(ParityRows, EachHasAMistakeThatItCatches) {
   EXPECT_EQ(rows, with_mistakes);
 }
 
-// Nothing that has a gradient is left out.
+// Every function with a gradient has a case.
 TEST(ParityCases, HoldEveryDifferentiableFunction) {
   std::ifstream header(AVS_SOURCE_DIR "/autograd/functions.h");
   std::set<std::string> declared, compared;
@@ -126,7 +126,7 @@ TEST(ParityCases, HoldEveryDifferentiableFunction) {
 
 TEST(ParityCases, AreMeasuredByTheScaleOfTheWholeAnswerAndAllowedEightOfThePeersErrors) {
   Case c;
-  c.expected["y"] = {Tensor::full({1}, 1e-3f), 99, 1e-6, 0.5, 1e-7};  // the one value that is kept lies near zero
+  c.expected["y"] = {Tensor::full({1}, 1e-3f), 99, 1e-6, 0.5, 1e-7};  // the only value kept is near zero
   const Difference d = worst(differences(c, {{"y", Tensor::full({1}, 1e-3f + 2e-7f)}}));
   EXPECT_NEAR(d.error, 4e-7, 1e-9);
   EXPECT_DOUBLE_EQ(d.tolerance, 1e-6);

@@ -12,7 +12,7 @@ struct AdamState {
   Vector parameters, m, v;
 };
 
-// One step as the papers and frameworks write it; t counts from 1.
+// One step as in the papers and frameworks; t counts from 1.
 inline void adam(AdamState& s, const Vector& gradients, double rate, double t, double beta1, double beta2,
                  double epsilon, double l2, EpsilonPlacement placement) {
   for (size_t i = 0; i < gradients.size(); ++i) {

@@ -6,8 +6,8 @@
 
 namespace avs::reference {
 
-// v rounded to nearest even on a grid of `mantissa_bits` explicit bits whose smallest exponent is `smallest`
-// (half: 10, -14; bfloat: 7, -126); infinity from where the largest finite value (exponent `largest`) rounds up.
+// Rounds v to nearest even on a grid of `mantissa_bits` explicit bits with smallest exponent `smallest` (f16: 10, -14;
+// bf16: 7, -126). Returns infinity if v rounds above the largest finite value (exponent `largest`).
 inline double rounded_to(double v, int mantissa_bits, int smallest, int largest) {
   if (v == 0 || !std::isfinite(v)) return v;
   const int exponent = std::max(std::ilogb(v), smallest);

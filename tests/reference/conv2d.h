@@ -53,7 +53,7 @@ inline Vector conv2d_backward_filter(const Vector& x, Nhwc xs, const Vector& dy,
   return dw;
 }
 
-// dx[n,h,w,c] = the sum of dy * w over all outputs that x[n,h,w,c] went into, one group.
+// dx[n,h,w,c] = the sum of dy * w over all outputs that read x[n,h,w,c], one group.
 inline Vector conv2d_backward_input(Nhwc xs, const Vector& w, Krsc ws, const Vector& dy, Conv2dSpec spec) {
   const int64_t p_count = (xs.h + spec.padding.top + spec.padding.bottom - ws.r) / spec.stride_h + 1;
   const int64_t q_count = (xs.w + spec.padding.left + spec.padding.right - ws.s) / spec.stride_w + 1;

@@ -5,7 +5,7 @@
 
 namespace avs::reference {
 
-// c empty: the groups side by side.
+// If c is empty, the groups are concatenated.
 inline Vector fusion_sums(const std::vector<Vector>& x, const std::vector<Vector>& w, size_t sound,
                           const Vector bias[2], const Vector v[2], const Vector& c, bool with_relu) {
   const auto activated = [&](const Vector& sum) { return with_relu ? relu(sum) : sum; };

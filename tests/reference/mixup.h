@@ -17,8 +17,8 @@ inline Vector mixup(const Vector& x, size_t sample, const std::vector<int32_t>& 
   return y;
 }
 
-// A box (left, top, width, height, mirrored) of a picture [h, w, c], resized to [out_h, out_w, c]: every pixel of the
-// box weighs 1 less its distance from the output pixel's centre, in units of reach, and they are divided by their sum.
+// Resizes a box (left, top, width, height, mirrored) of a picture [h, w, c] to [out_h, out_w, c]: a pixel of the box
+// has the weight 1 - distance / reach from the output pixel's centre, and weights are divided by their sum.
 inline Vector resize_box(const Vector& picture, int64_t h, int64_t w, int64_t c, const Vector& box, int64_t out_h,
                          int64_t out_w) {
   const auto weights = [](double begin, double length, int64_t extent, int64_t count, int64_t index) {

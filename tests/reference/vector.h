@@ -1,4 +1,4 @@
-// What every double-precision reference shares: plain vectors and deterministic random numbers.
+// Shared by every double-precision reference: plain vectors and deterministic random numbers.
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kMegabyte = size_t{1} << 20;
 
-// Sizes are powers of two: the arena rounds others up a little.
+// Sizes are powers of two: the arena rounds others up.
 class Arena : public testing::Test {
  protected:
   void SetUp() override {
@@ -84,12 +84,12 @@ TEST_F(Arena, KeepsToItsLimitAndSaysWhatWasAsked) {
 TEST_F(Arena, FreesWhatItCachedBeforeItGivesUp) {
   cpu().set_memory_limit(cpu().memory().live_bytes + 4 * kMegabyte);
   { const Tensor a = Tensor::empty({3 << 18}); }  // 3 MB, cached now
-  const Tensor b = Tensor::empty({1 << 19});      // of another size: the 3 MB must go
+  const Tensor b = Tensor::empty({1 << 19});      // needs another size: the 3 MB must be released
   const MemoryStats memory = cpu().memory();
   EXPECT_LE(memory.live_bytes + memory.cached_bytes, memory.limit_bytes);
 }
 
-#ifndef AVS_SANITIZED  // its allocator ends the process itself
+#ifndef AVS_SANITIZED  // a sanitizer's allocator ends the process itself
 TEST_F(Arena, FreesATensorWhereNoMemoryIsLeftToRememberIt) {
   std::vector<Tensor> tensors;
   for (int i = 0; i < 100'000; ++i) tensors.push_back(Tensor::empty({1}));
@@ -113,7 +113,7 @@ TEST_F(Arena, MayBeUsedFromSeveralThreads) {
   EXPECT_EQ(live(), 0u);
 }
 
-// Whoever runs out of memory gives some back first, which must not need any.
+// Running out of memory first frees some, which must not need any.
 TEST_F(Arena, TakesMemoryBackWhereTheSystemHasNoneLeft) {
 #ifdef AVS_SANITIZED
   GTEST_SKIP() << "the sanitizers' allocator ends the process";
@@ -121,11 +121,11 @@ TEST_F(Arena, TakesMemoryBackWhereTheSystemHasNoneLeft) {
   const pid_t child = ::fork();
   if (child == 0) {
     constexpr size_t kSmall = 100, kLarge = 200 * 1024;
-    static std::array<void*, 1000> blocks;  // of both kinds, none beside another of its kind that is free
+    static std::array<void*, 1000> blocks;  // of both kinds, alternating, so that free blocks are never adjacent
     for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = cpu().allocate(i % 4 == 0 ? kLarge : kSmall + i);
     rlimit limit{};
     getrlimit(RLIMIT_AS, &limit);
-    limit.rlim_cur = 1;  // nothing more
+    limit.rlim_cur = 1;  // no further memory
     setrlimit(RLIMIT_AS, &limit);
     for (size_t bytes : {size_t{1} << 16, size_t{1} << 8, size_t{16}})
       for (void* volatile taken = &limit; taken != nullptr;) taken = std::malloc(bytes);

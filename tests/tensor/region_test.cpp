@@ -28,7 +28,7 @@ TEST(Region, JoinsFreedNeighboursIntoOneBlock) {
 TEST(Region, TakesTheSmallestBlockThatFits) {
   Region region(64 * kPage);
   void* large = region.allocate(20 * kPage);
-  region.allocate(kPage);  // keeps the two apart
+  region.allocate(kPage);  // separates the two
   void* small = region.allocate(5 * kPage);
   region.allocate(kPage);
   region.deallocate(large, 20 * kPage);
@@ -54,7 +54,8 @@ TEST(Region, SaysNoWhenNothingFitsAndYesAfterReleasing) {
   EXPECT_NE(region.allocate(16 * kPage), nullptr);
 }
 
-// Blocks of random sizes, each filled with its own number: none may overlap another, and all memory comes back.
+// Allocates blocks of random sizes and fills each with its own number: no block overlaps another, and all memory is
+// returned.
 TEST(Region, BlocksNeverOverlapUnderRandomUse) {
   struct Held {
     unsigned char* data;

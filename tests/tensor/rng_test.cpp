@@ -9,7 +9,7 @@
 namespace avs {
 namespace {
 
-// The known answers that Random123 ships for philox4x32 with 10 rounds (kat_vectors).
+// The known answers for philox4x32 with 10 rounds in Random123 (kat_vectors).
 TEST(Rng, PhiloxGivesItsKnownAnswers) {
   using Words = std::array<uint32_t, 4>;
   EXPECT_EQ(philox(0, 0, 0), (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));

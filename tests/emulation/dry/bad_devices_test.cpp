@@ -1,4 +1,4 @@
-// Machines that cannot do what was asked: one line says what is wrong and what to do, and the exit code is 1 or 2.
+// Machines that cannot run the request: one line says what is wrong and what to do, and the exit code is 1 or 2.
 #include <gmock/gmock.h>
 
 #include "tensor/error.h"

@@ -1,5 +1,5 @@
-// Every op refuses tensors that lie on two devices, whichever of them is the stranger, and names the op and both
-// devices. A kernel that is given a host pointer would fail on a GPU long after its caller has gone on.
+// Every op refuses tensors on two devices, whichever tensor differs, and names the op and both devices. A kernel with a
+// host pointer would fail on a GPU only after its caller has continued.
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -34,7 +34,7 @@ using Given = std::vector<Tensor>;
 
 struct Call {
   std::string header;  // tensor/ops/HEADER.h
-  std::string says;    // the op, as its messages name it
+  std::string says;    // the op's name in messages
   Given given;
   std::function<void(Given&)> run;
 };

@@ -1,5 +1,5 @@
-// Every call of the CUDA runtime and of cuBLASLt that a training makes fails once, in each way that it can: the error
-// names what was done and where, nothing stays taken, no capture stays open, and the same training succeeds afterwards.
+// Every call of the CUDA runtime and of cuBLASLt in a training fails once, in each way that it can. The error names the
+// action and its place, no memory leaks, no capture stays open, and the same training then succeeds.
 #include <map>
 #include <regex>
 
@@ -22,7 +22,7 @@ Tensor labels(int64_t n) {
   return t;
 }
 
-// A network goes to the device, makes a step kernel by kernel, one as a captured graph and one as its replay.
+// A network moves to the device and runs one step kernel by kernel, one as a captured graph and one as its replay.
 void train_a_little() {
   BackboneOptions options = small_options("vis-conv");
   options.width = 0.02;
@@ -42,7 +42,7 @@ void train_a_little() {
   }
 }
 
-// An inception block, whose branches are lanes, forward and backward: kernel by kernel and as a captured graph.
+// An inception block with parallel branches, forward and backward: kernel by kernel and as a captured graph.
 void branch_a_little() {
   InceptionBn block(4, 8, {.activation = Activation::Relu});
   block.set_path("block");
@@ -71,10 +71,10 @@ Calls calls_of(void (*work)()) {
 
 class FaultWalk : public testing::Test {
  protected:
-  void SetUp() override { work_(); }  // what the process keeps for ever: contexts, handles
+  void SetUp() override { work_(); }  // allocates what the process keeps: contexts, handles
   void TearDown() override { emulation::set_fault({}); }
 
-  // What the training says when its call number `at` fails; empty: it went on.
+  // Returns the training's error if its call number `at` fails; empty if it continued.
   std::string said(const char* calls, int64_t at, int error, bool sticky) {
     Context& gpu = context(kGpu);
     const size_t live = gpu.memory().live_bytes;
@@ -86,7 +86,7 @@ class FaultWalk : public testing::Test {
       message = failure.what();
     }
     emulation::set_fault({});
-    cudaGetLastError();  // a sticky one is remembered
+    cudaGetLastError();  // clears the last error, also a sticky one
     EXPECT_EQ(current_lane(), Lane{}) << "a fork stayed open after: " << message;
     EXPECT_EQ(gpu.memory().live_bytes, live) << "memory stayed taken after: " << message;
     gpu.release_cached();
@@ -110,14 +110,13 @@ class FaultWalk : public testing::Test {
     }
   }
 
-  // A full device: the arena gives back what it keeps and asks once more. And what a destructor gives back no longer
-  // matters.
+  // On a full device the arena releases its cache and tries again. Frees in destructors may fail without an error.
   static bool may_go_on(const std::string& function, int error) {
     const bool asked_again = function == "cudaMalloc" && error == cudaErrorMemoryAllocation;
     return asked_again || function.find("Free") != std::string::npos || function.find("Destroy") != std::string::npos;
   }
 
-  // A kernel is told by name, and where in the network or in the step it ran.
+  // The message names the kernel, and its place in the network or in the step.
   static void expect_place(const std::string& message) {
     static const std::regex kernel("CUDA: \\w+: cuda");
     EXPECT_TRUE(std::regex_search(message, kernel));

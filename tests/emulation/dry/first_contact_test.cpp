@@ -1,4 +1,4 @@
-// tests/first_contact.sh on programs whose GPU is the emulation (tests/gpu has the flow with scripts in their place).
+// Runs tests/first_contact.sh on programs whose GPU is the emulation (tests/gpu tests its flow with scripts instead).
 #include <gmock/gmock.h>
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// These tests run where kernels do nothing and memory is addresses only (tests/emulation/shadow.h).
+// These tests run in dry mode: kernels do nothing and memory is only addresses (tests/emulation/shadow.h).
 #include <gtest/gtest.h>
 
 #include <cstdlib>

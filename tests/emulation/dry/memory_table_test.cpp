@@ -1,4 +1,4 @@
-// Memory plans of the networks at full width on the CUDA backend's own allocator, and the table of docs/porting.md.
+// Memory plans of the networks at full width on the CUDA backend's allocator, and the table of docs/porting.md.
 #include <gmock/gmock.h>
 
 #include <fstream>
@@ -21,8 +21,8 @@ PlannedRun full_run(const std::string& model, DType dtype, bool recompute) {
   return run;
 }
 
-// The plan is made at 2 and 4 samples; 32 are the paper's batch. Its peak was too large by 1.9 % for aud-mel in 16 bits
-// and by less elsewhere: what is taken and given back between falls into the arena's segments otherwise.
+// The plan is made at 2 and 4 samples; 32 are the paper's batch. Measured: its peak is too large by 1.9 % for aud-mel
+// in 16 bits and by less elsewhere, because temporary tensors fit the arena's segments differently.
 TEST(MemoryTable, PlansAreWhatTheArenaCountsAtFullWidth) {
   for (const auto& [model, dtype, recompute] : {std::tuple{"aud-mel", DType::BF16, false},
                                                 {"vis-inc", DType::F32, true},
@@ -35,7 +35,7 @@ TEST(MemoryTable, PlansAreWhatTheArenaCountsAtFullWidth) {
     const MeasuredPeaks measured = measure_memory(run, 32);
     const auto step = static_cast<double>(measured.step), inference = static_cast<double>(measured.inference);
     EXPECT_NEAR(static_cast<double>(need.peak), step, 0.03 * step);
-    // Scratch of the small batches that a plan is made of may not be wanted by large ones.
+    // Large batches may not need the scratch memory of the small batches that the plan is made from.
     EXPECT_GE(1.01 * static_cast<double>(need.inference), inference);
     EXPECT_LE(static_cast<double>(need.inference), 1.6 * inference);
   }
@@ -60,7 +60,7 @@ TEST(MemoryTable, OfTheDocumentIsWhatTheProgramPrints) {
 }
 
 TEST(MemoryTable, EveryBackboneTrainsInFourGigabytesAndAnswersInOne) {
-  for (const char* model : {"aud-mel", "vis-inc", "vis-conv"}) {  // aud-gam and aud-cqt are aud-mel's network
+  for (const char* model : {"aud-mel", "vis-inc", "vis-conv"}) {  // aud-gam and aud-cqt have aud-mel's network
     const MemoryPlan plan = plan_memory(full_run(model, DType::F32, true));
     EXPECT_GE(plan.largest_batch(4'000'000'000), 1) << model;
     EXPECT_LE(plan.at(1).inference, 1'000'000'000u) << model;

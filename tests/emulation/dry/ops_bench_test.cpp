@@ -1,5 +1,4 @@
-// Every benchmark of an op runs on the emulated device, which checks each access of its kernels: what ops_bench hands
-// them is otherwise seen on a GPU for the first time.
+// Runs every op benchmark on the emulated device, which checks each access of its kernels, before a GPU runs them.
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>

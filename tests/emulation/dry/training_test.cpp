@@ -1,6 +1,5 @@
-// train_backbone on the emulated device, as a user starts it: what a device that fails leaves behind, that a run keeps
-// to its memory plan, and the aid that waits for each kernel. Kernels do nothing here, so that only losses mean
-// nothing.
+// train_backbone on the emulated device, started as a user does: files left by a failing device, memory within the
+// plan, and waiting for each kernel. Kernels do nothing here, so losses mean nothing.
 #include <nlohmann/json.hpp>
 
 #include "models/checkpoint.h"
@@ -44,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Failure{"saving", "cudaMemcpyAsync,2600,700,sticky", "was not saved (the old file is untouched)"}),
     [](const auto& test) { return std::string(test.param.when); });
 
-// Batches of eight of fifteen samples leave one of seven at an epoch's end, which is no step of the graph.
+// Batches of eight from fifteen samples leave one of seven at an epoch's end, which runs outside the graph.
 TEST(TrainingOnADevice, KeepsToItsMemoryPlanThroughAnEpochsShortLastBatch) {
   const std::string file = workspace().path("plan.json"), run = workspace().path("planned");
   const ProgramResult plan = run_program(

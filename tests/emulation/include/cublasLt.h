@@ -1,5 +1,5 @@
-// The part of cuBLASLt that cuda/cublaslt.cpp calls, answered on the host by tests/emulation/cublaslt.cpp. Names and
-// values are the library's; an unknown name is a compile error, which says what to add.
+// The part of cuBLASLt that cuda/cublaslt.cpp calls, implemented on the host by tests/emulation/cublaslt.cpp. Names and
+// values are the library's; an unknown name is a compile error that says what to add.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,6 @@
-// What a kernel's source and cuda/'s host code may use of CUDA, for a host compiler. Found before NVIDIA's header when the
-// emulation is built, so that every .cu file compiles unchanged. Kernel-side functions end in tests/emulation/machine.h; the
-// host-side API is implemented in tests/emulation/runtime.cpp. Only what the project uses is here: an unknown name is a
-// compile error, which says what to add.
+// The part of CUDA that kernels and cuda/'s host code use, for a host compiler. The emulation's include path has it
+// before NVIDIA's header, so that every .cu file compiles unchanged. tests/emulation/machine.h implements the device
+// functions, tests/emulation/runtime.cpp the host API. An unknown name is a compile error that says what to add.
 #pragma once
 
 #include <cmath>
@@ -19,8 +18,8 @@
 #define __forceinline__ inline
 #define __grid_constant__
 #define __launch_bounds__(...)
-// One block runs on one host thread at a time, so a block's shared memory is that thread's. The linker gathers all of it in
-// the program's thread-local segment, which is how an access to it is recognised.
+// One block runs on one host thread at a time, so its shared memory can be thread-local. The linker puts all of it into
+// the program's thread-local segment, by which accesses are recognised.
 #define __shared__ static thread_local
 
 struct uint3 {

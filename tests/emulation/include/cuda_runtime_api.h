@@ -1,4 +1,4 @@
-// The host side of the CUDA runtime API as far as cuda/ uses it, implemented in tests/emulation/runtime.cpp by a recording
+// The host side of the CUDA runtime API that cuda/ uses, implemented in tests/emulation/runtime.cpp by a recording
 // runtime: it executes on the host at once, or records while a stream captures, and refuses what a capture forbids.
 #pragma once
 

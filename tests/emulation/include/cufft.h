@@ -1,5 +1,5 @@
-// The part of cuFFT that cuda/cufft.cpp calls, answered on the host by tests/emulation/cufft.cpp. Names and values are
-// the library's; an unknown name is a compile error, which says what to add.
+// The part of cuFFT that cuda/cufft.cpp calls, implemented on the host by tests/emulation/cufft.cpp. Names and values
+// are the library's; an unknown name is a compile error that says what to add.
 #pragma once
 
 #include <cstddef>

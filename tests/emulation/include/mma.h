@@ -1,9 +1,9 @@
-// WMMA by definition, for the emulated warp: a fragment is 8 elements in each of 32 lanes, the product of two is
-// d[i][j] = c[i][j] + sum over k of a[i][k] * b[k][j]. Which lane holds which element is unspecified in CUDA; here each
-// has eight that lie scattered, so that no kernel meets its own by chance. Broken rules of the documentation are
-// findings: addresses that are no multiple of 32 bytes, leading dimensions that are no multiple of 16 bytes, lanes that
-// disagree, a warp with missing lanes, a fragment of which nothing was loaded. A warp's matrix operations do not order
-// its memory accesses: __syncwarp() does.
+// WMMA by definition, for the emulated warp: a fragment is 8 elements in each of 32 lanes, and the product of two is
+// d[i][j] = c[i][j] + sum over k of a[i][k] * b[k][j]. CUDA does not define which lane holds which element; here each
+// lane has eight scattered ones, so that no kernel can rely on a mapping. Violations of the documentation are findings:
+// addresses that are no multiple of 32 bytes, leading dimensions that are no multiple of 16 bytes, lanes that disagree,
+// a warp with missing lanes, a fragment that was not loaded. A warp's matrix operations do not order its memory
+// accesses; __syncwarp() does.
 #pragma once
 
 #include <source_location>
@@ -33,7 +33,7 @@ struct fragment {
   bool filled = false;
 };
 
-// Where it was called: reported with a finding.
+// The call's location, reported with a finding.
 using Where = std::source_location;
 
 namespace emulated {
@@ -43,13 +43,13 @@ using avs::emulation::gather;
 
 constexpr int kSide = 16, kEach = 8, kStride = 256;  // bytes between two lanes' deposits
 
-struct Call {  // what all lanes of a load or store must agree on
+struct Call {  // all lanes of a load or store must agree on it
   const void* matrix;
   unsigned leading;
   int layout;
 };
 
-// Not instrumented: deposits are the emulation's own memory.
+// Not instrumented: deposits belong to the emulation.
 [[gnu::no_sanitize("thread"), gnu::noinline]] inline bool lanes_agree(const Call& call, const Where& at) {
   const std::byte* const all = gather(&call, sizeof(call), at.file_name(), static_cast<int>(at.line()));
   for (int lane = 0; lane < 32; ++lane) {
@@ -79,7 +79,7 @@ inline int lane() {
   return static_cast<int>(linear % 32);
 }
 
-// Which of the 16 x 16 is a lane's i-th element: 37 is odd, so that each is somebody's.
+// The lane's i-th of the 16 x 16 elements. 37 is odd, so each element has exactly one lane.
 constexpr int element_of(int lane, int i) { return (i * 32 + lane) * 37 % (kSide * kSide); }
 
 inline int64_t offset_of(int lane, int i, unsigned leading, bool rows) {
@@ -87,7 +87,7 @@ inline int64_t offset_of(int lane, int i, unsigned leading, bool rows) {
   return rows ? int64_t{row} * leading + column : int64_t{column} * leading + row;
 }
 
-// The warp's 16 x 16 elements as floats, of which this lane deposits its 8.
+// The warp's 16 x 16 elements as floats; this lane deposits its 8.
 struct Matrices {
   float a[kSide * kSide], b[kSide * kSide];
 };

@@ -1,4 +1,4 @@
-// Entry points of kernels with planted faults (CMakeLists.txt here says what each breaks), as cuda/ has them without.
+// Entry points of kernels with planted faults, which CMakeLists.txt in this folder describes; cuda/ has them without.
 #pragma once
 
 #include "cuda/matmul_tile.cuh"

@@ -1,6 +1,7 @@
-// gpu_agreement: the same on the CPU and on a GPU. For each network some training steps kernel by kernel, again, and as
-// a captured graph: losses agree with the CPU's (in f32) within rounding, and the three runs on the GPU with each other
-// bit for bit; in f32, and in bf16 and f16 as the GPU trains by default. And the spectrograms of a clip of noise.
+// gpu_agreement: compares the CPU and a GPU. Each network takes some training steps kernel by kernel, a second time,
+// and as a captured graph. Losses agree with the CPU's (in f32) within rounding, and the three runs on the GPU agree
+// with each other bit for bit; in f32, and in bf16 and f16 with the GPU's defaults. It also compares the spectrograms
+// of a clip of noise.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -32,7 +33,7 @@ Shape input_of(const Options& options, const Backbone& net) {
   const Shape sample = net.input_shape();
   if (!options.small_inputs || net.options().model == "vis-inc")
     return {options.batch, sample[0], sample[1], sample[2]};
-  return {options.batch, 32, 32, sample[2]};  // the smallest that the others take
+  return {options.batch, 32, 32, sample[2]};  // the smallest size that the other networks accept
 }
 
 struct Result {
@@ -73,7 +74,7 @@ Result train(const Options& options, const std::string& model, Device device, Ho
   return result;
 }
 
-// Of the losses of the first `steps` steps; NaN where one of them is.
+// Over the losses of the first `steps` steps; NaN if one of them is.
 double largest_difference(const Result& a, const Result& b, size_t steps) {
   double largest = 0;
   for (size_t i = 0; i < steps; ++i) {
@@ -85,8 +86,8 @@ double largest_difference(const Result& a, const Result& b, size_t steps) {
 
 bool compare(const Options& options, const std::string& model, DType dtype, const Result& cpu, Device gpu,
              nlohmann::ordered_json& all) {
-  // In eight or eleven bits the first loss tells: later ones part by themselves, where the last BatchNorms of a small
-  // network normalise over the four values of a batch. They must be numbers.
+  // In bf16 and f16 only the first loss is compared: later ones diverge, because the last BatchNorms of a
+  // small network normalise over the four values of a batch. Those must be finite.
   constexpr double kShortTolerance = 0.02;
   const Result eager = train(options, model, gpu, How::KernelByKernel, dtype);
   const Result again = train(options, model, gpu, How::KernelByKernel, dtype);
@@ -95,7 +96,7 @@ bool compare(const Options& options, const std::string& model, DType dtype, cons
                first = largest_difference(eager, cpu, 1);
   const bool repeats = eager.losses == again.losses && eager.parameters == again.parameters;
   const bool as_graph = eager.losses == graph.losses && eager.parameters == graph.parameters;
-  const bool agrees = dtype == DType::F32 ? difference <= options.tolerance  // NaN does not
+  const bool agrees = dtype == DType::F32 ? difference <= options.tolerance  // false for NaN
                                           : first <= kShortTolerance && std::isfinite(difference);
   std::cout << fmt::format(
       "{:<9} {:<4} {} steps: losses differ by {:.1e} at first, {:.1e} at most ({}); repetition {}, graph {}\n", model,
@@ -125,7 +126,7 @@ bool compare_all(const Options& options, Device gpu, nlohmann::ordered_json& all
   return good;
 }
 
-// Before the log, ten seconds of noise.
+// Before the log, on ten seconds of noise.
 bool compare_spectrograms(Device gpu) {
   constexpr double kTolerance = 1e-5;
   Waveform clip{.sample_rate_hz = kSampleRateHz, .channels = 2, .samples = {}};
@@ -173,7 +174,7 @@ int main(int argc, char** argv) {
   avs::add_compute_options(flags, options.compute);
   return program.run(argc, argv, [&] {
     if (options.models.empty())
-      options.models = {"aud-mel", "vis-inc", "vis-conv"};  // the other two are aud-mel's network
+      options.models = {"aud-mel", "vis-inc", "vis-conv"};  // the other two have aud-mel's network
     if (options.dtypes.empty()) options.dtypes = {"f32", "bf16", "f16"};
     const avs::Device gpu = avs::use_device(options.compute).device;
     nlohmann::ordered_json all = nlohmann::ordered_json::array();

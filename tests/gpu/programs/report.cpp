@@ -1,11 +1,11 @@
-// gpu_report: one JSON file and one Markdown page of what tests/first_contact.sh found, and README's table of all
-// pages.
+// gpu_report: makes one JSON file and one Markdown page from the results of tests/first_contact.sh, and README's table
+// from all pages.
 //
 //   gpu_report make WORK OUT [PREDICTIONS]   WORK/facts.json and the files of the phases -> OUT.json, OUT.md
-//   gpu_report line FILE HOW                 Google Benchmark's FILE as lines of steps.jsonl
-//   gpu_report memory FILE                   compares the figures of `memory_plan --measure --json FILE`
-//   gpu_report summary FILE                  OUT.json for a terminal
-//   gpu_report table FOLDER                  Markdown of every FOLDER/gpu-*.json
+//   gpu_report line FILE HOW                 converts Google Benchmark's FILE to lines of steps.jsonl
+//   gpu_report memory FILE                   compares the numbers of `memory_plan --measure --json FILE`
+//   gpu_report summary FILE                  prints OUT.json for a terminal
+//   gpu_report table FOLDER                  prints a Markdown table of every FOLDER/gpu-*.json
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -44,7 +44,7 @@ Json lines_in(const fs::path& file) {
   return rows;
 }
 
-// What Google Benchmark wrote, without its context.
+// Returns the results of Google Benchmark without its context.
 Json benchmarks_in(const fs::path& file) {
   Json rows = Json::array();
   const Json found = read(file);
@@ -58,7 +58,7 @@ Json benchmarks_in(const fs::path& file) {
   return rows;
 }
 
-// A step that ended early may have left half a file: then there is nothing to tell.
+// A step that ended early may have left half a file: the report then omits it.
 void add(Json& report, const char* key, const fs::path& file, Json (*load)(const fs::path&)) {
   if (!fs::exists(file)) return;
   try {
@@ -68,7 +68,7 @@ void add(Json& report, const char* key, const fs::path& file, Json (*load)(const
   }
 }
 
-// Steps beside their prediction for this GPU and beside PyTorch's fastest way of the same step.
+// Compares each step with its prediction for this GPU and with PyTorch's fastest form of the same step.
 void compare_steps(Json& report, const Json& predictions) {
   const std::string device = report.value("device", "");
   for (Json& step : report["training"]) {
@@ -161,7 +161,7 @@ void print_lines(const fs::path& file, const std::string& how) {
   }
 }
 
-// Short enough for whoever sees only the end of a terminal: checks, steps, and the kernels furthest from their bound.
+// A short summary for a terminal's last lines: checks, steps, and the kernels furthest from their bound.
 std::string summary_of(const Json& report) {
   std::string text;
   for (const char* key : {"device", "driver", "cuda", "said", "commit"})
@@ -230,8 +230,8 @@ std::string readme_table(const fs::path& folder) {
   return text;
 }
 
-// No step may take more than was planned, and a twentieth, and what an engine of cuDNN may take: which one is chosen,
-// and with what workspace, differs from batch to batch.
+// Each step may use its plan, a twentieth more, and the workspace of a cuDNN engine: the chosen engine and its
+// workspace differ from batch to batch.
 void check_memory(const fs::path& file) {
   constexpr double kMore = 1.05;
   double most = 0;

@@ -1,7 +1,7 @@
-// selftest: every op on one device of this machine against its double-precision reference, and its gradients against
-// central differences of that: the cases of tests/ops, a line an op.
+// selftest: compares every op on one device with its double-precision reference, and its gradients with central
+// differences of that: the cases of tests/ops, one line per op.
 //
-//   selftest [--device auto|cpu|cuda|cuda:N] [--filter 'Conv2d.*']      exit 1 when an op is wrong
+//   selftest [--device auto|cpu|cuda|cuda:N] [--filter 'Conv2d.*']      exit 1 if an op is wrong
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@
 namespace avs {
 namespace {
 
-// One line for each suite, and what failed at once.
+// Prints one line for each suite, and failures at once.
 class LinePerOp final : public testing::EmptyTestEventListener {
  public:
   int ops() const { return ops_; }

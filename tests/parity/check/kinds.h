@@ -1,4 +1,5 @@
-// Who of ours answers a case, by its kind. Each reads the case's inputs and spec and returns tensors by output name.
+// The functions that compute a case, one for each kind. Each reads the case's inputs and spec and returns tensors by
+// output name.
 #pragma once
 
 #include "models/backbone.h"
@@ -6,7 +7,7 @@
 
 namespace avs::parity {
 
-// "op": one differentiable function: y, d_INPUT for each input, under the upstream gradient dy where there is one.
+// "op": one differentiable function: y, and d_INPUT for each input if there is an upstream gradient dy.
 NamedTensors run_op(const Case& c);
 // "network": infer/STAGE with running statistics (folded), train/STAGE with the batch's, grad/PARAMETER, stat/BUFFER.
 NamedTensors run_network(const Case& c);
@@ -14,21 +15,21 @@ NamedTensors run_network(const Case& c);
 NamedTensors run_steps(const Case& c);
 // "schedule": rate [steps].
 NamedTensors run_schedule(const Case& c);
-// "average": the moving average after each row of w was the weights for one step.
+// "average": the moving average after each row of w has been the weights for one step.
 NamedTensors run_average(const Case& c);
-// "mixup": who is mixed with whom (first, second, lambda), and y, the mixed x.
+// "mixup": the pairs (first, second, lambda), and y, the mixed x.
 NamedTensors run_mixup(const Case& c);
 // "adam": p, m, v after one step t.
 NamedTensors run_adam(const Case& c);
-// "fusion": Phase II to the end: its parameters, probabilities, and the figures of "metrics".
+// "fusion": a whole training of Phase II: its parameters, probabilities, and the outputs of "metrics".
 NamedTensors run_fusion(const Case& c);
-// "metrics": of probabilities and labels: accuracies, log losses, confusion.
+// "metrics": from probabilities and labels: accuracies, log losses, confusion.
 NamedTensors run_metrics(const Case& c);
 // "spectrogram": power, before the log, and deltas of the log, of x or of a recording.
 NamedTensors run_spectrogram(const Case& c);
-// "resample": x brought to 32 kHz.
+// "resample": x resampled to 32 kHz.
 NamedTensors run_resample(const Case& c);
-// "frames": seconds and pixels of a video's frames.
+// "frames": times in seconds, and pixels, of a video's frames.
 NamedTensors run_frames(const Case& c);
 
 // The network of spec["backbone"] with the case's "param/…" and "buffer/…".

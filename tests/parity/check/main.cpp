@@ -1,7 +1,7 @@
-// parity_check FOLDER [--mistakes] [--write FOLDER]: holds this engine against the cases of FOLDER, which
-// tests/parity/peers made, and prints the table of docs/parity.md, a line a row with its worst case; exit 1 if one is
-// over its tolerance. With --mistakes also plants every mistake and prints what caught it; exit 1 if one goes
-// unnoticed. With --write leaves each network as a checkpoint beside what it answers, for peers/read_back.py.
+// parity_check FOLDER [--mistakes] [--write FOLDER]: compares this engine with the cases of FOLDER, which
+// tests/parity/peers made, and prints the table of docs/parity.md, one line per row with its worst case; exit 1 if one
+// exceeds its tolerance. --mistakes also plants every mistake and prints the case that caught it; exit 1 if one is
+// missed. --write saves each network as a checkpoint with its outputs, for peers/read_back.py.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -70,7 +70,7 @@ bool print_mistakes(const std::vector<Case>& cases) {
   bool all_caught = true;
   for (const Mistake& mistake : mistakes()) {
     const Catch caught = catch_of(mistake, cases);
-    if (caught.cases == 0) continue;  // with part of the cases only part of the mistakes can be made
+    if (caught.cases == 0) continue;  // a subset of the cases can plant only a subset of the mistakes
     std::cout << fmt::format("| {} | {}: {} | {} of {} | `{}` | {:.1e} | {:.1e} |\n", mistake.row, mistake.name,
                              mistake.what, caught.caught, caught.cases, caught.by, caught.error, caught.tolerance);
     all_caught = all_caught && caught.caught > 0;
@@ -78,7 +78,7 @@ bool print_mistakes(const std::vector<Case>& cases) {
   return all_caught;
 }
 
-// network-N.safetensors, as train_backbone writes one, and answers-N.safetensors.
+// Writes network-N.safetensors, in the format of train_backbone, and answers-N.safetensors.
 void write_networks(const std::vector<Case>& cases, const std::filesystem::path& folder) {
   int number = 0;
   for (const Case& c : cases) {

@@ -6,9 +6,9 @@
 namespace avs::parity {
 namespace {
 
-// ---- what mistakes are made of ----
+// ---- parts of mistakes ----
 
-// [a, b, c, d] with two equal middle axes: rows and columns exchanged.
+// Swaps two equal middle axes of [a, b, c, d]: rows and columns.
 Tensor with_middle_axes_swapped(const Tensor& x, int first) {
   Tensor y = x.clone();
   const Shape& shape = x.shape();
@@ -47,7 +47,7 @@ bool is_op(const Case& c, const char* prefix) {
   return c.kind == "op" && c.spec.at("op").get<std::string>().starts_with(prefix);
 }
 
-// Every parameter or buffer whose name ends like this.
+// Returns every parameter or buffer whose name has this ending.
 std::vector<std::string> inputs_ending(const Case& c, const std::string& ending) {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : c.inputs)
@@ -170,12 +170,12 @@ std::vector<Mistake> of_rules() {
   };
 }
 
-// The second channel first.
+// Swaps the two channels of each pair.
 void exchange_pairs(Tensor& x) {
   for (int64_t i = 0; i + 1 < x.size(); i += 2) std::swap(x.data<float>()[i], x.data<float>()[i + 1]);
 }
 
-// x [frames, channels], later.
+// Delays x [frames, channels].
 void delay_by(int64_t frames, Tensor& x) {
   const int64_t values = frames * x.shape()[1];
   std::rotate(x.data<float>(), x.data<float>() + (x.size() - values), x.data<float>() + x.size());

@@ -1,6 +1,6 @@
-// Mistakes of the kind that reimplementations make, each applied to our side of a comparison on purpose. A comparison
-// that does not notice is worth nothing: every row of the table must catch its own (tests/parity/parity_test.cpp), and
-// docs/parity.md lists what caught each.
+// Typical mistakes of reimplementations, applied on purpose to our side of a comparison. A comparison that misses them
+// is worth nothing: every row of the table must catch its own (tests/parity/parity_test.cpp), and docs/parity.md lists
+// the case that caught each.
 #pragma once
 
 #include <functional>
@@ -12,18 +12,18 @@ namespace avs::parity {
 struct Mistake {
   std::string name, row;
   std::string what;                  // for the list
-  std::function<bool(Case&)> plant;  // false: the case has nothing that this mistake could spoil
+  std::function<bool(Case&)> plant;  // returns false if the case has nothing that this mistake changes
 };
 
 const std::vector<Mistake>& mistakes();
 
 struct Catch {
-  std::string by;  // "conv2d/strided: d_w"; empty: nothing noticed
+  std::string by;  // "conv2d/strided: d_w"; empty if no case caught it
   double error = 0, tolerance = 0;
-  int cases = 0;   // how many the mistake was planted in
-  int caught = 0;  // how many noticed
+  int cases = 0;   // cases that have the mistake
+  int caught = 0;  // cases that caught it
 };
-// Plants the mistake in every case of its row that it concerns. The catch reported is the clearest.
+// Plants the mistake in every case of its row to which it applies. The reported catch is the clearest.
 Catch catch_of(const Mistake& mistake, const std::vector<Case>& cases);
 
 }  // namespace avs::parity

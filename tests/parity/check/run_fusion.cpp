@@ -1,4 +1,4 @@
-// Phase II from its first weights to convergence, and the figures of an evaluation.
+// Phase II from its initial weights to convergence, and the metrics of an evaluation.
 #include "apps/train/fusion_training.h"
 #include "tests/parity/check/kinds.h"
 

@@ -1,4 +1,4 @@
-// What is made of sound and video files.
+// The features and frames of sound and video files.
 #include <algorithm>
 
 #include "audio/features.h"
@@ -48,7 +48,7 @@ NamedTensors run_frames(const Case& c) {
   AVS_CHECK(DataError, frames, file_of(c, "video").string(), ": no picture");
   const std::vector<float> seconds(frames->seconds.begin(), frames->seconds.end());
   const int64_t count = frames->pixels.shape()[0],
-                late = c.spec.value("late_by", int64_t{0});  // planted: never in files
+                late = c.spec.value("late_by", int64_t{0});  // a planted mistake: not in files
   Tensor pixels = Tensor::empty(frames->pixels.shape(), DType::U8);
   for (int64_t k = 0; k < count; ++k)
     pixels.rows(k, 1).copy_from(frames->pixels.rows(std::max<int64_t>(k - late, 0), 1));

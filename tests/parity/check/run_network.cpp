@@ -1,4 +1,4 @@
-// Whole networks: every stage and every gradient, and ten steps of training.
+// Whole networks: every stage and every gradient, and ten training steps.
 #include "models/training/step.h"
 #include "tests/parity/check/kinds.h"
 

@@ -11,7 +11,7 @@
 namespace avs::parity {
 namespace {
 
-// The case's inputs as Variables that want gradients, each made when it is first asked for.
+// The case's inputs as Variables with gradients, each made at its first use.
 class Inputs {
  public:
   explicit Inputs(const Case& c) : case_(c) {}
@@ -35,7 +35,7 @@ class Inputs {
   bool is(const char* key, const char* value) const { return case_.spec.value(key, "") == value; }
   const std::map<std::string, Variable>& all() const { return variables_; }
 
-  NamedTensors outputs;  // besides y and the gradients
+  NamedTensors outputs;  // in addition to y and the gradients
 
  private:
   const Case& case_;
@@ -176,7 +176,7 @@ const Ops& losses_and_sums() {
   static const Ops ops = {
       {"log_softmax", [](Inputs& in) { return log_softmax(in("x")); }},
       {"softmax_kl", [](Inputs& in) { return softmax_kl(in("x"), in.fixed("targets"), in.number("clip")); }},
-      // These have no gradient of their own.
+      // These ops have no gradient of their own.
       {"softmax", [](Inputs& in) { return Variable(ops::softmax(in.fixed("x"))); }},
       {"mixup",
        [](Inputs& in) {

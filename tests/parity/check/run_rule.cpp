@@ -34,7 +34,7 @@ NamedTensors run_schedule(const Case& c) {
 }
 
 NamedTensors run_average(const Case& c) {
-  const Tensor& w = c.input("w");  // [1 + steps, n]: the start, then the weights after each step
+  const Tensor& w = c.input("w");  // [1 + steps, n]: initial weights, then the weights after each step
   const int64_t n = w.shape()[1];
   Weights module(w.rows(0, 1).reshape({n}));
   ParameterArena arena(module);

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-# Rounding to f32 is off by U at most. FLOOR is what is allowed where single precision happens to be exact: sixteen
-# roundings, of an op. Networks put a hundred layers in a row, whose roundings add up like a random walk.
+# Rounding to f32 has an error of at most U. FLOOR is the tolerance if single precision happens to be exact: sixteen
+# roundings, for an op. A network has a hundred layers in a row, whose roundings add up like a random walk.
 U = 2**-24
 FLOOR = 16 * U
 NETWORK_FLOOR = FLOOR * 10
@@ -147,6 +147,6 @@ def save(path, cases, versions, narrow):
     for case in cases:
         for name, values in case.tensors.items():
             tensors[name] = values.astype(np.float32) if narrow and values.dtype == np.float64 else values
-    # One entry: safetensors writes several in any order, and the same numbers shall give the same file.
+    # One metadata entry: safetensors writes several in any order, but the same numbers must give the same file.
     text = json.dumps({'versions': versions, 'cases': [case.json() for case in cases]}, separators=(',', ':'))
     save_file(tensors, str(path), metadata={'parity': text})

@@ -21,7 +21,7 @@ def expect_figures(case, probabilities, labels, classes):
     predicted = probabilities.argmax(axis=1)
     names = list(range(classes))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # classes that nobody predicted, rows of f32 that add up to 1 - 1e-7
+        warnings.simplefilter("ignore")  # classes without a prediction, rows of f32 that sum to 1 - 1e-7
         recalls = metrics.recall_score(labels, predicted, labels=names, average=None, zero_division=0)
         losses = [
             metrics.log_loss(labels[labels == k], probabilities[labels == k], labels=names)
@@ -140,7 +140,7 @@ def fusion_case(method, most, fc1024):
 
 
 def cases(form, _folder):
-    torch.set_num_threads(1)  # the steps are too small to share
+    torch.set_num_threads(1)  # the steps are too small for more threads
     yield from metrics_cases()
     most, fc1024 = 96 if form == "golden" else None, 1024 if form == "full" else 48
     yield from in_both_precisions(lambda: (fusion_case(f"f{i}", most, fc1024) for i in range(1, 7)))

@@ -15,13 +15,13 @@ from cases import Case, Precision, in_both_precisions
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.append(str(ROOT / "tests/golden/audio"))
-import make_golden  # how librosa and gammatone are asked
+import make_golden  # the calls of librosa and gammatone
 
 LIBROSA, GAMMATONE = f"librosa {librosa.__version__}", "gammatone 1.0.3"
-# Our banks leave out weights below 1e-6 of a band's peak (audio/gammatone.h), which no peer does. What that changes in bins
-# that hold a millionth of the loudest, a logarithm multiplies by hundreds before the deltas see it.
+# Our filter banks omit weights below 1e-6 of a band's peak (audio/gammatone.h); the peers keep them. In bins with a
+# millionth of the peak power the logarithm multiplies that difference by hundreds before the deltas.
 POWER_FLOOR, DELTAS_FLOOR = 1e-5, 5e-4
-SPECTROGRAMS = {  # what make_golden calls it: row, peer, ours
+SPECTROGRAMS = {  # make_golden's name: row, peer, ours
     "mel": ("MEL, GAM", LIBROSA, {"spectrogram": "mel"}),
     "gam": ("MEL, GAM", GAMMATONE, {"spectrogram": "gam"}),
     "cqt12": ("CQT", LIBROSA, {"spectrogram": "cqt", "range": "full"}),

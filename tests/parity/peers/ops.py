@@ -304,7 +304,7 @@ def models_own_shapes(most):
     x, w = o.leaf("x", (16, 2048)), o.leaf("w", (1024, 2048), (3 / 2048) ** 0.5)
     yield o.done(F.linear(x, w, o.leaf("bias", (1024,))))
     for training in (True, False):
-        # Without ReLU: of six million values some lie within rounding of its kink.
+        # Without ReLU: of six million values some are within rounding of its kink.
         yield batch_norm(most, "sound, stage 1, whole", (1, 128, 704, 64), True, True, "none", training)
         yield batch_norm(most, "inception, last, whole", (2, 5, 5, 320), False, False, "relu", training)
     o = OpCase(most, "inception's stem, whole", "max_pool2d", {"window": [3, 3], "stride": [2, 2], "padding": [0] * 4})

@@ -25,9 +25,9 @@ class Extent:
         self.width = {"golden": 0.125, "usual": 0.25, "full": 1.0}[form]
         self.sizes = WHOLE if full else SMALL
         self.pass_batch = 2 if full else 4
-        # Odd batches leave a row of the author's scheme unmixed. At full size a row of sound takes 1.4 GB.
+        # An odd batch leaves a row of the author's scheme unmixed. At full size a row of sound takes 1.4 GB.
         self.step_batch = {"author": 2 if full else 5, "beta": 2 if full else 8}
-        # At full size one sound network stands for the three, which differ in nothing but their spectrograms.
+        # At full size one sound network represents the three, which differ only in their spectrograms.
         self.models = ("aud-mel", "vis-inc", "vis-conv") if full else MODELS
 
 
@@ -51,9 +51,9 @@ def rule_of(name, shape):
     if name.endswith(("gamma", "gain", "running_variance")):
         return 0.3, 1.0
     if name.endswith(".bn.beta") and name.startswith(("stem", "mixed")):
-        # InceptionV3: most values pass the ReLU. With 94 BatchNorms and ReLUs in a row, values at both sides of the
-        # kink amplify rounding so much that PyTorch's own single precision strays from its double precision by 10 %.
-        # Before the stem's max pools most must not pass, or the next BatchNorm takes all that beta does away.
+        # InceptionV3: most values pass the ReLU. With 94 BatchNorms and ReLUs in a row, values on both sides of the
+        # kink amplify rounding so much that PyTorch's own single precision differs from its double precision by 10 %.
+        # Before the stem's max pools most values must not pass, or the next BatchNorm cancels the effect of beta.
         return (0.3, -0.8) if name in ("stem.2.bn.beta", "stem.5.bn.beta") else (0.4, 1.5)
     if name.endswith("layer_scale"):
         return 0.2, 0.3
@@ -120,7 +120,7 @@ def first_well_posed(make):
     raise RuntimeError(f"{case.name}: 50 draws, and none is well posed")
 
 
-STEADY = 2e-5  # of the losses, under shakes
+STEADY = 2e-5  # tolerance of the losses under SHAKE
 
 
 def well_posed_steps(extent, make):
@@ -227,8 +227,8 @@ def keras_version():
 
 
 def steps_spec(options, placement, scheme):
-    # The paper's learning rate: at ten times that, ten steps of InceptionV3 over few values turn rounding into 0.3 % of
-    # the loss. Epsilon and L2 are large, so that where they enter is seen.
+    # The paper's learning rate: at ten times that, ten steps of InceptionV3 over few values amplify rounding to 0.3 %
+    # of the loss. Epsilon and L2 are large, so that their placement matters.
     return {
         "backbone": options,
         "steps": 10,
@@ -296,7 +296,7 @@ def cases(form, _folder):
     torchvision_form = options_of("vis-inc", extent.width, pool_padding="counted", batch_norm_gamma="learned")
     yield first_well_posed(lambda a: network_case("vis-inc, torchvision's form", torchvision_form, extent, a))
     for i, model in enumerate(extent.models):
-        # Both schemes and both forms of epsilon take turns.
+        # The two schemes and the two forms of epsilon alternate.
         both = form == "usual" or (form == "golden" and model == "vis-conv")
         for placement in ("hat", "corrected") if both else (("hat", "corrected")[i % 2],):
             scheme = "author" if placement == "hat" else "beta"
