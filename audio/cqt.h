@@ -24,7 +24,7 @@ struct CqtSpec {
   int64_t bands_per_octave = 12;  // a reconstruction: the bands cover 9.8 Hz .. 15 kHz (24 per octave end at 392 Hz)
   double lowest_hz = 9.8;
   double sample_rate_hz = 32000;
-  double sparsity = 0.01;  // this share of each filter's magnitude is dropped
+  double sparsity = 0.01;  // fraction of each filter's magnitude to drop
 
   static CqtSpec full_band() { return {}; }
   static CqtSpec author() { return {.bands_per_octave = 24, .lowest_hz = 10}; }  // from the first author's scripts

@@ -104,9 +104,9 @@ std::vector<Tensor> FeatureExtractor::operator()(const Waveform& clip, std::span
   const std::span<const audio::StereoSample> signal(reinterpret_cast<const audio::StereoSample*>(clip.samples.data()),
                                                     static_cast<size_t>(clip.frames()));
   if (parts_->on_device) {
-    std::vector<Tensor> there = (*parts_->on_device)(signal, kFirstFrame, kSpectrogramFrames, kinds, stage);
-    for (Tensor& x : there) x = x.to(kCpu);
-    return there;
+    std::vector<Tensor> spectrograms = (*parts_->on_device)(signal, kFirstFrame, kSpectrogramFrames, kinds, stage);
+    for (Tensor& x : spectrograms) x = x.to(kCpu);
+    return spectrograms;
   }
   std::vector<Tensor> features;
   std::array<float*, 3> outputs = {};  // indexed by kind

@@ -1,6 +1,6 @@
 // Input spectrograms of the sound networks: from ten seconds of stereo sound to [128 bands, 704 frames, channels].
 //
-//   waveform ─ STFT ┬─ |X|^2 ─ mel bands ──────┐
+//   waveform ┬ STFT ┬─ |X|^2 ─ mel bands ──────┐
 //                   └─ |X| ─── gammatone bands ┼─ log(x + 1e-8) ─ [x, delta, delta-delta]
 //            └─ constant-Q transform ──────────┘
 //     stage:                              Power          Log                 Delta

@@ -323,14 +323,14 @@ AVFrame* Decoder::next_frame() {
 
 bool Decoder::bring_down() {
   if (in_hardware_ == AV_PIX_FMT_NONE || frame_->format != in_hardware_) return true;
-  FramePtr here = make_frame();
-  int code = av_hwframe_transfer_data(here.get(), frame_.get(), 0);
-  if (code >= 0) code = av_frame_copy_props(here.get(), frame_.get());
+  FramePtr on_cpu = make_frame();
+  int code = av_hwframe_transfer_data(on_cpu.get(), frame_.get(), 0);
+  if (code >= 0) code = av_frame_copy_props(on_cpu.get(), frame_.get());
   if (code < 0) {
     count_corrupt(code);
     return false;
   }
-  frame_ = std::move(here);
+  frame_ = std::move(on_cpu);
   return true;
 }
 

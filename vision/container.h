@@ -86,7 +86,7 @@ class MediaFile {
   // Returns the next packet, or FFmpeg's code below 0 at the end. std::system_error: an I/O error.
   int read(AVPacket& packet);
 
-  double origin_seconds() const;  // the timestamp that is second 0 of this file's presentation
+  double origin_seconds() const;  // timestamp of second 0 of the presentation
   // A stream's duration from its own header, else the container's; nullopt if neither states one or FFmpeg guessed.
   std::optional<double> promised_seconds(int stream_index) const;
 

@@ -18,7 +18,7 @@ struct ComputeOptions {
   std::string dtype = "auto";       // auto, f32, bf16, f16
   int threads = 0;                  // 0: number of cores
   uint64_t memory_limit_bytes = 0;  // 0: unlimited
-  bool deterministic = false;       // the default anyway; excludes --fast
+  bool deterministic = false;       // already the default; cannot be combined with --fast
   bool fast = false, tf32 = false;
 };
 

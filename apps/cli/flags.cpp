@@ -77,7 +77,7 @@ std::string unmark_whole(std::string& value) {
   return {};
 }
 
-// Parses a single value by the variable's element type.
+// Validates a single value by the variable's element type.
 template <typename T>
 struct Reading {
   static std::string read(std::string& text) {

@@ -283,16 +283,16 @@ std::vector<std::string> unusual_lines(const PrepareReport& report) {
 std::string absent_classes(const PrepareReport& report) {
   std::string out;
   for (const Split split : {Split::Validation, Split::Test}) {
-    std::set<int64_t> there;
+    std::set<int64_t> present;
     for (const CachedClip& clip : report.clips)
-      if (clip.split == split) there.insert(clip.label);
+      if (clip.split == split) present.insert(clip.label);
     std::string absent;
     for (size_t label = 0; label < report.header.classes.size(); ++label)
-      if (!there.contains(static_cast<int64_t>(label)))
+      if (!present.contains(static_cast<int64_t>(label)))
         absent += (absent.empty() ? "" : ", ") + shortened(printable(report.header.classes[label]), 60);
     const size_t classes = report.header.classes.size();
-    if (there.size() < classes)
-      out += fmt::format("no {} clip of {} of {} classes: {}\n", name_of(split), classes - there.size(), classes,
+    if (present.size() < classes)
+      out += fmt::format("no {} clip of {} of {} classes: {}\n", name_of(split), classes - present.size(), classes,
                          shortened(absent, kLongestLine));
   }
   return out;

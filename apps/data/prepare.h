@@ -31,8 +31,9 @@ struct PrepareReport {
   std::string failure;  // reason why the data set is unusable (no index was written); empty: success
 };
 
-// Errors: as read_layout. UsageError: the cache lies inside a data set of class folders. SystemError: the cache cannot
-// be written, or another process is preparing it. Files that cannot be decoded are listed in header.skipped.
+// Errors: as read_layout. UsageError: the cache lies inside a data folder of classes, or holds other files.
+// SystemError: the cache cannot be written, or another process is preparing it. Files that cannot be decoded are listed
+// in header.skipped.
 PrepareReport prepare(const PrepareOptions& options);
 
 // A summary for the user: clips, classes x splits, unusual clips, skipped files with reasons, and the rate.

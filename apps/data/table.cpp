@@ -145,9 +145,9 @@ size_t Table::column(std::string_view name) const {
                            return title.size() <= kLongestTitle && title.find_first_of(":$=") == std::string::npos;
                          });
   if (!is_header) throw DataError(str(lacks, "its first line is no header of such a table"));
-  std::string there;
-  for (const std::string& title : header_) there += (there.empty() ? "'" : ", '") + printable(title) + "'";
-  throw DataError(str(lacks, "its header has ", there));
+  std::string titles;
+  for (const std::string& title : header_) titles += (titles.empty() ? "'" : ", '") + printable(title) + "'";
+  throw DataError(str(lacks, "its header has ", titles));
 }
 
 std::string Table::place(const Row& row) const { return str(printable(path_.string()), ":", row.line); }

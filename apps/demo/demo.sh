@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# ./run demo [--out DIR] [--data DIR] [--device DEVICE]: the whole system, from videos to a report. Called by ./run with the build folder.
+# ./run demo [--out DIR] [--data DIR] [--device DEVICE]: the whole system, from videos to a report.
+# ./run calls it and passes the build folder first.
 #
-# Every stage is one command of build/bin, printed before it runs, so that it can be copied. A finished stage leaves its
-# seconds and its command in OUT/stages/; the next call skips it while nothing before it ran again and the command is
-# the same. A killed stage continues where its program can (all but the seconds-long fusions do).
+# Every stage is one command of build/bin, which is printed before it runs. A finished stage writes its seconds and its
+# command to OUT/stages/; the next call skips it if the command is the same and no earlier stage ran again. A killed
+# stage is resumed, except fusions, which take seconds.
 set -euo pipefail
 build=$1
 shift
 bin=$build/bin
 out=$build/demo
 data=
-device=() # of training and embeddings; none: each program's own choice
+device=() # for training and embeddings; empty: each program chooses
 
 usage() {
   cat <<'TEXT'
@@ -50,7 +51,7 @@ if [ -n "$data" ] && [ ! -d "$data" ]; then
 fi
 mkdir -p "$out/stages" "$out/runs"
 
-again=no # once a stage runs, those after it run too
+again=no # once a stage runs, all later ones run too
 stage() { # NAME COMMAND…
   local name=$1 mark="$out/stages/$1" began status=0
   shift
@@ -59,7 +60,7 @@ stage() { # NAME COMMAND…
     return
   fi
   again=yes
-  # A training begun with other options or on other clips cannot be continued; what is in OUT is the demo's own.
+  # Training with other options or on other clips cannot be resumed; OUT belongs to the demo, so remove it.
   if [ -e "$mark.begun" ] && [ "$(cat "$mark.begun")" != "$*" ]; then
     case $(basename "$1") in
       train_backbone) rm -rf "$out/runs/$name" ;;
@@ -95,7 +96,7 @@ if [ -z "$data" ]; then
 fi
 stage prepare "$bin/prepare" --data "$data" --cache "$out/cache" --image-size 96
 
-# One mix a pair instead of the author's two: half the work, and as good on these sounds.
+# mixup beta mixes each pair once instead of twice as the author does: half the work, and as good on these sounds.
 for model in aud-mel aud-gam aud-cqt; do
   train $model --width 0.125 --epochs 8 --lr 2e-3 --mixup beta
 done

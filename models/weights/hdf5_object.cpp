@@ -242,7 +242,7 @@ std::string heap_text(File& file, uint64_t address, uint32_t index, uint64_t len
   const uint64_t size = head.number(file.length_size);
   const uint64_t prefix = 8 + static_cast<uint64_t>(file.length_size);
   if (size < prefix) head.fail("points to an empty global heap");
-  // Stepping over earlier objects is cheap: it reads only their headers.
+  // Only the headers of earlier objects and the text count against the allowance.
   for (uint64_t at = prefix; size - at >= prefix;) {
     Cursor object = file.at(address + at, prefix, what);
     const uint32_t object_index = object.u16();

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# tests/fuzz/fuzz.sh READER SECONDS   (READER: hdf5, torch, safetensors; all: the three side by side)
-# Builds the reader with clang's libFuzzer under build/fuzz and lets it try inputs for so long, from a corpus cut out of
-# tests/weights/golden.zip and from what earlier runs kept. Exit 1 on a finding, which is left in build/fuzz/findings.
+# tests/fuzz/fuzz.sh READER SECONDS   (READER: hdf5, torch, safetensors; all: the three in parallel)
+# Builds the reader with clang's libFuzzer in build/fuzz and runs it for SECONDS. The corpus comes from
+# tests/weights/golden.zip and from earlier runs. Exit 1 on a finding, which is stored in build/fuzz/findings.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 reader=${1:-} seconds=${2:-}
@@ -23,7 +23,7 @@ launcher=$(command -v ccache || true)
 CXX=clang++ cmake -S "$root/tests/fuzz" -B "$build" -G Ninja ${launcher:+-DCMAKE_CXX_COMPILER_LAUNCHER=$launcher} >/dev/null
 cmake --build "$build" --target "${readers[@]/#/fuzz_}" make_hdf5_seeds >&2
 
-# seeds READER: small files, and those that once broke it
+# seeds READER: small files, and files that once broke the reader
 seeds() {
   local folder="$build/seeds/$1"
   mkdir -p "$build/corpus/$1" "$folder"
@@ -37,13 +37,13 @@ seeds() {
   [ ! -e "${regressions[0]}" ] || cp "${regressions[@]}" "$folder"
 }
 
-# is_slow READER FILE: does the input take ten seconds of processor time, alone?
+# is_slow READER FILE: does this input alone take ten seconds of CPU time?
 is_slow() {
   ! (ulimit -t 10 && "$build/fuzz_$1" -timeout=3600 "$2") >/dev/null 2>&1
 }
 
-# fuzz READER: ten seconds, 2 GB in all (the sanitizer's own among them) and 64 MB at once for one input; more is a finding. The fuzzer's clock is the wall's: on a busy machine
-# it blames inputs that are fast alone, and goes on.
+# fuzz READER: one input may take ten seconds, 2 GB in all (including the sanitizer's) and 64 MB per allocation; more is a
+# finding. The fuzzer measures wall time: on a busy machine it reports inputs that are fast alone, which are dropped.
 fuzz() {
   local findings="$build/findings/$1" new end=$((SECONDS + seconds)) status file
   mkdir -p "$findings"

@@ -1,4 +1,4 @@
-"""Small seeds for a fuzzer, which learns little from files of hundreds of kilobytes. Plain bytes, no libraries.
+"""Writes small seeds, because a fuzzer learns little from files of hundreds of kilobytes. Needs no libraries.
 
     small_seeds.py READER FOLDER
 """

@@ -155,9 +155,9 @@ bool stand_together(const std::vector<std::string>& words) {
   for (size_t i = 0; i < words.size(); ++i) {
     const auto found = files_by_word().find(words[i]);
     if (found == files_by_word().end()) return false;
-    std::set<std::string> both;
-    if (i > 0) std::ranges::set_intersection(files, found->second, std::inserter(both, both.end()));
-    files = i == 0 ? found->second : both;
+    std::set<std::string> common;
+    if (i > 0) std::ranges::set_intersection(files, found->second, std::inserter(common, common.end()));
+    files = i == 0 ? found->second : common;
   }
   return !files.empty();
 }

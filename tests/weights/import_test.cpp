@@ -74,9 +74,9 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"convnext_keras3_top.keras", "Keras 3 HDF5 in a .keras archive"},
         Golden{"convnext_keras3_top_no_names.weights.h5", "Keras 3 HDF5"},
         Golden{"convnext_timm.safetensors", "safetensors with timm's names"},
-        Golden{"convnext_timm_bf16.safetensors", "safetensors with timm's names", 3e-2},  // 8 bits
+        Golden{"convnext_timm_bf16.safetensors", "safetensors with timm's names", 3e-2},  // 8 bits of precision
         Golden{"convnext_timm_f16.safetensors", "safetensors with timm's names", 3e-3},
-        Golden{"convnext_timm_f16.pt", "PyTorch zip archive with timm's names", 3e-3},  // 11 bits
+        Golden{"convnext_timm_f16.pt", "PyTorch zip archive with timm's names", 3e-3},  // 11 bits of precision
         Golden{"convnext_timm_legacy.pth", "PyTorch legacy stream with timm's names"},
         Golden{"convnext_torchvision.pth", "PyTorch zip archive with torchvision's names"},
         Golden{"convnext_transformers.safetensors", "safetensors with the names of Hugging Face transformers"}),
@@ -98,7 +98,7 @@ TEST(Weights, AreRecognisedByContentNotByName) {
   }
 }
 
-// ---- what differs between libraries ----
+// ---- differences between libraries ----
 
 TEST(Weights, PoolPaddingIsThatOfTheOriginAndAnOptionOverrides) {
   const auto torch = golden::file("inception_torch.pth"), keras = golden::file("inception_keras_legacy.h5");
@@ -110,7 +110,7 @@ TEST(Weights, PoolPaddingIsThatOfTheOriginAndAnOptionOverrides) {
   EXPECT_GT(relative_error(answer(*network, true), golden::expected().tensors.at("inception_torch.pth").to_vector()),
             1e-3)
       << "the choice must be seen in the numbers";
-  const auto otherwise = make_backbone(base("vis-inc"));  // Ignored, and with a file that counts
+  const auto otherwise = make_backbone(base("vis-inc"));  // it ignores padding; the file's library counts it
   EXPECT_THAT(error_of<UsageError>([&] { import_weights(*otherwise, torch); }), HasSubstr("padding"));
 }
 

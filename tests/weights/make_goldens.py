@@ -1,7 +1,7 @@
-"""Makes tests/weights/golden.zip: tiny networks built and saved by the libraries themselves, and what they make of a picture.
+"""Makes tests/weights/golden.zip: tiny networks built and saved by the libraries, and their outputs for a picture.
 
 Every channel count is 8 (our width multiplier 0.01), parameters and statistics are random and non-trivial. For each
-file F there is a tensor F in expected.safetensors: the pooled features, or the logits where the file has a classifier.
+file F there is a tensor F in expected.safetensors: the pooled features, or the logits if the file has a classifier.
 
     ./run golden weights
 """
@@ -63,7 +63,7 @@ def save_legacy(model, name):
 
 
 def save_legacy_split(model, name):
-    """As Keras does where names fill more than an object header, and with every array in compressed chunks."""
+    """Splits names that do not fit into an object header, as Keras does, and compresses every array in chunks."""
     limit, legacy_h5_format.HDF5_OBJECT_HEADER_LIMIT = legacy_h5_format.HDF5_OBJECT_HEADER_LIMIT, 900
     save_legacy(model, name)
     legacy_h5_format.HDF5_OBJECT_HEADER_LIMIT = limit
@@ -78,7 +78,7 @@ def save_legacy_split(model, name):
 
 
 def without_names(source, name):
-    """What Keras 3 wrote before it kept layer names."""
+    """The files of Keras 3 before it stored layer names."""
     with h5py.File(path(source)) as a, h5py.File(path(name), "w") as b:
         def copy(key, item):
             if isinstance(item, h5py.Dataset):
@@ -88,9 +88,9 @@ def without_names(source, name):
 
 def keras_files():
     plain = keras_inception.conv2d_bn
-    keras_inception.conv2d_bn = lambda x, filters, *a, **k: plain(x, CHANNELS, *a, **k)  # from here on
+    keras_inception.conv2d_bn = lambda x, filters, *a, **k: plain(x, CHANNELS, *a, **k)
     keras.utils.clear_session()
-    keras.layers.Conv2D(1, 1)  # so that layer numbers do not begin at none, as in a longer session
+    keras.layers.Conv2D(1, 1)  # layer numbers start above zero, as in a longer session
     model = keras.applications.InceptionV3(weights=None, include_top=False, pooling="avg", input_shape=(SIZE, SIZE, 3))
     randomise_keras(model)
     y = np.asarray(model(picture / 127.5 - 1))
@@ -124,7 +124,7 @@ def keras_files():
 
 
 class NarrowConv(torch.nn.Module):
-    """torchvision's BasicConv2d with 8 channels, however many come in."""
+    """torchvision's BasicConv2d with 8 output channels for any input."""
 
     def __init__(self, in_channels, out_channels, **kwargs):
         super().__init__()
@@ -209,7 +209,7 @@ def torch_files():
 
 
 def repacked(source, name, change):
-    """A copy of a Keras file with change(file) made to it, without what the changes left behind."""
+    """Copies a Keras file after change(file); the copy has no unused space."""
     with h5py.File(path(source)) as a, h5py.File(path(name), "w") as b:
         for key, value in a.attrs.items():
             b.attrs[key] = value
@@ -219,7 +219,7 @@ def repacked(source, name, change):
 
 
 def more_keras_files():
-    """Later than the others, so that these stay as they were."""
+    """Called last, so that the other files do not change."""
     keras.utils.clear_session()
     model = keras.applications.InceptionV3(weights=None, include_top=True, classes=CLASSES, input_shape=(SIZE, SIZE, 3),
                                            classifier_activation=None)
@@ -231,7 +231,7 @@ def more_keras_files():
     for name in ("inception_keras_legacy_top.h5", "inception_keras_whole_model.h5", "inception_keras3_top.keras"):
         expected[name] = y
 
-    # ConvNeXt as it is published without top: the last norm as it was made. Some files lack it.
+    # ConvNeXt as published without top: the last norm keeps its initial values. Some files lack it.
     keras.utils.clear_session()
     model = keras_convnext.ConvNeXt(
         depths=[3, 3, 9, 3], projection_dims=[CHANNELS] * 4, default_size=SIZE, name="convnext_tiny", weights=None,
@@ -271,5 +271,5 @@ versions = {name: importlib.metadata.version(name) for name in packages}
 save_arrays({k: np.ascontiguousarray(v, "float32") for k, v in expected.items()}, path("expected.safetensors"), versions)
 with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
     for name in sorted(os.listdir(out)):
-        with open(path(name), "rb") as f:  # under one date: the same files give the same archive
+        with open(path(name), "rb") as f:  # fixed date: equal files give an equal archive
             archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), f.read(), zipfile.ZIP_DEFLATED, 9)

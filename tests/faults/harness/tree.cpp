@@ -71,10 +71,10 @@ void restore(const fs::path& folder, const Tree& tree) {
   for (auto it = now.rbegin(); it != now.rend(); ++it)  // children before their folder
     if (!tree.contains(it->first)) fs::remove_all(folder / it->first);
   for (const auto& [path, node] : tree) {
-    const auto there = now.find(path);
+    const auto found = now.find(path);
     if (path.ends_with('/')) {
       fs::create_directories(folder / path);
-    } else if (there == now.end() || there->second.bytes != node.bytes) {
+    } else if (found == now.end() || found->second.bytes != node.bytes) {
       fs::remove(folder / path);
       std::ofstream(folder / path, std::ios::binary) << node.bytes;
     }
