@@ -26,7 +26,7 @@ struct PrepareReport {
   IndexHeader header;
   std::vector<CachedClip> clips;
   int64_t made = 0, kept = 0;  // number of entries decoded, and of valid entries found
-  int64_t read_anew = 0;       // part of `made`: had been made by an older version of its reader (readers.h)
+  int64_t read_anew = 0;       // entries in `made` that an older reader version (readers.h) had made
   double seconds = 0;
   std::string failure;  // reason why the data set is unusable (no index was written); empty: success
 };

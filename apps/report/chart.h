@@ -18,7 +18,7 @@ struct LineChart {
   enum class Numbers : uint8_t { Plain, Percent };  // Percent: 0.5 is written "50 %"
   std::string title, x_label;
   std::vector<Series> series;                    // the first eight have different colours
-  std::optional<double> y_min = {}, y_max = {};  // absent: from the points
+  std::optional<double> y_min = {}, y_max = {};  // absent: computed from the points
   Numbers y_numbers = Numbers::Plain;
 };
 

@@ -252,7 +252,7 @@ Recognised recognise(const std::filesystem::path& file, const std::string& model
     if (!model.empty() && recognised.own->model != model)
       throw DataError(str(file.string(), ": is a checkpoint of ", recognised.own->model, ", not of ", model));
     recognised.head_prefix = "";
-    return recognised;  // its layout is the network's
+    return recognised;  // own_layout() follows from the network
   }
 
   choose_body(recognised, model, file.string());
