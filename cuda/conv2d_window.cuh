@@ -47,7 +47,7 @@ struct PixelSink {
   const float* bias;  // null: none
   bool relu, packed;  // packed: four channels can be stored at once
   int64_t rows, columns;
-  // of the phase; if both steps are 1, rows are consecutive
+  // extents and steps of the phase; if both steps are 1, rows are consecutive
   int grid_h, grid_w, image_h, image_w, step_h, step_w, first_h, first_w;
 
   __device__ int64_t pixel(int64_t row) const {

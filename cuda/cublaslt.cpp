@@ -51,7 +51,7 @@ struct Key {
   DType in, out;
   cublasLtEpilogue_t epilogue;
   bool tf32;
-  std::array<uint32_t, 5> alignments;  // of a, b, c, bias, GELU's input
+  std::array<uint32_t, 5> alignments;  // a, b, c, bias, GELU's input
   auto operator<=>(const Key&) const = default;
 };
 

@@ -53,7 +53,7 @@ class Engines {
   bool compiled_at_run_time(size_t engine) const;
 
   bool build(size_t engine);                     // false: it breaks a rule, or cuDNN cannot build it (see problem())
-  int64_t workspace_bytes(size_t engine) const;  // of an engine that was built
+  int64_t workspace_bytes(size_t engine) const;  // after build(engine)
   // Runs on `stream` (a cudaStream_t), which may change between calls. Not thread safe. DeviceError names the graph.
   void run(size_t engine, const Operands& operands, void* workspace, void* stream) const;
 

@@ -36,7 +36,7 @@ inline bool is_seven(const DepthwiseProblem& d) { return d.r == kTaps && d.s == 
 // ---- tiles ----
 
 struct DepthwiseTile {
-  int64_t image, row, column;  // of the tile's first output
+  int64_t image, row, column;  // the tile's first output
 };
 
 template <int kRows>

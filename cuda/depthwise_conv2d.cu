@@ -77,7 +77,8 @@ template <int kFilterRows, typename T>
 __device__ inline void walk_strip(const DepthwiseProblem& d, const DepthwiseTile& strip, int lines, int first_r,
                                   const T* x, const T* dy, float (&dw)[4][kTaps]) {
   const auto c = static_cast<int>(d.c);
-  const int64_t first = strip.column - d.left, row = strip.row + d.top - first_r - (kFilterRows - 1);  // of the output
+  // row: in the output
+  const int64_t first = strip.column - d.left, row = strip.row + d.top - first_r - (kFilterRows - 1);
   const unsigned columns = places(first, d.w, kSpan), outputs = places(strip.column, d.q, kColumns);
   unsigned rows = places(row, d.p, kLinesPerJob + kFilterRows - 1);
   x += ((strip.image * d.h + strip.row) * d.w + first) * d.c;
@@ -172,7 +173,7 @@ __global__ void depthwise_conv2d_backward_filter_any_kernel(DepthwiseProblem d, 
 
 // ---- launches ----
 
-constexpr int64_t kMostParts = 128;  // of the filter's gradient: enough blocks for a large GPU, little memory
+constexpr int64_t kMostParts = 128;  // parts of the filter's gradient: enough blocks for a large GPU, little memory
 
 struct Filter {
   const float* first_tap;

@@ -155,7 +155,7 @@ __global__ void __launch_bounds__(kBlock)
 // ---- backward ----
 
 template <int N>
-struct Pixels {  // of one thread: N channels of several pixels
+struct Pixels {  // a thread's N channels of several pixels
   static constexpr int kCount = 4;
   float dy[kCount][N] = {}, x_hat[kCount][N] = {};
 };

@@ -38,7 +38,7 @@ void map_elements(const char* name, int64_t n, Device device, const Map& map, To
     launch(name, map_kernel<1, To, Map, From...>, over(n, device), device, n, map, y, x...);
 }
 
-// ---- with parameters per channel: y[i] = map(p, x0[i], x1[i], …), p[j] = parameter j of channel i % c, f32 [c] ----
+// ---- parameters per channel: y[i] = map(p, x0[i], x1[i], …), p[j] = parameter j of channel i % c, f32 [c] ----
 // Such a map is
 //   struct { static constexpr int kParameters = 2; __device__ float operator()(const float* p, float x) const; }
 

@@ -219,7 +219,7 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 template <typename T>
-struct GradientTerm {  // of gain and bias
+struct GradientTerm {  // summands of the gradients of gain and bias
   static constexpr int kSums = 2, kWidth = 1;
   const T *x, *dy;
   const float *means, *inverse_stds;

@@ -55,7 +55,7 @@ struct Share {
   const T* at;  // this thread's first element of the next tile
   int lines;    // from this thread's first line to the matrix' last; lines past that read as zero
 
-  __device__ static int row() { return static_cast<int>(threadIdx.x / kPacksPerRow); }  // of the first pack
+  __device__ static int row() { return static_cast<int>(threadIdx.x / kPacksPerRow); }  // the first pack's row
   __device__ static int column() { return static_cast<int>(threadIdx.x % kPacksPerRow * kWide); }
 
   __device__ Share(const Operand<T>& from, int64_t line, int64_t depth)

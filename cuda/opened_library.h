@@ -16,7 +16,7 @@ class OpenedLibrary {
 
   const std::string& problem() const { return problem_; }  // one sentence that says what to do; empty if it was opened
   void* handle() const { return handle_; }                 // null if it was not opened
-  static std::vector<std::string> problems();              // of all libraries that were used so far
+  static std::vector<std::string> problems();              // the problems of all libraries that were used so far
   template <typename Function>
   Function* find(const char* function) const {
     return reinterpret_cast<Function*>(address_of(function));

@@ -93,7 +93,7 @@ __device__ inline void for_window(Span rows, Span columns, Visit&& visit) {
 
 struct PoolWork {
   int64_t images;
-  int rows, columns, packs, rows_per_block;  // of the result; packs of N channels in a pixel
+  int rows, columns, packs, rows_per_block;  // extents of the result; packs of N channels in a pixel
 };
 struct PoolLaunch {
   PoolWork work;

@@ -72,7 +72,7 @@ class StreamedUpload final : public Upload {
               to.bytes(), " on ", to.device());
     const cudaStream_t compute = stream(device_);
     Buffer& buffer = *buffers_[sent_++ % buffers_.size()];
-    buffer.arrived.wait();  // of the batch before the last: its pinned memory is free again
+    buffer.arrived.wait();  // the batch before the last has arrived: its pinned memory is free again
     std::memcpy(buffer.pinned.data(), from.raw(), bytes_);
     buffer.read.hold_back(copies_);
     check(cudaMemcpyAsync(buffer.there.raw(), buffer.pinned.data(), bytes_, cudaMemcpyHostToDevice, copies_),

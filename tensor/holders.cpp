@@ -16,7 +16,8 @@ namespace {
 thread_local const char* holder_name = nullptr;
 thread_local LayerCharge layer_charge;
 
-// What a tensor that is made now is charged to. A layer counts by its stage, the first part of its path.
+// Returns the name that new tensors of this thread are charged to. A layer is named by its stage, the first part of its
+// path.
 std::string current_holder() {
   if (layer_charge.layer == nullptr) return holder_name != nullptr ? holder_name : "other tensors";
   const std::string_view stage = std::string_view(*layer_charge.layer).substr(0, layer_charge.layer->find('.'));
@@ -73,7 +74,7 @@ class Ledger {
     const std::lock_guard lock(mutex_);
     AVS_CHECK(UsageError, trace_ == nullptr, "a memory trace is running already");
     trace_ = &trace;
-    std::map<uint64_t, const void*> standing;  // by age: two traces of one program agree
+    std::map<uint64_t, const void*> standing;  // ordered by age, so that two traces of one program agree
     for (const auto& [data, charge] : live_)
       if (charge.device == trace.device_) standing[charge.age] = data;
     for (const auto& [age, data] : standing) {
@@ -109,7 +110,7 @@ class Ledger {
   std::mutex mutex_;
   std::set<std::string> names_;
   std::unordered_map<const void*, Charge> live_;
-  std::unordered_map<const void*, size_t> traced_;  // where in the trace's items
+  std::unordered_map<const void*, size_t> traced_;  // index into the trace's items
   MemoryTrace* trace_ = nullptr;
 };
 

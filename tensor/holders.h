@@ -1,6 +1,6 @@
-// Who holds a device's memory. Every tensor is charged to what its thread was doing when it was made: a name that a
-// HolderScope sets ("parameters", "optimizer"), or the layer that runs, forward or backward. An out-of-memory error
-// tells the largest holders; a MemoryTrace records what a step takes and gives back, from which memory is planned.
+// Accounting of a device's memory. Every tensor is charged to a name: the one that a HolderScope of its thread sets
+// ("parameters", "optimizer"), or the layer that runs, forward or backward. An out-of-memory error lists the largest
+// names; a MemoryTrace records the allocations and frees of a step, from which the memory plan is made.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace avs {
 
-// While one lives, what this thread makes is held by `name`. The innermost counts.
+// While a HolderScope exists, tensors that this thread makes are charged to `name`. The innermost scope counts.
 class HolderScope {
  public:
   explicit HolderScope(const char* name);
@@ -26,16 +26,17 @@ class HolderScope {
   const std::string* layer_before_;
 };
 
-enum class Pass : uint8_t { Outside, Onward, Back };  // of a network: neither, forward, backward
+enum class Pass : uint8_t { Outside, Onward, Back };  // the pass of a network: none, forward, backward
 
-// What this thread makes from now on belongs to a layer ("mixed3.branch1x1"; null: to nobody). Called by autograd.
+// Charges tensors that this thread makes from now on to a layer ("mixed3.branch1x1"; null: to none). Called by
+// autograd.
 struct LayerCharge {
   const std::string* layer = nullptr;
   Pass pass = Pass::Outside;
 };
-LayerCharge charge_to(LayerCharge charge);  // returns the one before
+LayerCharge charge_to(LayerCharge charge);  // returns the previous charge
 
-// What holds a device's memory now, the largest first. Layers are told by stage: "activations of mixed3".
+// The bytes charged to each name now, the largest first. Layers are summed by stage: "activations of mixed3".
 struct Holder {
   std::string name;
   size_t bytes = 0;
@@ -45,21 +46,21 @@ std::string describe_holders(
     Device device);                 // "optimizer 190.7 MB, activations of mixed3 81.2 MB, … and 7 others 3.1 MB"
 std::string as_size(size_t bytes);  // "190.7 MB", "4.0 GB"; decimal
 
-size_t taken_bytes(Device device, size_t bytes);  // what a tensor of so many bytes counts for
-size_t room(Device device);                       // what tensors may take in all: the limit, or what the device has
+size_t taken_bytes(Device device, size_t bytes);  // the bytes that a tensor of `bytes` occupies
+size_t room(Device device);                       // the max bytes of all tensors: the limit, or the device's memory
 
-// All tensors of a device that live at some time while it does, and the order in which they came and went.
+// Records all tensors of a device that exist during its lifetime, and the order of their allocations and frees.
 class MemoryTrace {
  public:
   struct Item {
-    size_t bytes = 0;  // as asked for
+    size_t bytes = 0;  // as requested
     std::string holder;
     Pass made = Pass::Outside, freed = Pass::Outside;
-    bool standing = false, gone = false;  // was there before; was given back
+    bool standing = false, gone = false;  // existed at the start; was freed
   };
   struct Event {
     size_t item;
-    bool comes;  // else it goes
+    bool comes;  // false: it is freed
   };
 
   explicit MemoryTrace(Device device);  // one at a time
@@ -67,9 +68,9 @@ class MemoryTrace {
   MemoryTrace(const MemoryTrace&) = delete;
   MemoryTrace& operator=(const MemoryTrace&) = delete;
 
-  void stop();  // records nothing from here on
+  void stop();  // ends recording
   const std::vector<Item>& items() const { return items_; }
-  const std::vector<Event>& events() const { return events_; }  // of items that were not standing, and their ends
+  const std::vector<Event>& events() const { return events_; }  // allocations and frees during the trace
 
  private:
   friend class Ledger;

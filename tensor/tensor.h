@@ -71,7 +71,7 @@ class Tensor {
   void copy_from(const Tensor& other);  // same shape and type; copies elements, not the handle
   void fill(float value);               // f32, f16, bf16
   void zero();
-  std::vector<float> to_vector() const;  // as f32; waits for the device
+  std::vector<float> to_vector() const;  // converts to f32; waits for the device
   float item() const;                    // the only element, as f32; waits for the device
 
  private:

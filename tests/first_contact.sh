@@ -155,7 +155,7 @@ memory() {  # no step may exceed its plan by more than a twentieth
   "$bin/${prefix}memory_plan" --device "$device" --measure --json "$out/memory.json" "$@" &&
     "$bin/gpu_report" memory "$out/memory.json"
 }
-peers() { # HOW OPTIONS… MODEL:BATCH…: one process, data on the device
+peers() {  # HOW OPTIONS… MODEL:BATCH…: measures PyTorch in one process, with the data on the device
   python3 "$peer" train --how "$1" --seconds 2 --device cuda --bf16 "${@:2}" >>"$out/peers.jsonl" && tail -n 1 "$out/peers.jsonl"
 }
 profile() { # the slowest kernels of a step under Nsight Compute

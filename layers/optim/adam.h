@@ -48,7 +48,7 @@ class Adam {
     bool skipped() const { return first_bad >= 0; }
   };
   void check(const Outcome& outcome) const;  // NumericError as step() says
-  Outcome outcome() const;                   // of the last step; waits for the device
+  Outcome outcome() const;                   // the last step's outcome; waits for the device
 
   int64_t steps() const { return steps_; }
   double l2_penalty() const;  // (lambda / 2) * sum of squares of the decaying parameters, at their current values

@@ -13,7 +13,7 @@ namespace {
 
 struct Piece {
   const std::byte* from;
-  size_t bytes;  // of one row
+  size_t bytes;  // bytes in a row
 };
 
 int64_t rows_of(const Tensor& x) { return x.shape()[-1] == 0 ? 0 : x.size() / x.shape()[-1]; }

@@ -85,8 +85,8 @@ void copy_inputs(const Job& job, const Block& b, int64_t first, int64_t width, f
 // ---- the product of two panels --------------------------------------------------------
 
 struct Strides {
-  int64_t image, row, column;  // of the input panel, in floats, from one output to the next
-  int64_t dw;                  // of dw, from one output channel to the next
+  int64_t image, row, column;  // floats in the input panel from one output to the next
+  int64_t dw;                  // floats in dw from one output channel to the next
 };
 
 // dw [Channels, Vectors * Lanes] += sum over the block's pixels of dy [Channels] x [Vectors * Lanes]

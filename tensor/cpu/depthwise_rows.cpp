@@ -123,7 +123,7 @@ void row_plain(const RowJob& job) { row_seven<4, 7>(job); }
 
 struct FilterJob {
   const DepthwiseProblem& d;
-  const float *x, *dy;  // of one image
+  const float *x, *dy;  // one image
   int64_t first, last;  // output rows
   float* dw;
 };

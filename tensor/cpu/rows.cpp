@@ -12,7 +12,7 @@ constexpr int64_t kLanes = 16;   // floats in the widest vector register
 constexpr int64_t kEnough = 64;  // rows with at least this many channels are not folded
 constexpr int64_t kPiece = 64;   // wide rows that are summed in f32 before the sum is added in double
 constexpr int64_t kBlockElements = 1 << 16;
-constexpr int64_t kMaxBlocks = 64;  // of one sum: bounds the memory of the partial sums
+constexpr int64_t kMaxBlocks = 64;  // bounds the memory of the partial sums
 
 AVS_SIMD void add_to_double(const float* from, double* to, int64_t n) {
 #pragma omp simd

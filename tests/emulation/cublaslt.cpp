@@ -49,7 +49,7 @@ namespace heap = avs::emulation::heap;
 // The properties that an algorithm was chosen for, stored in cublasLtMatmulAlgo_t.
 struct Algorithm {
   uint64_t m, n, k;
-  uint16_t types[2];  // of A and B, of D
+  uint16_t types[2];  // types of A and B, and of D
   uint16_t kinds[2];  // transposes, epilogue
   uint64_t workspace_bytes;
   uint16_t alignment[4];

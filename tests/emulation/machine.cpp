@@ -26,7 +26,7 @@ constexpr uint32_t kAllLanes = 0xffffffffu;
 
 struct Warp {
   uint32_t clock[kLanes][kLanes] = {};          // clock[a][b]: the latest time of lane b that lane a has seen
-  alignas(16) std::byte deposits[kLanes][256];  // of the last collective
+  alignas(16) std::byte deposits[kLanes][256];  // from the last collective
 };
 
 // ---- one block ----
@@ -307,7 +307,7 @@ void run(const Launch& launch) {
 
 bool ordered_before_now(const Stamp& earlier) { return running->ordered(earlier); }
 
-// ---- what kernels call ----
+// ---- functions that kernels call ----
 
 const Index& index() { return running->current()->index; }
 void* dynamic_shared() { return shared::dynamic(); }

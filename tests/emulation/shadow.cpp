@@ -165,7 +165,7 @@ std::string nearest_block(size_t offset) {
   const auto next = heap.taken.upper_bound(offset);
   if (next == heap.taken.begin()) return "before any block of device memory";
   const auto block = std::prev(next);
-  size_t end = block->first;  // of the live bytes before this offset
+  size_t end = block->first;  // end of the live bytes before this offset
   for (size_t i = offset; i > block->first; --i)
     if (heap.state[i - 1] == State::Live) {
       end = i;

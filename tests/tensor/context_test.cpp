@@ -121,7 +121,7 @@ TEST_F(Arena, TakesMemoryBackWhereTheSystemHasNoneLeft) {
   const pid_t child = ::fork();
   if (child == 0) {
     constexpr size_t kSmall = 100, kLarge = 200 * 1024;
-    static std::array<void*, 1000> blocks;  // of both kinds, alternating, so that free blocks are never adjacent
+    static std::array<void*, 1000> blocks;  // the two sizes alternate, so that free blocks are never adjacent
     for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = cpu().allocate(i % 4 == 0 ? kLarge : kSmall + i);
     rlimit limit{};
     getrlimit(RLIMIT_AS, &limit);

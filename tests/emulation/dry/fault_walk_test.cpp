@@ -101,7 +101,7 @@ class FaultWalk : public testing::Test {
       SCOPED_TRACE(str("call ", at, " of ", count, ", ", function, ": ", message));
       ++failed_[function];
       if (message.empty()) {
-        const bool at_the_end = count - at < 10 && function == "cudaStreamSynchronize";  // of the last destructor
+        const bool at_the_end = count - at < 10 && function == "cudaStreamSynchronize";  // in the last destructor
         EXPECT_TRUE(at_the_end || may_go_on(function, error)) << "the training did not notice";
         continue;
       }

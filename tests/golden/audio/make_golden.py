@@ -28,7 +28,7 @@ import soundfile
 import soxr
 
 RATE, HOP, FFT, WINDOW, BANDS = 32000, 448, 4096, 2560, 128
-FRAMES = np.arange(7, 704, 22)  # of the 704 frames of a clip
+FRAMES = np.arange(7, 704, 22)  # from the 704 frames of a clip
 RECORDINGS = ["airport-paris-9-402", "park-london-96-2689"]
 here = pathlib.Path(__file__).resolve().parent
 

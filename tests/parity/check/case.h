@@ -46,7 +46,7 @@ struct Expected {
 
 struct Case {
   std::string name;  // "conv2d/strided"
-  std::string row;   // of the table in docs/parity.md: "ops"
+  std::string row;   // row of the table in docs/parity.md: "ops"
   std::string kind;  // selects the function in answer()
   std::string peer;  // "PyTorch 2.11.0"
   Json spec;
