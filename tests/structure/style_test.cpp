@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <regex>
 #include <set>
 
@@ -45,6 +46,17 @@ TEST(Style, FilesAreShort) {
     if (file.extension() != ".md" && file.extension() != ".txt" && file.lines.size() > kFileLines)
       long_files.push_back(file.path + " has " + std::to_string(file.lines.size()) + " lines");
   EXPECT_TRUE(long_files.empty()) << listed(long_files);
+}
+
+// Another version of the program would break lines elsewhere.
+TEST(Style, FilesHaveTheFormatOfTheRepository) {
+  const std::string root = AVS_SOURCE_DIR;
+  if (std::system("clang-format --version 2>/dev/null | grep -q 'version 14\\.'") != 0)
+    GTEST_SKIP() << "clang-format 14 is not on this machine";
+  std::string files;
+  for (const SourceFile& file : source_files())
+    if (file.is_code()) files += " '" + root + "/" + file.path + "'";
+  EXPECT_EQ(std::system(("clang-format --dry-run -Werror" + files).c_str()), 0);
 }
 
 // A function starts on an unindented line that ends in { and ends at the next unindented }, as clang-format writes it.
