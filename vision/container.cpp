@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -135,6 +136,16 @@ std::string version(const char* library, unsigned number) {
   return str(library, " ", number >> 16, ".", number >> 8 & 255, ".", number & 255);
 }
 
+// Calls FFmpeg. Some demuxers and decoders answer a refused allocation with a damaged frame; the allocator left ENOMEM in
+// errno then. std::bad_alloc: memory was refused.
+template <typename Call>
+int unless_out_of_memory(const Call& call) {
+  errno = 0;
+  const int code = call();
+  if (code == AVERROR(ENOMEM) || errno == ENOMEM) throw std::bad_alloc();
+  return code;
+}
+
 }  // namespace
 
 std::string media_versions() {
@@ -202,9 +213,8 @@ MediaFile::MediaFile(const std::filesystem::path& path) {
 
 // Formats with discontinuous clocks have a flag; 10 s is the ffmpeg program's limit.
 int MediaFile::read(AVPacket& packet) {
-  const int code = av_read_frame(format_.get(), &packet);
+  const int code = unless_out_of_memory([&] { return av_read_frame(format_.get(), &packet); });
   source_->throw_if_failed();
-  if (code == AVERROR(ENOMEM)) throw std::bad_alloc();
   if (code < 0) return code;
   const bool may_jump = (format_->iformat->flags & AVFMT_TS_DISCONT) != 0;
   const auto index = static_cast<size_t>(packet.stream_index);
@@ -301,7 +311,7 @@ Decoder::Decoder(MediaFile& file, int stream_index, DecoderOptions options)
 AVFrame* Decoder::next_frame() {
   for (;;) {
     av_frame_unref(frame_.get());
-    const int code = avcodec_receive_frame(codec_.get(), frame_.get());
+    const int code = unless_out_of_memory([&] { return avcodec_receive_frame(codec_.get(), frame_.get()); });
     if (code == 0 && !bring_down()) continue;
     if (code == 0) {
       ++frames_;
@@ -351,14 +361,13 @@ bool Decoder::send_next_packet() {
     if (const auto begin = seconds_at(packet_->pts)) end_seconds_ = std::max(end_seconds_, *begin + length);
     refuse_encrypted();
     if (may_drop()) continue;
-    const int sent = avcodec_send_packet(codec_.get(), packet_.get());
+    const int sent = unless_out_of_memory([&] { return avcodec_send_packet(codec_.get(), packet_.get()); });
     if (sent >= 0) return true;
     count_corrupt(sent);
   }
 }
 
 void Decoder::count_corrupt(int code) {
-  if (code == AVERROR(ENOMEM)) throw std::bad_alloc();
   ++corrupt_packets_;
   reason_ = ffmpeg_reason(code);
   count_damage(packet_->pts != AV_NOPTS_VALUE ? packet_->pts : packet_->dts);
