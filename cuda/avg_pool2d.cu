@@ -26,9 +26,9 @@ __global__ void __launch_bounds__(kBlock, 4)
       const T* const from = x + image * (pool.h * pool.w * pool.c) + channel;
       float sum[N] = {};
       for_window<kSpan>(rows, columns, [&](int row, int column, bool inside) {
-        const Pack<T, N> here = load_pack<N>(from + (row * pool.w + column) * pool.c);
+        const Pack<T, N> pack = load_pack<N>(from + (row * pool.w + column) * pool.c);
 #pragma unroll
-        for (int k = 0; k < N; ++k) sum[k] += inside ? to_float(here.at[k]) : 0.0f;
+        for (int k = 0; k < N; ++k) sum[k] += inside ? to_float(pack.at[k]) : 0.0f;
       });
       const float weight = weight_of(pool, rows, columns, counting);
       Pack<T, N> out;
@@ -49,10 +49,10 @@ __global__ void __launch_bounds__(kBlock, 4) avg_pool2d_backward_kernel(Pool poo
       const T* const from = dy + image * (pool.p * pool.q * pool.c) + channel;
       float sum[N] = {};
       for_window<kSpan>(ps, qs, [&](int p, int q, bool inside) {
-        const Pack<T, N> here = load_pack<N>(from + (p * pool.q + q) * pool.c);
+        const Pack<T, N> pack = load_pack<N>(from + (p * pool.q + q) * pool.c);
         const float weight = weight_of(pool, rows_of(pool, p), columns_of(pool, q), counting);
 #pragma unroll
-        for (int k = 0; k < N; ++k) sum[k] += inside ? weight * to_float(here.at[k]) : 0.0f;
+        for (int k = 0; k < N; ++k) sum[k] += inside ? weight * to_float(pack.at[k]) : 0.0f;
       });
       Pack<T, N> out;
 #pragma unroll

@@ -116,16 +116,16 @@ struct WmmaTile {
     __syncthreads();
     for (int64_t step = 0; step < steps; ++step) {
       const bool more = step + 1 < steps;
-      const int now = static_cast<int>(step % 2);
+      const int current = static_cast<int>(step % 2);
       if (more) {
         load_a.fetch(a);
         load_b.fetch(b);
       }
-      multiply_buffer<LoadA::kByDepth, LoadB::kByDepth>(tiles_a + now * StagedA::kElements,
-                                                        tiles_b + now * StagedB::kElements, sums);
+      multiply_buffer<LoadA::kByDepth, LoadB::kByDepth>(tiles_a + current * StagedA::kElements,
+                                                        tiles_b + current * StagedB::kElements, sums);
       if (more) {  // the last read of the other buffer was before the previous step's barrier
-        StagedA::put(load_a, tiles_a + (1 - now) * StagedA::kElements);
-        StagedB::put(load_b, tiles_b + (1 - now) * StagedB::kElements);
+        StagedA::put(load_a, tiles_a + (1 - current) * StagedA::kElements);
+        StagedB::put(load_b, tiles_b + (1 - current) * StagedB::kElements);
       }
       __syncthreads();
     }
@@ -139,15 +139,15 @@ struct WmmaTile {
     const int row = warp / kWarpsAcross * kDown * kSide + lane / 2,
               column = warp % kWarpsAcross * kRight * kSide + lane % 2 * 8;
     float* const stage = dynamic_shared<float>() + warp * kSide * kStageLine;
-    const float* const mine = stage + lane / 2 * kStageLine + lane % 2 * 8;
+    const float* const own_sums = stage + lane / 2 * kStageLine + lane % 2 * 8;
 #pragma unroll
     for (int i = 0; i < kDown; ++i)
 #pragma unroll
       for (int j = 0; j < kRight; ++j) {
         nvcuda::wmma::store_matrix_sync(stage, sums.at[i][j], kStageLine, nvcuda::wmma::mem_row_major);
         __syncwarp();
-        put(row + i * kSide, column + j * kSide, load_pack<4>(mine));
-        put(row + i * kSide, column + j * kSide + 4, load_pack<4>(mine + 4));
+        put(row + i * kSide, column + j * kSide, load_pack<4>(own_sums));
+        put(row + i * kSide, column + j * kSide + 4, load_pack<4>(own_sums + 4));
         __syncwarp();
       }
   }

@@ -103,9 +103,9 @@ bool choose_by_time(Plan& plan, const Operands& operands, Device device) {
   std::optional<size_t> chosen;
   for (const size_t engine : built) {
     plan.engine = engine;
-    const auto now = measured(plan, operands, device, built.size() == 1);
-    if (now && (!chosen || *now < best)) {
-      best = *now;
+    const auto milliseconds = measured(plan, operands, device, built.size() == 1);
+    if (milliseconds && (!chosen || *milliseconds < best)) {
+      best = *milliseconds;
       chosen = engine;
     }
   }

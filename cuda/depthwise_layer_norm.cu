@@ -108,10 +108,10 @@ __global__ void __launch_bounds__(kMostWarps * 32)
 
   const int rows = clamped(d.p - tile.row, kRows), columns = clamped(d.q - tile.column, kColumns);
   const int64_t pixel = (tile.image * d.p + tile.row) * d.q + tile.column;
-  const int mine = lane * kSums / 32;  // the pixel whose sums this lane has
-  if (index < tiles && warp == first_warp && lane % (32 / kSums) == 0 && mine / kColumns < rows &&
-      mine % kColumns < columns)
-    inverse_std[pixel + mine / kColumns * d.q + mine % kColumns] = inverse;
+  const int own_pixel = lane * kSums / 32;  // the pixel whose sums this lane has
+  if (index < tiles && warp == first_warp && lane % (32 / kSums) == 0 && own_pixel / kColumns < rows &&
+      own_pixel % kColumns < columns)
+    inverse_std[pixel + own_pixel / kColumns * d.q + own_pixel % kColumns] = inverse;
 #pragma unroll
   for (int i = 0; i < kPixels; ++i) {
     const int k = i / kColumns, t = i % kColumns;

@@ -71,10 +71,10 @@ __device__ inline Pack<To, N> mapped_channels(const Map& map, const ChannelParam
   Pack<To, N> y;
 #pragma unroll
   for (int k = 0; k < N; ++k) {
-    float here[Map::kParameters];
+    float channel_parameters[Map::kParameters];
 #pragma unroll
-    for (int j = 0; j < Map::kParameters; ++j) here[j] = p[j].at[k];
-    y.at[k] = from_float<To>(map(here, to_float(x.at[k])...));
+    for (int j = 0; j < Map::kParameters; ++j) channel_parameters[j] = p[j].at[k];
+    y.at[k] = from_float<To>(map(channel_parameters, to_float(x.at[k])...));
   }
   return y;
 }

@@ -26,9 +26,9 @@ __global__ void __launch_bounds__(kBlock, on_sm_120(5))
       const T* const from = x + image * in.pixels * in.c + column;
 #pragma unroll 4
       for (int64_t pixel = threadIdx.y; pixel < in.pixels; pixel += blockDim.y) {
-        const Pack<T, N> here = load_pack<N>(from + pixel * in.c);
+        const Pack<T, N> pack = load_pack<N>(from + pixel * in.c);
 #pragma unroll
-        for (int k = 0; k < N; ++k) sums[k] += to_float(here.at[k]);
+        for (int k = 0; k < N; ++k) sums[k] += to_float(pack.at[k]);
       }
     }
     sum_down(sums);

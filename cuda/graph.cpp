@@ -24,17 +24,17 @@ class StreamGraph final : public Graph {
   StreamGraph(Device device, const std::function<void()>& work) : device_(device), pool_(device) {
     const PoolScope scope(device_, pool_.id());
     work();  // the first run allocates the memory that the captured run uses
-    const cudaStream_t on = stream(device_);
+    const cudaStream_t compute = stream(device_);
     // Relaxed: the arena may still allocate a segment if the second run splits memory differently than the first.
-    check(cudaStreamBeginCapture(on, cudaStreamCaptureModeRelaxed), "beginning to capture a graph");
+    check(cudaStreamBeginCapture(compute, cudaStreamCaptureModeRelaxed), "beginning to capture a graph");
     try {
       work();
     } catch (...) {
-      end_capture(on);
+      end_capture(compute);
       throw;
     }
     cudaGraph_t graph = nullptr;
-    check(cudaStreamEndCapture(on, &graph), "capturing a graph");
+    check(cudaStreamEndCapture(compute, &graph), "capturing a graph");
     const cudaError_t result = cudaGraphInstantiate(&executable_, graph, 0);
     cudaGraphDestroy(graph);
     check(result, "making a captured graph executable");
@@ -48,9 +48,10 @@ class StreamGraph final : public Graph {
   void replay() override { check(cudaGraphLaunch(executable_, stream(device_)), "replaying a graph"); }
 
  private:
-  static void end_capture(cudaStream_t on) {  // after a failure: the stream must leave the capture whatever it returns
+  // After a failure the stream must leave the capture, whatever the call returns.
+  static void end_capture(cudaStream_t compute) {
     cudaGraph_t graph = nullptr;
-    if (cudaStreamEndCapture(on, &graph) == cudaSuccess && graph != nullptr) cudaGraphDestroy(graph);
+    if (cudaStreamEndCapture(compute, &graph) == cudaSuccess && graph != nullptr) cudaGraphDestroy(graph);
     cudaGetLastError();
   }
 

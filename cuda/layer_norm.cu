@@ -60,9 +60,9 @@ __global__ void __launch_bounds__(kBlock)
 #pragma unroll
   for (int k = 0; k < K; ++k) {
     const int channel = in.channel<N>(k);
-    const Pack<T, N> here = channel < inside ? load_pack<N>(x + at + channel) : Pack<T, N>{};
+    const Pack<T, N> pack = channel < inside ? load_pack<N>(x + at + channel) : Pack<T, N>{};
 #pragma unroll
-    for (int i = 0; i < N; ++i) v[k][i] = to_float(here.at[i]);
+    for (int i = 0; i < N; ++i) v[k][i] = to_float(pack.at[i]);
   }
 #pragma unroll
   for (int k = 0; k < K; ++k)

@@ -55,8 +55,8 @@ Choice choose(const MatMul& product, int64_t multiprocessors) {
   const int64_t most = std::max<int64_t>(1, product.k / kLeastDepth);
   const bool fits = 4 * area(kLargeTile) <= 5 * area(kSmallTile);
   const bool large = fits && tiles(kLargeTile) * most >= multiprocessors;
-  const int64_t there = tiles(large ? kLargeTile : kSmallTile);
-  int64_t wanted = there < multiprocessors ? std::min(most, blocks_for(2 * multiprocessors, there)) : 1;
+  const int64_t tile_count = tiles(large ? kLargeTile : kSmallTile);
+  int64_t wanted = tile_count < multiprocessors ? std::min(most, blocks_for(2 * multiprocessors, tile_count)) : 1;
   wanted = std::max(wanted, blocks_for(product.k, int64_t{1} << 30));  // kernels count depth in 32 bits
   const int64_t depth = std::max(kDeepestTile, blocks_for(blocks_for(product.k, wanted), kDeepestTile) * kDeepestTile);
   return {large, std::max<int64_t>(1, blocks_for(product.k, depth)), depth};

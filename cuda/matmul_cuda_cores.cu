@@ -99,17 +99,17 @@ __global__ void __launch_bounds__(Tile::kThreads, 2) matmul_kernel(Product<T> pr
   share_a.store(a[0]);
   share_b.store(b[0]);
   __syncthreads();
-  int now = 0;
+  int current = 0;
   for (int left = part.depth - Tile::kDepth; left > -Tile::kDepth; left -= Tile::kDepth) {
     if (left > 0) {
       share_a.load(product.a, left);
       share_b.load(product.b, left);
     }
-    multiply<Tile>(a[now], b[now], at, sums);
-    now ^= 1;
+    multiply<Tile>(a[current], b[current], at, sums);
+    current ^= 1;
     if (left > 0) {  // all threads finished reading that tile before the last barrier
-      share_a.store(a[now]);
-      share_b.store(b[now]);
+      share_a.store(a[current]);
+      share_b.store(b[current]);
     }
     __syncthreads();
   }

@@ -138,17 +138,17 @@ struct Block {
     A::store(share_a, a);
     B::store(share_b, b);
     __syncthreads();
-    int now = 0;
+    int current = 0;
     for (int left = part.depth - Tile::kDepth; left > -Tile::kDepth; left -= Tile::kDepth) {
       if (left > 0) {
         share_a.load(product.a, left);
         share_b.load(product.b, left);
       }
-      multiply(a + now * A::kElements, b + now * B::kElements, warp, sums);
-      now ^= 1;
+      multiply(a + current * A::kElements, b + current * B::kElements, warp, sums);
+      current ^= 1;
       if (left > 0) {  // all threads finished reading that tile before the last barrier
-        A::store(share_a, a + now * A::kElements);
-        B::store(share_b, b + now * B::kElements);
+        A::store(share_a, a + current * A::kElements);
+        B::store(share_b, b + current * B::kElements);
       }
       __syncthreads();
     }

@@ -20,10 +20,10 @@ __global__ void __launch_bounds__(kBlock, 4)
       const T* const from = x + image * (pool.h * pool.w * pool.c) + channel;
       Pack<T, N> largest = load_pack<N>(from + (rows.first * pool.w + columns.first) * pool.c);
       for_window<kSpan>(rows, columns, [&](int row, int column, bool) {  // a repeated element changes nothing
-        const Pack<T, N> here = load_pack<N>(from + (row * pool.w + column) * pool.c);
+        const Pack<T, N> pack = load_pack<N>(from + (row * pool.w + column) * pool.c);
 #pragma unroll
         for (int k = 0; k < N; ++k)
-          if (to_float(here.at[k]) > to_float(largest.at[k])) largest.at[k] = here.at[k];
+          if (to_float(pack.at[k]) > to_float(largest.at[k])) largest.at[k] = pack.at[k];
       });
       store_pack(y + image * (pool.p * pool.q * pool.c) + (p * pool.q + q) * pool.c + channel, largest);
     };
@@ -49,12 +49,12 @@ __global__ void __launch_bounds__(kBlock, 4)
         where[k] = (rows.first - top) * pool.window_w + columns.first - left;
       }
       for_window<kSpan>(rows, columns, [&](int row, int column, bool) {  // a repeated element is not larger
-        const Pack<T, N> here = load_pack<N>(from + (row * pool.w + column) * pool.c);
+        const Pack<T, N> pack = load_pack<N>(from + (row * pool.w + column) * pool.c);
         const int position = (row - top) * pool.window_w + column - left;
 #pragma unroll
         for (int k = 0; k < N; ++k) {
-          const bool larger = to_float(here.at[k]) > largest[k];
-          largest[k] = larger ? to_float(here.at[k]) : largest[k];
+          const bool larger = to_float(pack.at[k]) > largest[k];
+          largest[k] = larger ? to_float(pack.at[k]) : largest[k];
           where[k] = larger ? position : where[k];
         }
       });
@@ -80,9 +80,10 @@ __global__ void __launch_bounds__(kBlock, 4)
         const int at = (p * pool.q + q) * pool.c;
         const Pack<Index, N> winners = load_pack<N>(positions + outputs + at);
         const Pack<T, N> upstream = load_pack<N>(dy + outputs + at);
-        const int here = (row - p * pool.stride_h + pool.top) * pool.window_w + column - q * pool.stride_w + pool.left;
+        const int position =
+            (row - p * pool.stride_h + pool.top) * pool.window_w + column - q * pool.stride_w + pool.left;
 #pragma unroll
-        for (int k = 0; k < N; ++k) sum[k] += inside && winners.at[k] == here ? to_float(upstream.at[k]) : 0.0f;
+        for (int k = 0; k < N; ++k) sum[k] += inside && winners.at[k] == position ? to_float(upstream.at[k]) : 0.0f;
       });
       Pack<T, N> out;
 #pragma unroll

@@ -16,9 +16,9 @@ struct RowTerm {
 
   __device__ void begin(int64_t) {}
   __device__ void add(int64_t row, int64_t column, float (&sums)[kSums][kWidth]) {
-    const Pack<T, kWidth> here = load_pack<kWidth>(x + row * c + column);
+    const Pack<T, kWidth> pack = load_pack<kWidth>(x + row * c + column);
 #pragma unroll
-    for (int k = 0; k < kWidth; ++k) sums[0][k] += to_float(here.at[k]);
+    for (int k = 0; k < kWidth; ++k) sums[0][k] += to_float(pack.at[k]);
   }
 };
 

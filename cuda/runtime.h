@@ -75,22 +75,22 @@ void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, D
   if (grid.blocks.x == 0 || grid.blocks.y == 0 || grid.blocks.z == 0)
     return;  // an empty tensor: CUDA would report an error
   if (grid.shared_bytes > 48 * 1024) allow_shared(reinterpret_cast<const void*>(kernel), grid.shared_bytes);
-  const cudaStream_t on = stream(device);
+  const cudaStream_t compute = stream(device);
 #ifdef AVS_EMULATED_CUDA
   using Call = Bound<void (*)(Parameters...), std::tuple<std::decay_t<Parameters>...>>;
   const auto extent = [](const dim3& d) { return emulation::Extent{d.x, d.y, d.z}; };
   auto bound = std::make_shared<Call>(Call{kernel, {static_cast<Parameters>(arguments)...}});
-  emulation::launch_on(on, {.kernel = name,
-                            .grid = extent(grid.blocks),
-                            .block = extent(grid.threads),
-                            .shared_bytes = grid.shared_bytes,
-                            .call = &Call::call,
-                            .parameters = bound,
-                            .parameter_bytes = sizeof(Call)});
+  emulation::launch_on(compute, {.kernel = name,
+                                 .grid = extent(grid.blocks),
+                                 .block = extent(grid.threads),
+                                 .shared_bytes = grid.shared_bytes,
+                                 .call = &Call::call,
+                                 .parameters = bound,
+                                 .parameter_bytes = sizeof(Call)});
 #else
-  kernel<<<grid.blocks, grid.threads, grid.shared_bytes, on>>>(static_cast<Parameters>(arguments)...);
+  kernel<<<grid.blocks, grid.threads, grid.shared_bytes, compute>>>(static_cast<Parameters>(arguments)...);
 #endif
-  check_launch(name, on);
+  check_launch(name, compute);
 }
 
 #endif

@@ -107,16 +107,16 @@ template <int kTogether>
 __global__ void __launch_bounds__(kBlock)
     band_projections_kernel(BandWork work, const Complex* __restrict__ spectra, const Complex* __restrict__ weights,
                             const int32_t* __restrict__ bands, Complex* __restrict__ out) {
-  auto* const both = dynamic_shared<Complex>();   // [kTogether, 2, bins] of re, im: left, then right
-  note_dynamic_shared<8 * 2 * (4096 / 2 + 1)>();  // one frame at 4096, or two at 2048
+  auto* const channel_spectra = dynamic_shared<Complex>();  // [kTogether, 2, bins] of re, im: left, then right
+  note_dynamic_shared<8 * 2 * (4096 / 2 + 1)>();            // one frame at 4096, or two at 2048
   const int bins = work.bins(), lane = static_cast<int>(threadIdx.x) % 32;
   const int64_t first = int64_t{blockIdx.x} * kTogether;
   for (int f = 0; f < kTogether; ++f)
     for (int k = static_cast<int>(threadIdx.x); k < bins; k += kBlock) {
       Complex left{}, right{};
       if (first + f < work.frames) split(spectra + (first + f) * work.fft_size, work.fft_size, k, left, right);
-      both[2 * f * bins + k] = left;
-      both[(2 * f + 1) * bins + k] = right;
+      channel_spectra[2 * f * bins + k] = left;
+      channel_spectra[(2 * f + 1) * bins + k] = right;
     }
   __syncthreads();
   for (int filter = static_cast<int>(threadIdx.x) / 32; filter < work.filters; filter += kBlock / 32) {
@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(kBlock)
       const Complex weight = weights[band.first_weight + k];
 #pragma unroll
       for (int i = 0; i < 2 * kTogether; ++i) {
-        const Complex x = both[i * bins + band.first_bin + k];
+        const Complex x = channel_spectra[i * bins + band.first_bin + k];
         sums[i].at[0] += weight.at[0] * x.at[0] - weight.at[1] * x.at[1];
         sums[i].at[1] += weight.at[0] * x.at[1] + weight.at[1] * x.at[0];
       }

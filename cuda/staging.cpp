@@ -16,7 +16,7 @@ Event::Event(Timing timing) {
   check(cudaEventCreateWithFlags(&event_, flags), "making an event");
 }
 Event::~Event() { cudaEventDestroy(event_); }
-void Event::record(cudaStream_t on) { check(cudaEventRecord(event_, on), "recording an event"); }
+void Event::record(cudaStream_t stream) { check(cudaEventRecord(event_, stream), "recording an event"); }
 void Event::hold_back(cudaStream_t stream) { check(cudaStreamWaitEvent(stream, event_, 0), "waiting for an event"); }
 float Event::milliseconds_since(const Event& earlier) const {
   float milliseconds = 0;

@@ -35,7 +35,7 @@ class Event {
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
-  void record(cudaStream_t on);                          // marks all work submitted to the stream so far
+  void record(cudaStream_t stream);                      // marks all work submitted to the stream so far
   void hold_back(cudaStream_t stream);                   // makes later work on the stream wait for the event
   void wait();                                           // blocks the host
   float milliseconds_since(const Event& earlier) const;  // both with Timing::On, recorded and reached

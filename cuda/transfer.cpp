@@ -75,20 +75,20 @@ class StreamedUpload final : public Upload {
     buffer.arrived.wait();  // the batch before the last has arrived: its pinned memory is free again
     std::memcpy(buffer.pinned.data(), from.raw(), bytes_);
     buffer.read.hold_back(copies_);
-    check(cudaMemcpyAsync(buffer.there.raw(), buffer.pinned.data(), bytes_, cudaMemcpyHostToDevice, copies_),
+    check(cudaMemcpyAsync(buffer.on_device.raw(), buffer.pinned.data(), bytes_, cudaMemcpyHostToDevice, copies_),
           "copying to the device");
     buffer.arrived.record(copies_);
     buffer.arrived.hold_back(compute);
-    avs::context(device_).copy_on_device(to.raw(), buffer.there.raw(), bytes_);
+    avs::context(device_).copy_on_device(to.raw(), buffer.on_device.raw(), bytes_);
     buffer.read.record(compute);
   }
 
  private:
   struct Buffer {
     Buffer(size_t bytes, Device device)
-        : pinned(bytes), there(Tensor::empty({static_cast<int64_t>(bytes)}, DType::U8, device)) {}
+        : pinned(bytes), on_device(Tensor::empty({static_cast<int64_t>(bytes)}, DType::U8, device)) {}
     PinnedMemory pinned;
-    Tensor there;  // the copy stream writes here while the compute stream reads the other buffer
+    Tensor on_device;  // the copy stream writes here while the compute stream reads the other buffer
     Event arrived, read;
   };
   const Device device_;

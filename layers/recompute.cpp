@@ -28,9 +28,9 @@ class SecondPass {
 // Sets aside gradients that the parameters already have while the second pass records its own.
 std::vector<Tensor> gradients_of(Layer& layer, const Tensor& x, const Tensor& dy, bool wants_dx,
                                  const std::vector<Variable>& parameters) {
-  std::vector<Tensor> aside;
+  std::vector<Tensor> earlier;
   for (const Variable& p : parameters) {
-    aside.push_back(p.grad());
+    earlier.push_back(p.grad());
     p.zero_grad();
   }
   const SecondPass pass;
@@ -39,7 +39,7 @@ std::vector<Tensor> gradients_of(Layer& layer, const Tensor& x, const Tensor& dy
   std::vector<Tensor> gradients{input.grad()};
   for (size_t i = 0; i < parameters.size(); ++i) {
     gradients.push_back(parameters[i].grad());
-    parameters[i].set_grad(aside[i]);
+    parameters[i].set_grad(earlier[i]);
   }
   return gradients;
 }

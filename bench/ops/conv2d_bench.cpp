@@ -89,8 +89,8 @@ bool is_for_gpus(const std::string& name) {
 
 // conv2d/LAYER/DIRECTION, and on a GPU …/device:1/bf16
 void add(const Layer& layer, const char* direction_name, cpu::ConvDirection direction, Device device, DType dtype) {
-  const std::string there = device.is_cuda() ? str("/device:1/", dtype) : std::string();
-  benchmark::RegisterBenchmark(str("conv2d/", layer.name, "/", direction_name, there).c_str(),
+  const std::string suffix = device.is_cuda() ? str("/device:1/", dtype) : std::string();
+  benchmark::RegisterBenchmark(str("conv2d/", layer.name, "/", direction_name, suffix).c_str(),
                                [=](benchmark::State& state) { bench_layer(state, layer, direction, device, dtype); })
       ->UseManualTime()
       ->Unit(benchmark::kMillisecond);

@@ -72,18 +72,18 @@ void Region::deallocate(void* data, size_t bytes) noexcept {
 
 void Region::release_cached() noexcept {
   for (auto block = free_.begin(); block != free_.end(); ++block) {
-    auto& [at, here] = *block;
-    if (here.state == State::Cached) {
-      madvise(at, here.bytes, MADV_DONTNEED);
-      fresh_.insert(cached_.extract({here.bytes, at}));
-      here.state = State::Fresh;
+    auto& [at, current] = *block;
+    if (current.state == State::Cached) {
+      madvise(at, current.bytes, MADV_DONTNEED);
+      fresh_.insert(cached_.extract({current.bytes, at}));
+      current.state = State::Fresh;
     }
     if (block == free_.begin()) continue;
     const auto before = std::prev(block);
     if (before->first + before->second.bytes != at) continue;
-    fresh_.erase({here.bytes, at});
+    fresh_.erase({current.bytes, at});
     auto joined = fresh_.extract({before->second.bytes, before->first});
-    before->second.bytes += here.bytes;
+    before->second.bytes += current.bytes;
     joined.value().first = before->second.bytes;
     fresh_.insert(std::move(joined));
     block = std::prev(free_.erase(block));
