@@ -23,8 +23,8 @@ std::vector<int64_t> devices();  // usable arguments of device_of
 // Limits an extent to 8 with AVS_BENCH_SMALL=1 in the environment: a check that the benchmark runs, not a measurement.
 int64_t extent(int64_t full);
 Shape extents(const Shape& full);
-void add_sizes(benchmark::internal::Benchmark* bench, int64_t device,
-               std::vector<int64_t> extents);  // Args, device first
+// Arguments: device, then extents.
+void add_sizes(benchmark::internal::Benchmark* bench, int64_t device, std::vector<int64_t> extents);
 
 Tensor random_tensor(const Shape& shape, Device device = kCpu);  // normal numbers, never zero, the same in every run
 

@@ -70,8 +70,8 @@ class ReadBack {
  public:
   virtual ~ReadBack() = default;
   virtual void start(const Tensor& from) = 0;  // starts a copy on the stream, after all work submitted so far
-  virtual std::span<const std::byte>
-  oldest() = 0;  // waits for the oldest unread copy; its memory is valid until the slot is used again
+  // Waits for the oldest unread copy; its memory is valid until the slot is used again.
+  virtual std::span<const std::byte> oldest() = 0;
 };
 std::unique_ptr<ReadBack> read_back(Device device, size_t bytes, int slots);
 

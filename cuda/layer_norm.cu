@@ -54,8 +54,8 @@ __global__ void __launch_bounds__(kBlock)
     layer_norm_kernel(Lanes in, const T* __restrict__ x, const float* __restrict__ gain, const float* __restrict__ bias,
                       float epsilon, T* __restrict__ y, float* __restrict__ means, float* __restrict__ inverse_stds) {
   const int64_t row = in.row_after(int64_t{blockIdx.x} * in.rows_per_block()), at = row * in.c;
-  const int inside =
-      row < in.rows ? in.c : 0;  // channels of this row; past the last row a lane only takes part in sums
+  // Channels of this row; past the last row a lane only takes part in sums.
+  const int inside = row < in.rows ? in.c : 0;
   float v[K][N], sum = 0, squares = 0;
 #pragma unroll
   for (int k = 0; k < K; ++k) {
@@ -282,8 +282,8 @@ void layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, float e
 
 void layer_norm_backward(const Tensor& x, const Tensor& gain, const Tensor& mean, const Tensor& inverse_std,
                          const Tensor& dy, LayerNormGradients& gradients) {
-  constexpr int64_t kMostBlocks =
-      256;  // one or two on each multiprocessor of a large GPU; each writes 8 bytes a channel
+  // One or two on each multiprocessor of a large GPU; each writes 8 bytes a channel.
+  constexpr int64_t kMostBlocks = 256;
   const int64_t c = x.shape()[-1], rows = x.size() / c;
   const float *g = gain.data<float>(), *means = mean.data<float>(), *inverse_stds = inverse_std.data<float>();
   const ColumnSums<2> totals{{gradients.dgain.data<float>(), gradients.dbias.data<float>()}};

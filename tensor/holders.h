@@ -42,8 +42,8 @@ struct Holder {
   size_t bytes = 0;
 };
 std::vector<Holder> holders(Device device);
-std::string describe_holders(
-    Device device);                 // "optimizer 190.7 MB, activations of mixed3 81.2 MB, … and 7 others 3.1 MB"
+// "optimizer 190.7 MB, activations of mixed3 81.2 MB, … and 7 others 3.1 MB"
+std::string describe_holders(Device device);
 std::string as_size(size_t bytes);  // "190.7 MB", "4.0 GB"; decimal
 
 size_t taken_bytes(Device device, size_t bytes);  // the bytes that a tensor of `bytes` occupies

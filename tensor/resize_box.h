@@ -14,8 +14,8 @@ struct PictureSize {
 };
 enum class Mirrored : uint8_t { No, LeftRight };
 
-void check_box(PictureSize in, Box box,
-               PictureSize out);  // ShapeError if a size or the box is empty, or the box is not inside the picture
+// ShapeError if a size or the box is empty, or the box is not inside the picture.
+void check_box(PictureSize in, Box box, PictureSize out);
 
 // in: [in_size.height, in_size.width, channels]; out: [out_size.height, out_size.width, channels], values 0..255, not
 // rounded. The box must pass check_box().

@@ -97,8 +97,8 @@ void Adam::move() {
 
 void Adam::limit_gradient_norm() {
   Tensor& gradients = parameters_.gradients();
-  const double factor =
-      static_cast<double>(scaling_.view(3, {1}).item());  // gradients still are multiples of the loss scale
+  // The gradients still are multiples of the loss scale.
+  const double factor = static_cast<double>(scaling_.view(3, {1}).item());
   const double norm = factor * std::sqrt(static_cast<double>(ops::sum_squares(gradients).item()));
   if (norm <= options_.max_gradient_norm) return;
   // The moving average of the gradients with zeros multiplies them by s in place: s g + (1 - s) 0.

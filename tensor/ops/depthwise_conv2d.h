@@ -9,8 +9,8 @@
 
 namespace avs::ops {
 Shape depthwise_conv2d_shape(const Shape& x, const Shape& w, Padding padding);
-Tensor depthwise_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
-                        Padding padding);  // bias may be undefined
+// bias may be undefined.
+Tensor depthwise_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Padding padding);
 Tensor depthwise_conv2d_backward_input(const Shape& x, const Tensor& w, const Tensor& dy, Padding padding);
 Tensor depthwise_conv2d_backward_filter(const Tensor& x, const Shape& w, const Tensor& dy, Padding padding);
 }  // namespace avs::ops

@@ -41,8 +41,8 @@ bool contains(const void* address);
 size_t total_bytes();
 size_t free_bytes();
 bool is_live(const void* data, size_t bytes);
-void mark_live(void* data, size_t bytes,
-               size_t block_bytes);  // only these bytes of a block may be accessed; they begin as NaN
+// Only these bytes of a block may be accessed; they begin as NaN.
+void mark_live(void* data, size_t bytes, size_t block_bytes);
 void mark_dead(void* data, size_t bytes);
 // an access by a copy; Finding if unordered work on another stream accesses it too
 void touch(const void* data, size_t bytes, Access access);
