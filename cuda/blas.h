@@ -11,7 +11,7 @@ namespace avs::cuda {
 
 enum class Products : uint8_t { Library, Own };
 Products products();
-void use_products(Products which);  // Library in a build without cuBLASLt selects our own
+void use_products(Products which);  // a build without cuBLASLt always uses our own
 
 // Off: f32 products are f32. Allowed: cuBLASLt may round their inputs to TF32 (10 bits of fraction) for tensor cores.
 enum class Tf32 : uint8_t { Off, Allowed };

@@ -8,7 +8,7 @@
 // The summands come from a Term, copied into each thread:
 //   struct Term {
 //     static constexpr int kSums = 2, kWidth = 4;   // quantities; columns a thread handles at once (a Pack)
-//     __device__ void begin(int64_t column);        // load what belongs to columns column .. column + kWidth - 1
+//     __device__ void begin(int64_t column);        // loads parameters of columns column .. column + kWidth - 1
 //     __device__ void add(int64_t row, int64_t column, float (&sums)[kSums][kWidth]);   // one row's terms
 //   };
 // add() sees every (row, column) exactly once. cuda/reduce.cu is the smallest user, cuda/scale_channels.cu the next.

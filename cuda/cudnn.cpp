@@ -54,7 +54,7 @@ class Stopwatch {
   template <typename F>
   float milliseconds_of_one(int runs, F&& run) {
     const cudaStream_t to = stream(device_);
-    check(cudaDeviceSynchronize(), "waiting for the device");  // no work of other streams runs beside
+    check(cudaDeviceSynchronize(), "waiting for the device");  // the engine is timed alone
     for (int i = 0; i < kFillers; ++i) filler_.zero();
     start_.record(to);
     for (int i = 0; i < runs; ++i) run();

@@ -174,7 +174,7 @@ struct Engines::State {
     if (rules.deterministic) notes.push_back(Note::NONDETERMINISTIC);
     notes.push_back(Note::REDUCED_PRECISION_REDUCTION);  // sums are f32
     const bool exact_f32 = g.dtype == DType::F32 && !rules.tensor_cores_in_f32;
-    if (exact_f32)  // transforms lose digits, too
+    if (exact_f32)  // FFT and Winograd lose digits, too
       for (const Note note : {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS, Note::FFT, Note::WINOGRAD_TILE_6x6,
                               Note::WINOGRAD_TILE_13x13})
         notes.push_back(note);

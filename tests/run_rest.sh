@@ -36,9 +36,9 @@ done
 echo "instruction sets: ${sets[*]} (all but the first: ops, networks and golden files)"
 wait
 
-# With nvcc, compiles every file for two architectures (a warning is an error), compares what ptxas said of every kernel with
-# docs/cuda_report.md, and links a program, which must start without a GPU. Uses the CMake that ./run fetched where there is one:
-# from 3.31 on CMake's unity builds take .cu files.
+# Uses nvcc if it is installed: compiles every file for two architectures with warnings as errors, compares the output
+# of ptxas with docs/cuda_report.md, and links a program, which must start without a GPU. Configures with the CMake that
+# ./run fetched, if any: from 3.31 on, CMake's unity builds accept .cu files.
 compile_cuda() {
   local name='cuda: every file compiles for sm_75 and sm_90a without a warning' tree="$build/cuda" started=$SECONDS nvcc
   local page='cuda: no kernel spills, and all are as docs/cuda_report.md says' said options
@@ -87,8 +87,8 @@ compile_cuda() {
   echo "$((SECONDS - started)) cuda for sm_75 and sm_90a" >>"$parts/seconds"
 }
 
-# The host code, cuda/'s with the others', through a second compiler: as the build of compile_cuda would compile it, but only
-# parsed and checked. (A pragma that clang does not know asks GCC for speed.)
+# Checks the host code, including cuda/'s, with clang, configured as in compile_cuda but only parsed. (A pragma that
+# clang does not know is a speed hint for GCC.)
 check_with_clang() {
   local name='clang: the host code, with CUDA, has neither error nor warning' tree="$build/cuda" started=$SECONDS
   if ! command -v clang++ >/dev/null || [ ! -e "$tree/compile_commands.json" ]; then
@@ -106,7 +106,7 @@ check_with_clang() {
   echo "$((SECONDS - started)) clang" >>"$parts/seconds"
 }
 
-# The readers of weight files under clang's fuzzer, half a minute each, side by side.
+# Runs the readers of weight files under clang's fuzzer, half a minute each, in parallel.
 fuzz_readers() {
   local name='fuzz: the readers of weight files, 30 s each, without a finding' log="$build/fuzz.log" started=$SECONDS
   if ! command -v clang++ >/dev/null || ! ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1; then
@@ -122,8 +122,8 @@ fuzz_readers() {
   echo "$((SECONDS - started)) fuzzing the readers" >>"$parts/seconds"
 }
 
-# The host code for 64-bit ARM, where a cross compiler is installed (docs/porting.md): libraries up to models/, and that of
-# cuda/. Nothing is linked or run.
+# Compiles the host code for 64-bit ARM if a cross compiler is installed (docs/porting.md): the libraries up to models/,
+# and cuda/'s. Nothing is linked or run.
 compile_aarch64() {
   local name='aarch64: everything up to models/, and the host code of cuda/, compiles' tree="$build/aarch64" started=$SECONDS
   if ! command -v aarch64-linux-gnu-g++ >/dev/null; then

@@ -10,7 +10,7 @@ void sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"device", "rows", "parts", "channels"});
   for (const int64_t device : bench::devices()) {
     bench::add_sizes(bench, device, {8 * 128 * 704, 4, 16});
-    bench::add_sizes(bench, device, {8 * 128 * 704, 4, 2});  // at width 0.125
+    bench::add_sizes(bench, device, {8 * 128 * 704, 4, 2});  // the network at width 0.125
     bench::add_sizes(bench, device, {8 * 64 * 352, 4, 32});
     bench::add_sizes(bench, device, {8 * 16 * 88, 4, 128});
     bench::add_sizes(bench, device, {16 * 25 * 25, 4, 64});

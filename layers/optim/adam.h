@@ -47,7 +47,7 @@ class Adam {
     double loss_scale = 1;   // for the next step
     bool skipped() const { return first_bad >= 0; }
   };
-  void check(const Outcome& outcome) const;  // NumericError as step() says
+  void check(const Outcome& outcome) const;  // NumericError under the conditions of step()
   Outcome outcome() const;                   // the last step's outcome; waits for the device
 
   int64_t steps() const { return steps_; }

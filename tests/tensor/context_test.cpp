@@ -113,7 +113,7 @@ TEST_F(Arena, MayBeUsedFromSeveralThreads) {
   EXPECT_EQ(live(), 0u);
 }
 
-// Running out of memory first frees some, which must not need any.
+// An allocation that fails first frees cached blocks, which must not need any memory itself.
 TEST_F(Arena, TakesMemoryBackWhereTheSystemHasNoneLeft) {
 #ifdef AVS_SANITIZED
   GTEST_SKIP() << "the sanitizers' allocator ends the process";
