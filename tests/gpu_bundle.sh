@@ -15,7 +15,7 @@ libraries_of() { ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -
 pack() {
   local tree=$1 archive=$2 stage name program library
   stage=$(mktemp -d)
-  trap 'rm -rf "$stage"' EXIT
+  trap "rm -rf '$stage'" EXIT  # now: a local is gone at exit
   name=$(basename "$archive" .tar.xz)
   mkdir -p "$stage/$name"/{bin,lib}
   for program in "${programs[@]}"; do
@@ -49,12 +49,15 @@ rehearse() {
   local archive=$1 empty tool tools=() stubs
   [ "$(id -u)" -eq 0 ] || { echo "gpu_bundle.sh: rehearse needs root, for chroot" >&2; exit 1; }
   empty=$(mktemp -d)
-  trap 'rm -rf "$empty"' EXIT
+  trap "umount -q '$empty/proc'; rm -rf '$empty'" EXIT
   for tool in bash cat date dirname basename env grep head ldd ls mkdir mktemp mv rm sed sleep tail tee timeout tr uname wc cut id; do
     tools+=("$(command -v $tool)")
   done
   furnish "$empty" "${tools[@]}" 2>/dev/null
+  cp -L "$(dirname "$(ldd "$(command -v bash)" | awk '/libc.so/ { print $3 }')")"/{libm,libpthread,libdl,librt}.so.* "$empty/lib/x86_64-linux-gnu/"
   mkdir -p "$empty"/{tmp,root,dev,proc}
+  ln -s usr/bin "$empty/bin"  # scripts name /bin/bash
+  mount -t proc proc "$empty/proc"  # the loader finds $ORIGIN there
   ln -s bash "$empty$(dirname "$(command -v bash)")/sh"
   cat /dev/null >"$empty/dev/null"
   # An nvidia-smi that lists a GPU, without a driver: programs that need a device must report that in one line.
