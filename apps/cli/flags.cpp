@@ -195,6 +195,16 @@ Flag& Flag::value_name(const std::string& name) {
   return *this;
 }
 
+// CLI11 takes a file whose opening a signal interrupted for a missing one.
+static void parse_and_reopen(CLI::App& app, const std::vector<std::string>& words) {
+  for (int attempts = 3;; --attempts) try {
+      std::vector<std::string> consumed = words;
+      return app.parse(consumed);
+    } catch (const CLI::FileError&) {
+      if (attempts == 1 || !why_no_file(app.get_config_ptr()->as<std::string>()).empty()) throw;
+    }
+}
+
 Flags::Flags(const std::string& description, const std::string& program)
     : app_(std::make_unique<CLI::App>(description, program)) {
   app_->config_formatter(std::make_shared<ConfigReader>(*app_));
@@ -232,7 +242,7 @@ void Flags::parse(int argc, const char* const* argv) {
   for (std::string& word : words) mark_whole(word, word.starts_with("--") ? word.find('=') + 1 : 0);
   std::ranges::reverse(words);  // CLI11 pops arguments from the back
   try {
-    app_->parse(words);
+    parse_and_reopen(*app_, words);
   } catch (const CLI::ConfigError& error) {
     throw UsageError(str(app_->get_config_ptr()->as<std::string>(), ": ", error.what()));
   }
@@ -242,8 +252,7 @@ void Flags::read_toml(const std::string& file) {
   if (const std::string reason = why_no_file(file); !reason.empty()) throw DataError(str(file, ": ", reason));
   app_->set_config("--config", file, "", true);
   try {
-    std::vector<std::string> nothing;
-    app_->parse(nothing);
+    parse_and_reopen(*app_, {});
   } catch (const CLI::ParseError& error) {
     throw DataError(str(file, ": ", error.what()));
   }

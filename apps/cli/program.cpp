@@ -1,6 +1,10 @@
 #include "apps/cli/program.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <new>
 #include <sstream>
@@ -28,6 +32,18 @@ std::string problem_with_config(const std::string& file) {
   return reason.empty() ? reason : file + ": " + reason;
 }
 
+// A destructor of nlohmann's JSON allocates, and no exception can leave it. Allocates nothing itself.
+std::string out_of_memory_line;
+[[noreturn]] void end_when_memory_is_refused() {
+  try {
+    if (const std::exception_ptr reason = std::current_exception()) std::rethrow_exception(reason);
+  } catch (const std::bad_alloc&) {
+    if (::write(STDERR_FILENO, out_of_memory_line.data(), out_of_memory_line.size()) >= 0) ::_exit(kFailed);
+  } catch (...) {
+  }
+  std::abort();
+}
+
 }  // namespace
 
 std::string library_versions() { return engine_version() + ", " + media_versions(); }
@@ -36,6 +52,8 @@ Program::Program(const std::string& name, const std::string& description, const 
     : name_(name), flags_(description, name) {
   open_standard_streams();
   log_to_stderr();
+  out_of_memory_line = name + ": out of memory\n";
+  std::set_terminate(end_when_memory_is_refused);
   CLI::App& app = flags_.app();
   app.footer(footer_of(examples));
   app.set_version_flag("--version", library_versions);
