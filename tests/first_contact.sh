@@ -4,7 +4,7 @@
 # The first ten minutes on a GPU: is every kernel correct, and how fast is a step compared with its prediction and with
 # PyTorch? Correctness comes first. Each phase has a time limit and writes its result into --out when it ends, so that
 # an interrupted run loses nothing; a phase that exceeds its limit is skipped, not failed. DIR then holds
-# gpu-DEVICE.json and gpu-DEVICE.md (./run gpu_table makes README's table from those in bench/results) and every log.
+# gpu-DEVICE.json and gpu-DEVICE.md (./run gpu_table makes docs/gpu.md's table from those in bench/results) and every log.
 # Exit 1 if a check fails, 2 for wrong options.
 #
 #   --build DIR      a build with -DAVS_CUDA=ON (default: this folder if it is a bundle, else build/)

@@ -1,6 +1,6 @@
 // The flow of tests/first_contact.sh without a GPU: scripts replace NVIDIA's tools and our programs and print what
-// these would. (tests/emulation/dry runs it on emulated programs.) It also tests README's table of results on real
-// GPUs.
+// these would. (tests/emulation/dry runs it on emulated programs.) It also tests docs/gpu.md's table of results on
+// real GPUs.
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,7 +136,7 @@ TEST_F(FirstContact, GoesThroughEveryPhaseAndWritesBothReports) {
   EXPECT_THAT(page, HasSubstr("| aud-mel | bf16 | 3 | 1e-06 | yes | yes | yes |"));
   EXPECT_THAT(page, HasSubstr("| aud-mel | bf16 | 9 | 8 | 0.002 | w |"));
   const std::string table = shell(kReport + " table " + (folder_ / "out").string()).said;
-  EXPECT_THAT(table, HasSubstr("(bench/results/gpu-nvidia-h100--x--1.md) | 580.65, ? |"));
+  EXPECT_THAT(table, HasSubstr("(../bench/results/gpu-nvidia-h100--x--1.md) | 580.65, ? |"));
   EXPECT_THAT(table, HasSubstr(" | 4000 | 4000 | 4000 |"));
 }
 
@@ -232,11 +232,11 @@ TEST_F(FirstContact, AnEmulationNeverComesIntoTheTable) {
   EXPECT_THAT(shell(kReport + " table " + folder_.string()).said, HasSubstr("| none | | not yet measured |"));
 }
 
-TEST(GpuTable, OfReadmeIsWhatTheCommandPrints) {
-  const std::string readme = text_of(std::string(AVS_SOURCE_DIR) + "/README.md");
+TEST(GpuTable, OfThePageIsWhatTheCommandPrints) {
+  const std::string page = text_of(std::string(AVS_SOURCE_DIR) + "/docs/gpu.md");
   const std::string table = shell(kReport + " table " + AVS_SOURCE_DIR + "/bench/results").said;
   EXPECT_THAT(table, HasSubstr("| GPU |"));
-  EXPECT_THAT(readme, HasSubstr(table)) << "./run gpu_table prints the present one";
+  EXPECT_THAT(page, HasSubstr(table)) << "./run gpu_table prints the present one";
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Pages must match the code. Every ```cpp block must occur, line for line, in a source file; every `folder/file.h`,
 // every `Symbol` and every heading after `page.md#`, in pages and in comments, must exist.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <map>
 #include <regex>
 #include <set>
+#include <stdexcept>
 
 #include "tests/structure/source_tree.h"
 
@@ -65,9 +67,10 @@ TEST(Readme, SnippetsAreCodeThatIsCompiled) {
   EXPECT_TRUE(adrift.empty()) << listed(adrift) << "these blocks stand in no .h or .cpp; quote code that is compiled";
 }
 
-// Paths are relative to the root or to the page's folder; NAME matches any name.
+// Paths in backticks are relative to the root or to the page's folder, links to the page's folder; NAME matches any name.
 TEST(Readme, FilesThatPagesNameExist) {
-  const std::regex path("`((?:[\\w.-]+/)+[\\w.-]+\\.(?:h|cpp|cu|cuh|md|sh|py|cmake))`");
+  const std::regex path(
+      "`((?:[\\w.-]+/)+[\\w.-]+\\.(?:h|cpp|cu|cuh|md|sh|py|cmake))`|\\]\\(([^)#:\\s]+)(?:#[\\w-]+)?\\)");
   int named = 0;
   std::vector<std::string> missing;
   for (const SourceFile& file : source_files()) {
@@ -75,10 +78,10 @@ TEST(Readme, FilesThatPagesNameExist) {
     const std::filesystem::path folder = std::filesystem::path(file.path).parent_path();
     for (size_t i = 0; i < file.lines.size(); ++i)
       for (std::sregex_iterator it(file.lines[i].begin(), file.lines[i].end(), path), end; it != end; ++it) {
-        const std::string name = (*it)[1];
+        const std::string name = (*it)[1].matched ? (*it)[1] : (*it)[2];
         if (name.find("NAME") != std::string::npos) continue;
         ++named;
-        if (!exists(name) && !exists((folder / name).generic_string()))
+        if (!((*it)[1].matched && exists(name)) && !exists((folder / name).lexically_normal().generic_string()))
           missing.push_back(file.path + ":" + std::to_string(i + 1) + ": " + name);
       }
   }
@@ -107,7 +110,7 @@ std::map<std::string, std::set<std::string>> anchors_by_page() {
 }
 
 TEST(Readme, HeadingsThatPagesAndCommentsPointToExist) {
-  const std::regex pointer("([\\w./-]+\\.md)#([\\w-]+)");
+  const std::regex pointer("([\\w./-]+\\.md|\\]\\()#([\\w-]+)");
   const auto anchors = anchors_by_page();
   int pointers = 0;
   std::vector<std::string> missing;
@@ -116,7 +119,8 @@ TEST(Readme, HeadingsThatPagesAndCommentsPointToExist) {
     for (size_t i = 0; i < file.lines.size(); ++i)
       for (std::sregex_iterator it(file.lines[i].begin(), file.lines[i].end(), pointer), end; it != end; ++it) {
         ++pointers;
-        const std::string page = (*it)[1], beside = (folder / page).lexically_normal().generic_string();
+        const std::string page = (*it)[1] == "](" ? file.path : std::string((*it)[1]),
+                          beside = (folder / page).lexically_normal().generic_string();
         const auto found = anchors.find(anchors.contains(page) ? page : beside);
         if (found == anchors.end() || !found->second.contains((*it)[2]))
           missing.push_back(file.path + ":" + std::to_string(i + 1) + ": " + it->str());
@@ -189,6 +193,62 @@ TEST(Readme, SymbolsThatPagesNameExist) {
   EXPECT_TRUE(missing.empty()) << listed(missing) << "no file that is no page holds these names";
 }
 
+const SourceFile& page(const std::string& path) {
+  const auto found = std::ranges::find(source_files(), path, &SourceFile::path);
+  if (found == source_files().end()) throw std::runtime_error("there is no " + path);
+  return *found;
+}
+
+TEST(Readme, IsShortAndLeadsToEveryPage) {
+  const SourceFile& readme = page("README.md");
+  EXPECT_LE(readme.lines.size(), 120u);
+  std::vector<std::string> missing;
+  for (const SourceFile& file : source_files())
+    if (file.extension() == ".md" && file.path != "README.md" && !file.path.starts_with("bench/results/") &&
+        !std::ranges::any_of(readme.lines, [&](const auto& line) { return line.find(file.path) != line.npos; }))
+      missing.push_back(file.path);
+  EXPECT_TRUE(missing.empty()) << "README.md leads to none of these pages:\n" << listed(missing);
+}
+
+// The lines of docs/route.md below a "## " heading; for "" those before the first.
+const std::vector<std::string>& part_of_the_route(const std::string& heading) {
+  static const auto parts = [] {
+    std::map<std::string, std::vector<std::string>> found;
+    std::string now;
+    for (const std::string& line : page("docs/route.md").lines)
+      if (line.starts_with("## "))
+        now = line.substr(3);
+      else
+        found[now].push_back(line);
+    return found;
+  }();
+  return parts.at(heading);
+}
+
+// The stops, each with its files.
+std::vector<std::vector<std::string>> stops_of_the_route() {
+  const std::regex path("`([\\w/]+\\.(?:h|cpp))`"), stop("^\\d+\\. ");
+  std::vector<std::vector<std::string>> stops;
+  for (const std::string& line : part_of_the_route("Stops")) {
+    if (!std::regex_search(line, stop)) continue;
+    stops.emplace_back();
+    for (std::sregex_iterator it(line.begin(), line.end(), path), end; it != end; ++it)
+      stops.back().push_back((*it)[1]);
+  }
+  return stops;
+}
+
+// "| a | b |" as "a", "b".
+std::vector<std::string> cells_of(const std::string& row) {
+  std::vector<std::string> cells;
+  for (size_t begin = row.find("| "), end; begin != row.npos && (end = row.find(" |", begin + 2)) != row.npos;
+       begin = end + 1)
+    cells.push_back(row.substr(begin + 2, end - begin - 2));
+  return cells;
+}
+
+std::string unquoted(const std::string& cell) { return cell.size() < 2 ? cell : cell.substr(1, cell.size() - 2); }
+
 int64_t number_before(const std::string& text, const std::string& words) {
   std::smatch match;
   if (!std::regex_search(text, match, std::regex("([\\d,]+) " + words))) return -1;
@@ -198,23 +258,51 @@ int64_t number_before(const std::string& text, const std::string& words) {
 }
 
 TEST(Readme, TheAfternoonRouteIsAsLongAsItSays) {
-  const auto readme = std::ranges::find(source_files(), std::string("README.md"), &SourceFile::path);
-  ASSERT_NE(readme, source_files().end());
-  const std::regex path("`([\\w/]+\\.(?:h|cpp))`"), stop("^\\d+\\. ");
-  int64_t stated = -1, lines = 0;
-  bool on_route = false;
-  for (const std::string& line : readme->lines) {
-    if (line.starts_with("## ")) on_route = line == "## The afternoon route";
-    if (!on_route) continue;
+  int64_t stated = -1, lines = 0, files = 0;
+  for (const std::string& line : part_of_the_route(""))
     if (stated < 0) stated = number_before(line, "lines");
-    if (!std::regex_search(line, stop)) continue;
-    for (std::sregex_iterator it(line.begin(), line.end(), path), end; it != end; ++it) {
-      const auto file = std::ranges::find(source_files(), (*it)[1].str(), &SourceFile::path);
-      ASSERT_NE(file, source_files().end()) << (*it)[1];
-      lines += static_cast<int64_t>(file->lines.size());
+  for (const auto& stop : stops_of_the_route())
+    for (const std::string& path : stop) {
+      lines += static_cast<int64_t>(page(path).lines.size());
+      ++files;
     }
+  EXPECT_NEAR(static_cast<double>(stated), static_cast<double>(lines), 100) << "docs/route.md states another length";
+  EXPECT_LE(lines, 2000) << "no afternoon is that long";
+  EXPECT_GE(files, 15);
+}
+
+// The glossary explains every header that a stop includes and that is no stop, and no other.
+TEST(Readme, TheAfternoonRouteExplainsWhatItIncludes) {
+  std::set<std::string> stops, included, explained;
+  for (const auto& stop : stops_of_the_route()) stops.insert(stop.begin(), stop.end());
+  for (const std::string& path : stops)
+    for (const std::string& header : project_includes(page(path)))
+      if (!stops.contains(header)) included.insert(header);
+  for (const std::string& row : part_of_the_route("Glossary"))
+    if (row.starts_with("| `")) explained.insert(unquoted(cells_of(row)[0]));
+  std::vector<std::string> missing, needless;
+  std::ranges::set_difference(included, explained, std::back_inserter(missing));
+  std::ranges::set_difference(explained, included, std::back_inserter(needless));
+  EXPECT_TRUE(missing.empty()) << "the glossary of docs/route.md lacks:\n" << listed(missing);
+  EXPECT_TRUE(needless.empty()) << "no stop of docs/route.md includes:\n" << listed(needless);
+}
+
+// Each stop has a question, and each answer quotes a line of one of the stop's files.
+TEST(Readme, TheAfternoonRouteAnswersItsQuestions) {
+  const auto stops = stops_of_the_route();
+  const auto is_question = [](const std::string& line) { return trimmed(line).starts_with("*"); };
+  EXPECT_EQ(std::ranges::count_if(part_of_the_route("Stops"), is_question), static_cast<int64_t>(stops.size()));
+  size_t answers = 0;
+  for (const std::string& row : part_of_the_route("Answers")) {
+    const std::vector<std::string> cells = cells_of(row);
+    if (cells.size() != 4 || !std::isdigit(static_cast<unsigned char>(cells[0][0]))) continue;
+    ASSERT_EQ(std::stoul(cells[0]), ++answers) << row;
+    const std::string path = unquoted(cells[2]), quoted = unquoted(cells[3]);
+    EXPECT_THAT(stops[answers - 1], testing::Contains(path)) << row;
+    EXPECT_TRUE(std::ranges::any_of(page(path).lines, [&](const auto& line) { return line.find(quoted) != line.npos; }))
+        << path << " has no line with " << quoted;
   }
-  EXPECT_NEAR(static_cast<double>(stated), static_cast<double>(lines), 100) << "README.md states another length";
+  EXPECT_EQ(answers, stops.size());
 }
 
 }  // namespace

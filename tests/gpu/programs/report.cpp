@@ -1,5 +1,5 @@
-// gpu_report: makes one JSON file and one Markdown page from the results of tests/first_contact.sh, and README's table
-// from all pages.
+// gpu_report: makes one JSON file and one Markdown page from the results of tests/first_contact.sh, and docs/gpu.md's
+// table from all pages.
 //
 //   gpu_report make WORK OUT [PREDICTIONS]   WORK/facts.json and the files of the phases -> OUT.json, OUT.md
 //   gpu_report line FILE HOW                 converts Google Benchmark's FILE to lines of steps.jsonl
@@ -190,7 +190,7 @@ std::string summary_of(const Json& report) {
   return text;
 }
 
-// ---- README's table ----
+// ---- docs/gpu.md's table ----
 
 std::string speed(const Json& report, const std::string& model) {
   for (const Json& row : report.value("training", Json::array()))
@@ -207,7 +207,7 @@ std::string checks(const Json& report) {
   return fmt::format("{} of {}", passed, run);
 }
 
-std::string readme_table(const fs::path& folder) {
+std::string table_of_gpus(const fs::path& folder) {
   std::vector<fs::path> files;
   if (fs::exists(folder))
     for (const auto& entry : fs::directory_iterator(folder))
@@ -222,7 +222,7 @@ std::string readme_table(const fs::path& folder) {
     if (report.value("emulated", false)) continue;
     ++rows;
     text += fmt::format("| [{}]({}) | {}, {} | {} | {} | {} | {} |\n", report.value("device", "?"),
-                        "bench/results/" + file.stem().string() + ".md", report.value("driver", "?"),
+                        "../bench/results/" + file.stem().string() + ".md", report.value("driver", "?"),
                         report.value("cuda", "?"), checks(report), speed(report, "aud-mel"), speed(report, "vis-inc"),
                         speed(report, "vis-conv"));
   }
@@ -257,7 +257,7 @@ int main_of(const std::vector<std::string>& words) {
   } else if (words.size() == 2 && words[0] == "memory") {
     check_memory(words[1]);
   } else if (words.size() == 2 && words[0] == "table") {
-    std::cout << readme_table(words[1]);
+    std::cout << table_of_gpus(words[1]);
   } else {
     std::cerr << "usage: gpu_report make WORK OUT [PREDICTIONS] | line FILE HOW | memory FILE | summary FILE | table "
                  "FOLDER\n";
