@@ -57,9 +57,9 @@ END {
   print "# Every kernel: registers, shared memory, occupancy, bound\n"
   print "Made by `./run cuda_report` from what ptxas says (nvcc " nvcc ", sm_" architectures "); no GPU is needed. " total " kernels;"
   print (spilling == 0 ? "none spills registers to memory on any architecture." : spilling " SPILL.") " Numbers side by side are these architectures, in this order."
-  print "Occupancy is theoretical: the warps that registers, shared memory and block size let a multiprocessor hold, in percent of"
-  print "the most it can. Shared memory is bytes: static, where it is most, + what a launch adds at its largest. What moves and bounds a kernel is its"
-  print "file's own statement. `./run test` compares two of the architectures with this page. Nothing here was measured on a GPU."
+  print "Occupancy is theoretical: the percentage of a multiprocessor's warps that registers, shared memory and block size allow. Shared"
+  print "memory is in bytes: the largest static size + the largest dynamic size of a launch. Each file's own comment states what its kernels"
+  print "move and what bounds them. `./run test all` compares two architectures with this page. Nothing here was measured on a GPU."
   for (f = 1; f <= file_count; ++f) {
     file = files[f]
     if (!(file in kernels)) continue
