@@ -105,7 +105,7 @@ std::unique_ptr<Backbone> classifier_of(const Options& options) {
   ImportReport report;
   std::unique_ptr<Backbone> network = make_backbone_from_weights({.model = options.model, .width = options.width},
                                                                  options.weights, options.published.import(), &report);
-  if (is_sound(network->input_kind())) throw DataError(options.weights + ": is a network for sound");
+  if (is_sound(network->modality())) throw DataError(options.weights + ": is a network for sound");
   require<DataError>(
       report.head_taken, options.weights,
       ": has no classifier on the pooled features (it is a file without top, or with a head of its own)");

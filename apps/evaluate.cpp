@@ -90,10 +90,9 @@ void evaluate_backbones(const Arguments& a, Placement placement, data::Split spl
     TrainedBackbone backbone = load_trained_backbone(run);
     place(*backbone.net, placement);
     check_inputs(backbone, cache);
-    const auto dataset =
-        evaluation_dataset(cache, backbone.net->input_kind(), split, backbone.net->options().image_size);
+    const auto dataset = evaluation_dataset(cache, backbone.net->modality(), split, backbone.net->options().image_size);
     require<DataError>(dataset->size() > 0, "no clip of the split '", a.split, "' has what ", run, " reads");
-    const size_t without = cache.select(split).size() - cache.select(split, backbone.part()).size();
+    const size_t without = cache.select(split).size() - cache.select(split, backbone.net->modality()).size();
     if (without > 0) spdlog::warn("{}: {} clips left out that lack its input", run, without);
     Progress progress(dataset->size(), run);
     Inference inference(*backbone.net);

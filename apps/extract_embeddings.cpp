@@ -58,7 +58,7 @@ void say(const BackboneEmbedding& made, const TrainedBackbone& backbone, const c
   const auto missing = std::count(made.present.begin(), made.present.end(), uint8_t{0});
   std::cout << made.source.name << ": " << static_cast<int64_t>(made.present.size()) - missing << " clips";
   if (missing > 0)
-    std::cout << ", " << missing << " without " << (backbone.part() == data::Part::Frames ? "picture" : "sound");
+    std::cout << ", " << missing << " without " << (backbone.net->modality() == Modality::Frames ? "picture" : "sound");
   std::cout << how << '\n';
 }
 

@@ -110,7 +110,7 @@ void print_report(const ImportReport& report, const Digests& digests, const Opti
 }
 
 void run(const Options& options) {
-  require<UsageError>(input_kind_of(options.model) == InputKind::Frames, options.model,
+  require<UsageError>(modality_of(options.model) == Modality::Frames, options.model,
                       " listens; weights are imported into vis-inc and vis-conv");
   std::error_code ignored;
   require<UsageError>(!std::filesystem::equivalent(options.in, options.out, ignored), "--out ", options.out,

@@ -55,6 +55,7 @@ void add_options(avs::Flags& flags, Arguments& arguments) {
 
 avs::data::PrepareOptions options_from(const Arguments& arguments) {
   using namespace avs::data;
+  using avs::Modality;
   PrepareOptions options{
       arguments.data, arguments.cache, {arguments.frames, {}}, {.seed = arguments.seed}, arguments.workers};
   SpectrogramOptions& spectrograms = options.arrays.spectrograms;
@@ -66,10 +67,10 @@ avs::data::PrepareOptions options_from(const Arguments& arguments) {
     return std::find(arguments.kinds.begin(), arguments.kinds.end(), name) != arguments.kinds.end();
   };
   for (const std::string& name : arguments.kinds)
-    if (name != "none" && part_from_name(name) == Part::Frames)
+    if (name != "none" && avs::modality_from_name(name) == Modality::Frames)
       throw avs::UsageError("frames are always kept; --kinds takes mel, gam, cqt or none");
-  for (const Part part : {Part::Mel, Part::Gam, Part::Cqt})
-    if (asked(name_of(part))) spectrograms.kinds.push_back(part);
+  for (const Modality kind : {Modality::Mel, Modality::Gammatone, Modality::Cqt})
+    if (asked(name_of(kind))) spectrograms.kinds.push_back(kind);
   return options;
 }
 

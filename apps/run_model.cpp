@@ -45,7 +45,7 @@ std::unique_ptr<Backbone> imported(const Options& options) {
 
 // Loads the file's network and checks that it is the requested one.
 std::unique_ptr<Backbone> network_of(const Options& options) {
-  const InputKind kind = input_kind_of(options.model);  // UsageError for an unknown name before a large file is read
+  const Modality kind = modality_of(options.model);  // UsageError for an unknown name before a large file is read
   if (!is_sound(kind) && !is_our_checkpoint(options.weights)) return imported(options);
   std::unique_ptr<Backbone> backbone = load_backbone(Checkpoint::load(options.weights), options.weights);
   const BackboneOptions& found = backbone->options();

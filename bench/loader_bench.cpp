@@ -110,7 +110,7 @@ const data::Cache& cache() {
     data::PrepareOptions options;
     options.data = folder() / "data";
     options.cache = folder() / "cache";
-    options.arrays.spectrograms.kinds = {data::Part::Mel};
+    options.arrays.spectrograms.kinds = {Modality::Mel};
     data::prepare(options);
     return data::Cache::open(options.cache);
   }();
@@ -142,7 +142,7 @@ void load_resized_frames(benchmark::State& state) {
   load(state, data::FrameDataset(cache(), data::Split::Train, options), 32);
 }
 void load_spectrograms(benchmark::State& state) {
-  load(state, data::SpectrogramDataset(cache(), data::Part::Mel, data::Split::Train), 8);
+  load(state, data::SpectrogramDataset(cache(), Modality::Mel, data::Split::Train), 8);
 }
 
 BENCHMARK(load_frames)->Name("loader/frames/32")->UseRealTime()->Unit(benchmark::kMillisecond);

@@ -42,7 +42,7 @@ Placement& placement() {  // where everything here runs
 Tensor random_batch(const Backbone& backbone, int64_t batch) {
   const Shape sample = backbone.input_shape();
   Tensor x = bench::random_tensor({batch, sample[0], sample[1], sample[2]});
-  if (backbone.input_kind() == InputKind::Frames) {
+  if (backbone.modality() == Modality::Frames) {
     float* const pixels = x.data<float>();
     for (int64_t i = 0; i < x.size(); ++i) pixels[i] = std::clamp(127.5f + 60.0f * pixels[i], 0.0f, 255.0f);
     if (placement().device.is_cuda()) {
@@ -134,7 +134,7 @@ void infer(benchmark::State& state, const std::string& model, int64_t batch) {
 
 void register_all() {
   for (const std::string& model : backbone_names()) {
-    const int64_t batch = is_sound(input_kind_of(model)) ? 8 : 16;
+    const int64_t batch = is_sound(modality_of(model)) ? 8 : 16;
     const auto add = [&](const char* what, int64_t n, auto work) {
       const auto guarded = [=](benchmark::State& state) {
         try {

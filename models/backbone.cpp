@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 
 struct Entry {
   std::string name;
-  InputKind input;
+  Modality modality;
   std::unique_ptr<Backbone> (*make)(const BackboneOptions&);
 };
 
@@ -28,9 +28,9 @@ std::unique_ptr<Backbone> make(const BackboneOptions& options) {
 
 const std::vector<Entry>& registry() {
   static const std::vector<Entry> entries = {
-      {"aud-mel", InputKind::Mel, make<ResidualInception>}, {"aud-gam", InputKind::Gammatone, make<ResidualInception>},
-      {"aud-cqt", InputKind::Cqt, make<ResidualInception>}, {"vis-inc", InputKind::Frames, make<InceptionV3>},
-      {"vis-conv", InputKind::Frames, make<ConvNextTiny>},
+      {"aud-mel", Modality::Mel, make<ResidualInception>}, {"aud-gam", Modality::Gammatone, make<ResidualInception>},
+      {"aud-cqt", Modality::Cqt, make<ResidualInception>}, {"vis-inc", Modality::Frames, make<InceptionV3>},
+      {"vis-conv", Modality::Frames, make<ConvNextTiny>},
   };
   return entries;
 }
@@ -62,16 +62,6 @@ Json decimal(float value) { return Json::parse(fmt::format("{}", value)); }
 }  // namespace
 
 // ---- options as text ----
-
-std::string_view name_of(InputKind kind) {
-  switch (kind) {
-    case InputKind::Mel: return "mel";
-    case InputKind::Gammatone: return "gam";
-    case InputKind::Cqt: return "cqt";
-    case InputKind::Frames: return "frames";
-  }
-  return "?";
-}
 
 std::string to_json(const BackboneOptions& o) {
   return Json{{"model", o.model},
@@ -135,7 +125,7 @@ class Backbone::Head final : public Module {
   Linear& classes_;
 };
 
-Backbone::Backbone(BackboneOptions options, InputKind kind) : options_(std::move(options)), input_kind_(kind) {
+Backbone::Backbone(BackboneOptions options, Modality modality) : options_(std::move(options)), modality_(modality) {
   check(options_);
 }
 
@@ -145,7 +135,7 @@ void Backbone::draw_weights() { initialize(*this, options_.seed); }
 void Backbone::draw_head() { initialize(*head_, options_.seed); }
 
 Shape Backbone::input_shape() const {
-  return is_sound(input_kind_) ? Shape{128, 704, 6} : Shape{options_.image_size, options_.image_size, 3};
+  return is_sound(modality_) ? Shape{128, 704, 6} : Shape{options_.image_size, options_.image_size, 3};
 }
 
 MixupOutput Backbone::preparation() const {
@@ -199,7 +189,7 @@ const std::vector<std::string>& backbone_names() {
   return names;
 }
 
-InputKind input_kind_of(const std::string& model) { return entry_of(model).input; }
+Modality modality_of(const std::string& model) { return entry_of(model).modality; }
 
 std::unique_ptr<Backbone> load_backbone(const Checkpoint& checkpoint, const std::string& origin,
                                         const std::string& prefix) {

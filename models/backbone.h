@@ -20,18 +20,15 @@
 #include "layers/module.h"
 #include "layers/recompute.h"
 #include "models/checkpoint.h"
+#include "models/modality.h"
 #include "tensor/ops/avg_pool2d.h"
 #include "tensor/ops/mixup.h"
 
 namespace avs {
 
-enum class InputKind : uint8_t { Mel, Gammatone, Cqt, Frames };
-std::string_view name_of(InputKind kind);  // "mel", "gam", "cqt", "frames"
-
 // What follows the pool. Direct is one dense layer from the pool to the classes, as ImageNet's published classifiers
 // have it; then there is no `fc1024`.
 enum class HeadKind : uint8_t { Hidden1024, Direct };
-inline bool is_sound(InputKind kind) { return kind != InputKind::Frames; }
 
 struct BackboneOptions {
   std::string model;         // aud-mel, aud-gam, aud-cqt, vis-inc or vis-conv
@@ -81,7 +78,7 @@ class Backbone : public Module {
   Device device() const { return random_.state().device(); }
 
   const BackboneOptions& options() const { return options_; }
-  InputKind input_kind() const { return input_kind_; }
+  Modality modality() const { return modality_; }
   Shape input_shape() const;                            // of one sample: [128, 704, 6] or [image_size, image_size, 3]
   virtual int64_t features() const = 0;                 // channels of `pool`
   virtual std::vector<std::string> stages() const = 0;  // names of the body's stages, in order
@@ -97,7 +94,7 @@ class Backbone : public Module {
   void observe(Observer observer) { observer_ = std::move(observer); }
 
  protected:
-  Backbone(BackboneOptions options, InputKind kind);
+  Backbone(BackboneOptions options, Modality modality);
   virtual void check_input(const Shape& x) const = 0;  // ShapeError
   virtual Variable body(const Variable& x) = 0;        // prepared [n, h, w, c] -> [n, features]
   Variable run_stage(Layer& stage, const Variable& x) const {
@@ -118,7 +115,7 @@ class Backbone : public Module {
   BackboneOutput in_context(const Variable& x, const std::function<BackboneOutput()>& work) const;
 
   BackboneOptions options_;
-  InputKind input_kind_;
+  Modality modality_;
   RandomState random_;
   DType compute_dtype_ = DType::F32;
   bool recompute_stages_ = false;
@@ -133,7 +130,7 @@ enum class FirstWeights : uint8_t { Drawn, NotDrawn };
 // UsageError naming the known models, or the option that is out of range.
 std::unique_ptr<Backbone> make_backbone(const BackboneOptions& options, FirstWeights first = FirstWeights::Drawn);
 const std::vector<std::string>& backbone_names();
-InputKind input_kind_of(const std::string& model);  // UsageError naming the known models
+Modality modality_of(const std::string& model);  // UsageError naming the known models
 
 // The network of a checkpoint, its weights loaded, in inference mode. DataError when the file says nothing of a
 // backbone or does not fit it; `origin` (a file name) is for the message.

@@ -55,7 +55,7 @@ class ConvNextTiny::Downsample final : public Layer {
   Conv2d& conv_;
 };
 
-ConvNextTiny::ConvNextTiny(BackboneOptions options) : Backbone(options, InputKind::Frames) {
+ConvNextTiny::ConvNextTiny(BackboneOptions options) : Backbone(options, Modality::Frames) {
   std::vector<float> scale, shift;
   for (int c = 0; c < 3; ++c) {
     scale.push_back(1.0f / kDeviation[c]);

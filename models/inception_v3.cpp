@@ -186,7 +186,7 @@ int64_t build_stem(Sequence& stem, const Style& style) {
 
 }  // namespace
 
-InceptionV3::InceptionV3(BackboneOptions options) : Backbone(options, InputKind::Frames) {
+InceptionV3::InceptionV3(BackboneOptions options) : Backbone(options, Modality::Frames) {
   const Style style{
       options.width,
       {.epsilon = 1e-3f, .new_value_weight = options.batch_norm_new_value_weight, .activation = Activation::Relu},

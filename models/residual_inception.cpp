@@ -83,7 +83,7 @@ Variable ResidualStage::forward(const Variable& x) {
 // ---- the network ----
 
 ResidualInception::ResidualInception(BackboneOptions options)
-    : Backbone(options, input_kind_of(options.model)),
+    : Backbone(options, modality_of(options.model)),
       input_norm_(child<BatchNorm>("input_bn", kInputChannels, norm_spec(options))) {
   int64_t channels = kInputChannels;
   const int count = static_cast<int>(std::size(kStageWidths));

@@ -46,8 +46,8 @@ std::optional<Entry> whole_entry(const fs::path& path, const EntryKey& key) {
 }
 
 void describe_entry(const Entry& entry, CachedClip& clip) {
-  clip.frame_count = entry.has(Part::Frames) ? entry.shape(Part::Frames)[0] : 0;
-  clip.has_sound = entry.has(Part::Mel) || entry.has(Part::Gam) || entry.has(Part::Cqt);
+  clip.frame_count = entry.has(Modality::Frames) ? entry.shape(Modality::Frames)[0] : 0;
+  clip.has_sound = entry.has(Modality::Mel) || entry.has(Modality::Gammatone) || entry.has(Modality::Cqt);
   clip.note = entry.note();
   clip.contents = hex(entry.contents());
 }

@@ -43,20 +43,19 @@ std::string with_class(const std::string& image, std::string_view name) {
 
 std::string frame_of(const Album& album, int64_t clip) {
   const data::CachedClip& entry = album.cache.clips()[static_cast<size_t>(clip)];
-  if (!entry.has(data::Part::Frames)) return "<p class=\"note\">no picture</p>";
-  const Tensor frames = album.cache.entry(clip, data::Part::Frames).read(data::Part::Frames);
+  if (!entry.has(Modality::Frames)) return "<p class=\"note\">no picture</p>";
+  const Tensor frames = album.cache.entry(clip, Modality::Frames).read(Modality::Frames);
   const Shape& shape = frames.shape();
   const Tensor middle = frames.rows(shape[0] / 2, 1).reshape({shape[1], shape[2], 3});
   return with_class(picture(middle, PictureFormat::Jpeg, str("a frame of ", entry.name)), "frame");
 }
 
-std::string sound_of(const Album& album, int64_t clip, data::Part kind) {
+std::string sound_of(const Album& album, int64_t clip, Modality kind) {
   const data::CachedClip& entry = album.cache.clips()[static_cast<size_t>(clip)];
   if (!entry.has(kind)) return "<p class=\"note\">no sound</p>";
   const Tensor features = album.cache.entry(clip, kind).read(kind);
   const Tensor pixels = spectrogram_picture(features, {.channels = 1, .pixels_per_band = 1});
-  return with_class(picture(pixels, PictureFormat::Jpeg, str(data::name_of(kind), " spectrogram of ", entry.name)),
-                    "sound");
+  return with_class(picture(pixels, PictureFormat::Jpeg, str(name_of(kind), " spectrogram of ", entry.name)), "sound");
 }
 
 std::string answer_line(const Album& album, std::string_view who, const std::map<std::string, const ClipResult*>& rows,
@@ -70,11 +69,11 @@ std::string answer_line(const Album& album, std::string_view who, const std::map
              "</p>\n");
 }
 
-std::string card(const Album& album, const std::string& name, const std::vector<data::Part>& kinds) {
+std::string card(const Album& album, const std::string& name, const std::vector<Modality>& kinds) {
   const int64_t clip = album.id_of_clip.at(name);
   const data::CachedClip& entry = album.cache.clips()[static_cast<size_t>(clip)];
   std::string sounds;
-  for (const data::Part kind : kinds) sounds += sound_of(album, clip, kind);
+  for (const Modality kind : kinds) sounds += sound_of(album, clip, kind);
   return str("<div class=\"clip\">\n", frame_of(album, clip), "<div>\n<h3>",
              escape(album.cache.classes()[static_cast<size_t>(entry.label)]), "</h3>\n", sounds,
              answer_line(album, "sound", album.audio, name), answer_line(album, "picture", album.visual, name),
@@ -89,7 +88,7 @@ std::string examples(const Album& album, const DemoResults& results) {
     const auto label = static_cast<size_t>(row.label);
     if (seen[label]) continue;
     seen[label] = true;
-    cards += card(album, row.id, {data::Part::Mel, data::Part::Gam, data::Part::Cqt});
+    cards += card(album, row.id, {Modality::Mel, Modality::Gammatone, Modality::Cqt});
   }
   return note(
              "The first test clip of each class: its middle frame and what the sound networks see, MEL, GAM and CQT "
@@ -103,7 +102,7 @@ std::string mistakes(const Album& album, const DemoResults& results) {
   std::string cards;
   size_t wrong = 0;
   for (const ClipResult& row : results.both().rows)
-    if (row.predicted() != row.label && ++wrong <= kMostMistakes) cards += card(album, row.id, {data::Part::Mel});
+    if (row.predicted() != row.label && ++wrong <= kMostMistakes) cards += card(album, row.id, {Modality::Mel});
   if (wrong == 0) return paragraph("None: every test clip was recognised.");
   const std::string shown = wrong > kMostMistakes ? str("; the first ", kMostMistakes, " are shown") : "";
   return note(str(wrong, " of ", results.both().clips, " test clips were not recognised by ", results.method, shown,

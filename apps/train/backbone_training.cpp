@@ -43,7 +43,7 @@ data::FrameAugmentation frame_augmentation(const BackboneTraining& options) {
 }
 
 int64_t image_size_of(const BackboneTraining& options, const data::Cache& cache) {
-  if (is_sound(input_kind_of(options.model))) return BackboneOptions().image_size;  // means nothing to it
+  if (is_sound(modality_of(options.model))) return BackboneOptions().image_size;  // means nothing to it
   return options.image_size != 0 ? options.image_size : cache.options().frames.image_size;
 }
 
@@ -54,10 +54,9 @@ double batch_norm_new_value_weight(const BackboneTraining& options, int64_t tota
 }
 
 std::unique_ptr<data::Dataset> training_dataset(const BackboneTraining& options, const data::Cache& cache,
-                                                InputKind kind) {
+                                                Modality kind) {
   if (is_sound(kind))
-    return std::make_unique<data::SpectrogramDataset>(cache, part_of(kind), data::Split::Train,
-                                                      sound_augmentation(options));
+    return std::make_unique<data::SpectrogramDataset>(cache, kind, data::Split::Train, sound_augmentation(options));
   return std::make_unique<data::FrameDataset>(cache, data::Split::Train,
                                               data::FrameDatasetOptions{.image_size = image_size_of(options, cache),
                                                                         .random_frames = options.frames_per_clip,
@@ -103,10 +102,10 @@ RunPosition RunPosition::from_json(const std::string& json) {
 BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run,
                                  Placement placement)
     : options_(options), cache_(cache), run_(run), placement_(placement) {
-  const InputKind kind = input_kind_of(options.model);
+  const Modality kind = modality_of(options.model);
   train_set_ = training_dataset(options, cache, kind);
   require<DataError>(train_set_->size() > 0, cache.folder().string(), ": no training clip has what ", options.model,
-                     " reads (", data::name_of(part_of(kind)), ")");
+                     " reads (", name_of(kind), ")");
   validation_set_ = evaluation_dataset(cache, kind, data::Split::Validation, image_size_of(options, cache));
   if (validation_set_->size() == 0) spdlog::warn("no validation clips: the last epoch counts as the best");
   loader_.emplace(*train_set_,

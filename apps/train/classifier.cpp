@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kSamplesPerPass = 32;
 
-SpectrogramKind kind_of(data::Part part) { return spectrogram_kind_of(data::name_of(part)); }
+SpectrogramKind kind_of(Modality part) { return spectrogram_kind_of(name_of(part)); }
 
 // The mean over rows: [n, d] -> [1, d].
 Tensor row_mean(const Tensor& sum_of, int64_t rows) {
@@ -74,31 +74,31 @@ Classifier::Classifier(const std::filesystem::path& fusion_run, Placement placem
     place(*b.net, placement);
     inferences_.emplace_back(*b.net);
     check_classes(b.classes, fusion_.classes, b.file.string());
-    if (b.part() == data::Part::Frames) {
+    if (b.net->modality() == Modality::Frames) {
       frames_ = b.inputs.frames;
-    } else if (std::ranges::find(kinds_, kind_of(b.part())) == kinds_.end()) {
-      kinds_.push_back(kind_of(b.part()));
+    } else if (std::ranges::find(kinds_, kind_of(b.net->modality())) == kinds_.end()) {
+      kinds_.push_back(kind_of(b.net->modality()));
     }
-    if (b.part() == data::Part::Cqt) extract_.emplace(b.inputs.spectrograms.cqt, media.features);
+    if (b.net->modality() == Modality::Cqt) extract_.emplace(b.inputs.spectrograms.cqt, media.features);
   }
   if (!kinds_.empty() && !extract_) extract_.emplace(CqtRange::FullBand, media.features);
   frames_.hardware = std::move(media.video);
   for (const TrainedBackbone& b : backbones_)
     require<DataError>(
-        b.part() != data::Part::Frames || (b.inputs.frames.image_size == frames_.image_size &&
-                                           b.inputs.frames.frames_per_second == frames_.frames_per_second),
+        b.net->modality() != Modality::Frames || (b.inputs.frames.image_size == frames_.image_size &&
+                                                  b.inputs.frames.frames_per_second == frames_.frames_per_second),
         b.file.string(), ": trained on other frames than the fusion's other visual backbone");
 }
 
 bool Classifier::reads(bool wants_sound) const {
-  return std::ranges::any_of(backbones_, [&](const auto& b) { return is_sound(b.net->input_kind()) == wants_sound; });
+  return std::ranges::any_of(backbones_, [&](const auto& b) { return is_sound(b.net->modality()) == wants_sound; });
 }
 
 void Classifier::check_has(const std::filesystem::path& file, bool has_sound, bool has_picture) const {
   const auto needed_by = [&](bool sound) {
     std::string names;
     for (const TrainedBackbone& b : backbones_)
-      if (is_sound(b.net->input_kind()) == sound) names += (names.empty() ? "" : ", ") + b.net->options().model;
+      if (is_sound(b.net->modality()) == sound) names += (names.empty() ? "" : ", ") + b.net->options().model;
     return names;
   };
   if (reads(true) && !has_sound) throw DataError(str(file.string(), ": no sound for ", needed_by(true)));
@@ -175,10 +175,10 @@ std::vector<float> Classifier::probabilities(const Piece& piece) {
   std::vector<Variable> embeddings;
   for (size_t i = 0; i < backbones_.size(); ++i) {
     const TrainedBackbone& b = backbones_[i];
-    if (b.part() == data::Part::Frames) {
+    if (b.net->modality() == Modality::Frames) {
       embeddings.emplace_back(embedding(i, frames_for(b, *piece.frames)));
     } else {
-      const auto kind = std::ranges::find(kinds_, kind_of(b.part())) - kinds_.begin();
+      const auto kind = std::ranges::find(kinds_, kind_of(b.net->modality())) - kinds_.begin();
       embeddings.emplace_back(embedding(i, spectrograms[static_cast<size_t>(kind)].reshape({1, 128, 704, 6})));
     }
   }

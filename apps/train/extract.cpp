@@ -80,12 +80,12 @@ void copy_rows(const ClipOutputs& from, BackboneEmbedding& to) {
 void check_inputs(const TrainedBackbone& backbone, const data::Cache& cache) {
   check_classes(backbone.classes, cache.classes(), backbone.file.string());
   const data::CacheOptions &trained = backbone.inputs, &here = cache.options();
-  require<DataError>(backbone.part() != data::Part::Cqt || trained.spectrograms.cqt == here.spectrograms.cqt,
+  require<DataError>(backbone.net->modality() != Modality::Cqt || trained.spectrograms.cqt == here.spectrograms.cqt,
                      backbone.file.string(), ": trained on the constant-Q range '",
                      data::name_of(trained.spectrograms.cqt), "', the cache holds '",
                      data::name_of(here.spectrograms.cqt), "'");
   require<DataError>(
-      backbone.part() != data::Part::Frames || trained.frames.frames_per_second == here.frames.frames_per_second,
+      backbone.net->modality() != Modality::Frames || trained.frames.frames_per_second == here.frames.frames_per_second,
       backbone.file.string(), ": trained on ", trained.frames.frames_per_second, " frames a second, the cache holds ",
       here.frames.frames_per_second);
 }
@@ -93,7 +93,7 @@ void check_inputs(const TrainedBackbone& backbone, const data::Cache& cache) {
 int64_t sample_count(const TrainedBackbone& backbone, const data::Cache& cache) {
   int64_t count = 0;
   for (const data::CachedClip& clip : cache.clips())
-    count += backbone.part() == data::Part::Frames ? clip.frame_count : static_cast<int64_t>(clip.has_sound);
+    count += backbone.net->modality() == Modality::Frames ? clip.frame_count : static_cast<int64_t>(clip.has_sound);
   return count;
 }
 
@@ -125,8 +125,7 @@ BackboneEmbedding extract(TrainedBackbone& backbone, const BackboneSource& sourc
       str(source.hash, "-", contents.empty() ? file_hash(cache.folder() / data::kIndexName) : contents, "-",
           hex(how.value()));
   for (const data::Split split : data::kSplits) {
-    const auto dataset =
-        evaluation_dataset(cache, backbone.net->input_kind(), split, backbone.net->options().image_size);
+    const auto dataset = evaluation_dataset(cache, backbone.net->modality(), split, backbone.net->options().image_size);
     for (const Shard& shard : cut_into_shards(*dataset)) {
       const std::filesystem::path file =
           options.shards / str(stem, "-", data::name_of(split), "-", shard.first, ".safetensors");

@@ -30,7 +30,7 @@ Tensor noise(const Backbone& model, int64_t n) {
   std::vector<float> values(static_cast<size_t>(n * sample.size()));
   Rng rng(n);
   for (float& v : values)
-    v = static_cast<float>(is_sound(model.input_kind()) ? rng.normal() : std::floor(rng.uniform(0, 256)));
+    v = static_cast<float>(is_sound(model.modality()) ? rng.normal() : std::floor(rng.uniform(0, 256)));
   return Tensor::from({n, sample[0], sample[1], sample[2]}, std::span<const float>(values));
 }
 

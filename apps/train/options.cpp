@@ -158,7 +158,7 @@ void check(const BackboneTraining& o) {
   require<UsageError>(o.dropout >= 0 && o.dropout < 1, "--dropout must lie in [0, 1), got ", o.dropout);
   for (const std::string& name : o.augment) {
     const bool for_sound = name == "specaugment" || name == "shift";
-    require<UsageError>(for_sound == is_sound(input_kind_of(o.model)), "--augment ", name, " does not fit ", o.model,
+    require<UsageError>(for_sound == is_sound(modality_of(o.model)), "--augment ", name, " does not fit ", o.model,
                         ": flip and crop are for frames, specaugment and shift for spectrograms");
   }
 }

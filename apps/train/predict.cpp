@@ -48,9 +48,9 @@ void place(Backbone& net, Placement placement) {
   net.compute_in(placement.dtype);
 }
 
-std::unique_ptr<data::Dataset> evaluation_dataset(const data::Cache& cache, InputKind kind, data::Split split,
+std::unique_ptr<data::Dataset> evaluation_dataset(const data::Cache& cache, Modality modality, data::Split split,
                                                   int64_t image_size) {
-  if (is_sound(kind)) return std::make_unique<data::SpectrogramDataset>(cache, part_of(kind), split);
+  if (is_sound(modality)) return std::make_unique<data::SpectrogramDataset>(cache, modality, split);
   return std::make_unique<data::FrameDataset>(
       cache, split, data::FrameDatasetOptions{.image_size = image_size, .random_frames = 0, .augmentation = {}});
 }

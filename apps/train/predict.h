@@ -30,7 +30,7 @@ struct ClipOutputs {
 };
 
 // Every frame of a clip, or its spectrogram, without augmentation, in clip order. `image_size` is the network's.
-std::unique_ptr<data::Dataset> evaluation_dataset(const data::Cache& cache, InputKind kind, data::Split split,
+std::unique_ptr<data::Dataset> evaluation_dataset(const data::Cache& cache, Modality modality, data::Split split,
                                                   int64_t image_size);
 
 // on_samples is told of every batch. Interrupted passes through.

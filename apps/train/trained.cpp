@@ -48,18 +48,6 @@ Checkpoint load_checkpoint(const std::filesystem::path& file) {
   return checkpoint;
 }
 
-data::Part part_of(InputKind kind) {
-  switch (kind) {
-    case InputKind::Mel: return data::Part::Mel;
-    case InputKind::Gammatone: return data::Part::Gam;
-    case InputKind::Cqt: return data::Part::Cqt;
-    case InputKind::Frames: break;
-  }
-  return data::Part::Frames;
-}
-
-data::Part TrainedBackbone::part() const { return part_of(net->input_kind()); }
-
 TrainedBackbone load_trained_backbone(const std::filesystem::path& run) {
   TrainedBackbone trained;
   trained.file = checkpoint_of(run);

@@ -24,8 +24,6 @@ struct TrainedBackbone {
   data::CacheOptions inputs;   // how the clips it was trained on were prepared
   std::filesystem::path file;  // the checkpoint
   std::string hash;            // of the file
-
-  data::Part part() const;  // what it reads of a clip
 };
 
 // Checkpoint::load, and one line in the log where the file was written before checkpoints had a checksum.
@@ -64,7 +62,5 @@ data::CacheOptions inputs_from_json(const std::string& json);
 std::string fusion_inputs_to_json(const std::vector<FusionInput>& inputs);
 std::string strings_to_json(const std::vector<std::string>& values);
 std::vector<std::string> strings_from_json(const std::string& json);
-
-data::Part part_of(InputKind kind);
 
 }  // namespace avs

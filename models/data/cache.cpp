@@ -21,7 +21,7 @@ uint64_t hash_of(std::string_view text) { return XXH3_64bits(text.data(), text.s
 
 Json to_json(const CacheOptions& options) {
   Json kinds = Json::array();
-  for (const Part part : options.spectrograms.kinds) kinds.push_back(name_of(part));
+  for (const Modality kind : options.spectrograms.kinds) kinds.push_back(name_of(kind));
   return {{"frames_per_second", options.frames.frames_per_second},
           {"max_seconds", options.frames.max_seconds},
           {"image_size", options.frames.image_size},
@@ -36,7 +36,7 @@ CacheOptions options_from(const Json& json) {
   options.frames.image_size = json.at("image_size").get<int64_t>();
   options.spectrograms.kinds.clear();
   for (const Json& kind : json.at("kinds"))
-    options.spectrograms.kinds.push_back(part_from_name(kind.get<std::string>()));
+    options.spectrograms.kinds.push_back(modality_from_name(kind.get<std::string>()));
   options.spectrograms.cqt = cqt_range_from_name(json.at("cqt").get<std::string>());
   return options;
 }
@@ -192,16 +192,16 @@ std::vector<int64_t> Cache::select(Split split) const {
   return ids;
 }
 
-std::vector<int64_t> Cache::select(Split split, Part part) const {
+std::vector<int64_t> Cache::select(Split split, Modality modality) const {
   std::vector<int64_t> ids = select(split);
-  std::erase_if(ids, [&](int64_t id) { return !clips_[static_cast<size_t>(id)].has(part); });
+  std::erase_if(ids, [&](int64_t id) { return !clips_[static_cast<size_t>(id)].has(modality); });
   return ids;
 }
 
 void Cache::check_agreement(const Entry& entry, size_t index, const std::filesystem::path& file) const {
   const CachedClip& known = clips_[index];
-  const bool has_sound = entry.has(Part::Mel) || entry.has(Part::Gam) || entry.has(Part::Cqt);
-  const int64_t frames = entry.has(Part::Frames) ? entry.shape(Part::Frames)[0] : 0;
+  const bool has_sound = entry.has(Modality::Mel) || entry.has(Modality::Gammatone) || entry.has(Modality::Cqt);
+  const int64_t frames = entry.has(Modality::Frames) ? entry.shape(Modality::Frames)[0] : 0;
   const char* difference = nullptr;
   if (entry.key().recipe != recipes_[index] || entry.key().clip != hash_of(file.filename().string()))
     difference = "was made with other options";
@@ -213,16 +213,16 @@ void Cache::check_agreement(const Entry& entry, size_t index, const std::filesys
     throw DataError(str(file.string(), ": ", difference, " than ", (folder_ / kIndexName).string(), " says"));
 }
 
-Entry Cache::entry(int64_t clip, Part part) const {
+Entry Cache::entry(int64_t clip, Modality modality) const {
   const auto index = static_cast<size_t>(clip);
   const CachedClip& known = clips_.at(index);
   const std::string file = entry_file_name(known.name);
   try {
     Entry entry(folder_ / "entries" / file);
     check_agreement(entry, index, folder_ / "entries" / file);
-    const auto bit = static_cast<uint8_t>(1u << static_cast<uint32_t>(part));
+    const auto bit = static_cast<uint8_t>(1u << static_cast<uint32_t>(modality));
     if ((verified_[index].load(std::memory_order_relaxed) & bit) == 0) {
-      entry.verify(part);
+      entry.verify(modality);
       verified_[index].fetch_or(bit, std::memory_order_relaxed);
     }
     return entry;

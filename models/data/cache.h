@@ -42,7 +42,7 @@ struct CachedClip {
   std::string note;      // a message for the user, or empty
   std::string contents;  // Entry::contents() in hexadecimal; empty in old indexes
 
-  bool has(Part part) const { return part == Part::Frames ? frame_count > 0 : has_sound; }
+  bool has(Modality modality) const { return modality == Modality::Frames ? frame_count > 0 : has_sound; }
 };
 
 inline constexpr const char* kIndexName = "index.json";
@@ -73,13 +73,13 @@ class Cache {
   const CacheOptions& options() const { return options_; }
   const Fingerprint& fingerprint() const { return fingerprint_; }
 
-  // Ids of the split's clips that have this part, ascending.
-  std::vector<int64_t> select(Split split, Part part) const;
+  // Ids of the split's clips that have this modality, ascending.
+  std::vector<int64_t> select(Split split, Modality modality) const;
   std::vector<int64_t> select(Split split) const;
 
-  // The clip's entry; `part` is verified against its checksum once per process. Thread-safe. DataError: the file is
+  // The clip's entry; `modality` is verified against its checksum once per process. Thread-safe. DataError: the file is
   // missing, damaged, or not the one in the index; the message says to run prepare again.
-  Entry entry(int64_t clip, Part part) const;
+  Entry entry(int64_t clip, Modality modality) const;
 
  private:
   void check_agreement(const Entry& entry, size_t index, const std::filesystem::path& file) const;
@@ -89,7 +89,7 @@ class Cache {
   CacheOptions options_;
   Fingerprint fingerprint_;
   std::vector<uint64_t> recipes_;                     // per clip
-  std::unique_ptr<std::atomic<uint8_t>[]> verified_;  // per clip, one bit per part
+  std::unique_ptr<std::atomic<uint8_t>[]> verified_;  // per clip, one bit per modality
 };
 
 // Everything in the index except the clips.

@@ -34,10 +34,13 @@ Side decode_side(const std::filesystem::path& path, const char* absent, const De
 Side picture_side(const std::filesystem::path& path, const FrameOptions& options) {
   std::optional<Frames> frames = sample_frames(path, options);
   if (!frames) return {};
-  return {.parts = {{Part::Frames, std::move(frames->pixels)}}, .note = frames->note};
+  return {.parts = {{Modality::Frames, std::move(frames->pixels)}}, .note = frames->note};
 }
 
-SpectrogramKind kind_of(Part part) { return spectrogram_kind_of(name_of(part)); }
+SpectrogramKind kind_of(Modality sound) {
+  if (sound == Modality::Mel) return SpectrogramKind::Mel;
+  return sound == Modality::Gammatone ? SpectrogramKind::Gam : SpectrogramKind::Cqt;
+}
 
 }  // namespace
 
@@ -50,14 +53,14 @@ CqtRange cqt_range_from_name(std::string_view name) {
 }
 
 ClipDecoder::ClipDecoder(const FrameOptions& frames, const SpectrogramOptions& spectrograms)
-    : frames_(frames), extract_(spectrograms.cqt, spectrograms.device) {
-  for (const Part part : spectrograms.kinds) kinds_.push_back(kind_of(part));
+    : frames_(frames), modalities_(spectrograms.kinds), extract_(spectrograms.cqt, spectrograms.device) {
+  for (const Modality sound : modalities_) kinds_.push_back(kind_of(sound));
 }
 
 EntryParts ClipDecoder::sound_parts(const Waveform& clip) {
   std::vector<Tensor> logs = extract_(clip, kinds_, Stage::Log);  // [128, 704, 2] each
   EntryParts parts;
-  for (size_t i = 0; i < kinds_.size(); ++i) parts.push_back({part_from_name(name_of(kinds_[i])), std::move(logs[i])});
+  for (size_t i = 0; i < kinds_.size(); ++i) parts.push_back({modalities_[i], std::move(logs[i])});
   return parts;
 }
 

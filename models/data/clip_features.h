@@ -16,13 +16,14 @@ std::string_view name_of(CqtRange range);             // "full", "author"
 CqtRange cqt_range_from_name(std::string_view name);  // UsageError lists the names
 
 struct SpectrogramOptions {
-  std::vector<Part> kinds = {Part::Mel, Part::Gam, Part::Cqt};  // in this order, none twice; may be empty
+  std::vector<Modality> kinds = {Modality::Mel, Modality::Gammatone,
+                                 Modality::Cqt};  // in this order, none twice; may be empty
   CqtRange cqt = CqtRange::FullBand;
   Device device = kCpu;  // where they are made
 };
 
 struct ClipArrays {
-  EntryParts parts;  // in the order of kParts
+  EntryParts parts;  // in the order of kModalities
   // "no sound", "no picture", or why one of the two cannot be decoded; what is damaged; a header that promises more.
   std::string note;
 };
@@ -41,7 +42,8 @@ class ClipDecoder {
   EntryParts sound_parts(const Waveform& clip);
 
   FrameOptions frames_;
-  std::vector<SpectrogramKind> kinds_;
+  std::vector<Modality> modalities_;
+  std::vector<SpectrogramKind> kinds_;  // of modalities_, in audio/'s words
   FeatureExtractor extract_;
 };
 

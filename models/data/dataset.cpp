@@ -10,11 +10,12 @@ namespace avs::data {
 
 // ---- spectrograms -----------------------------------------------------------
 
-SpectrogramDataset::SpectrogramDataset(const Cache& cache, Part kind, Split split, SpectrogramAugmentation augmentation)
+SpectrogramDataset::SpectrogramDataset(const Cache& cache, Modality kind, Split split,
+                                       SpectrogramAugmentation augmentation)
     : cache_(cache), kind_(kind), augmentation_(augmentation), clips_(cache.select(split, kind)) {
-  if (kind == Part::Frames) throw UsageError("a SpectrogramDataset is made of mel, gam or cqt, not frames");
+  if (kind == Modality::Frames) throw UsageError("a SpectrogramDataset is made of mel, gam or cqt, not frames");
   check(augmentation);
-  const std::vector<Part>& kinds = cache.options().spectrograms.kinds;
+  const std::vector<Modality>& kinds = cache.options().spectrograms.kinds;
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
     throw DataError(str(cache.folder().string(), ": prepared without ", name_of(kind),
                         "; run prepare again with --kinds ", name_of(kind), " among them"));
@@ -44,8 +45,8 @@ Dataset::PictureBox Dataset::read_picture(int64_t, Rng, std::span<uint8_t>) cons
 // ---- frames -----------------------------------------------------------------
 
 void FrameDataset::read_stored(const Sample& sample, Rng& rng, std::span<uint8_t> out) const {
-  const Entry entry = cache_.entry(sample.clip, Part::Frames);
-  const int64_t frames = entry.shape(Part::Frames)[0];
+  const Entry entry = cache_.entry(sample.clip, Modality::Frames);
+  const int64_t frames = entry.shape(Modality::Frames)[0];
   entry.read_frame(sample.frame >= 0 ? sample.frame : rng.below(frames), out);
 }
 
@@ -56,7 +57,7 @@ FrameDataset::FrameDataset(const Cache& cache, Split split, FrameDatasetOptions 
     throw UsageError(str("the image size must be 1 to 4096 pixels, got ", options.image_size));
   if (options.random_frames < 0)
     throw UsageError(str("the frames drawn from each clip must not be negative, got ", options.random_frames));
-  for (const int64_t id : cache.select(split, Part::Frames)) {
+  for (const int64_t id : cache.select(split, Modality::Frames)) {
     const bool is_random = options.random_frames > 0;
     const int64_t samples = is_random ? options.random_frames : cache.clips()[static_cast<size_t>(id)].frame_count;
     for (int64_t frame = 0; frame < samples; ++frame) samples_.push_back({id, is_random ? -1 : frame});

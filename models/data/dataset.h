@@ -43,7 +43,7 @@ class SpectrogramDataset final : public Dataset {
  public:
   // The cache must outlive the dataset. DataError: the cache was prepared without `kind`; UsageError: not a
   // spectrogram.
-  SpectrogramDataset(const Cache& cache, Part kind, Split split, SpectrogramAugmentation augmentation = {});
+  SpectrogramDataset(const Cache& cache, Modality kind, Split split, SpectrogramAugmentation augmentation = {});
 
   int64_t size() const override { return static_cast<int64_t>(clips_.size()); }
   Shape sample_shape() const override { return {128, 704, 6}; }
@@ -54,7 +54,7 @@ class SpectrogramDataset final : public Dataset {
 
  private:
   const Cache& cache_;
-  Part kind_;
+  Modality kind_;
   SpectrogramAugmentation augmentation_;
   std::vector<int64_t> clips_;
 };

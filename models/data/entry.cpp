@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <type_traits>
 
@@ -27,7 +28,7 @@ struct Header {
   std::array<char, 8> magic;
   uint32_t version, array_count;
   EntryKey key;
-  std::array<ArrayHeader, kParts.size()> arrays;
+  std::array<ArrayHeader, kModalities.size()> arrays;
   std::array<char, 504> note;  // padded with zeros
   uint64_t checksum;           // XXH3 of all bytes before it
 };
@@ -77,17 +78,6 @@ std::optional<Shape> shape_of(const ArrayHeader& array, DType dtype) {
 
 }  // namespace
 
-std::string_view name_of(Part part) {
-  constexpr std::array<std::string_view, kParts.size()> names = {"frames", "mel", "gam", "cqt"};
-  return names[static_cast<size_t>(part)];
-}
-
-Part part_from_name(std::string_view name) {
-  for (const Part part : kParts)
-    if (name == name_of(part)) return part;
-  throw UsageError(str("no kind '", name, "': expected frames, mel, gam or cqt"));
-}
-
 SourceStamp stamp_of(const std::filesystem::path& path) {
   struct stat status;
   if (path.empty() || ::stat(path.c_str(), &status) != 0) return {};
@@ -116,7 +106,7 @@ Entry::Entry(const std::filesystem::path& path) : path_(path), file_(path) {
   file_.read(&header, sizeof header, 0);
   if (header.magic != kMagic || header.version != kVersion)
     throw DataError(str(path.string(), ": not a cache entry of this version"));
-  if (header.checksum != checksum_of(header) || header.array_count > kParts.size())
+  if (header.checksum != checksum_of(header) || header.array_count > kModalities.size())
     throw DataError(str(path.string(), ": its header is damaged"));
   key_ = header.key;
   note_ = header.note.data();
@@ -126,59 +116,59 @@ Entry::Entry(const std::filesystem::path& path) : path_(path), file_(path) {
 Entry::Array Entry::checked(const ArrayHeader& array) const {
   if (array.offset > file_.size() || array.bytes > file_.size() - array.offset)
     throw DataError(str(path_.string(), ": cut short"));
-  const auto part = static_cast<Part>(array.part);
-  const bool is_frames = part == Part::Frames;
+  const auto modality = static_cast<Modality>(array.part);
+  const bool is_frames = modality == Modality::Frames;
   const DType dtype = is_frames ? DType::U8 : DType::F32;
   const std::optional<Shape> shape = shape_of(array, dtype);
-  if (array.part >= kParts.size() || static_cast<DType>(array.dtype) != dtype || !shape ||
+  if (array.part >= kModalities.size() || static_cast<DType>(array.dtype) != dtype || !shape ||
       shape->rank() != (is_frames ? 4 : 3))
     throw DataError(str(path_.string(), ": its header describes no array of a cache"));
-  return {part, dtype, *shape, array.offset, array.bytes, array.checksum};
+  return {modality, dtype, *shape, array.offset, array.bytes, array.checksum};
 }
 
-const Entry::Array* Entry::find(Part part) const {
+const Entry::Array* Entry::find(Modality modality) const {
   for (const Array& array : arrays_)
-    if (array.part == part) return &array;
+    if (array.modality == modality) return &array;
   return nullptr;
 }
 
-const Entry::Array& Entry::at(Part part) const {
-  const Array* array = find(part);
-  if (array == nullptr) throw DataError(str(path_.string(), ": holds no ", name_of(part)));
+const Entry::Array& Entry::at(Modality modality) const {
+  const Array* array = find(modality);
+  if (array == nullptr) throw DataError(str(path_.string(), ": holds no ", name_of(modality)));
   return *array;
 }
 
-Shape Entry::shape(Part part) const { return at(part).shape; }
+Shape Entry::shape(Modality modality) const { return at(modality).shape; }
 
 uint64_t Entry::contents() const {
   std::vector<uint64_t> words = {key_.recipe, key_.clip};
   for (const Array& array : arrays_) {
-    words.push_back(static_cast<uint64_t>(array.part));
+    words.push_back(static_cast<uint64_t>(array.modality));
     for (const int64_t extent : array.shape.extents()) words.push_back(static_cast<uint64_t>(extent));
     words.push_back(array.checksum);
   }
   return checksum_of(std::as_bytes(std::span(words)));
 }
 
-void Entry::verify(Part part) const {
-  const Array& array = at(part);
+void Entry::verify(Modality modality) const {
+  const Array& array = at(modality);
   if (file_.hash(array.offset, array.bytes) != array.checksum)
-    throw DataError(str(path_.string(), ": its ", name_of(part), " do not match their checksum"));
+    throw DataError(str(path_.string(), ": its ", name_of(modality), " do not match their checksum"));
 }
 
 void Entry::verify() const {
-  for (const Array& array : arrays_) verify(array.part);
+  for (const Array& array : arrays_) verify(array.modality);
 }
 
-Tensor Entry::read(Part part) const {
-  const Array& array = at(part);
+Tensor Entry::read(Modality modality) const {
+  const Array& array = at(modality);
   Tensor values = Tensor::empty(array.shape, array.dtype);
   file_.read(values.raw(), array.bytes, array.offset);
   return values;
 }
 
 void Entry::read_frame(int64_t number, std::span<uint8_t> out) const {
-  const Array& array = at(Part::Frames);
+  const Array& array = at(Modality::Frames);
   const int64_t frames = array.shape[0];
   if (number < 0 || number >= frames)
     throw DataError(str(path_.string(), ": has no frame ", number, ", it has ", frames));

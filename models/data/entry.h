@@ -9,7 +9,6 @@
 // requested, are absent. Arrays are read by calls, not by mmap: a disk error is an exception, not a signal.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -21,14 +20,10 @@
 #include <vector>
 
 #include "models/file.h"
+#include "models/modality.h"
 #include "tensor/tensor.h"
 
 namespace avs::data {
-
-enum class Part : uint32_t { Frames, Mel, Gam, Cqt };
-inline constexpr std::array<Part, 4> kParts = {Part::Frames, Part::Mel, Part::Gam, Part::Cqt};
-std::string_view name_of(Part part);         // "frames", "mel", "gam", "cqt"
-Part part_from_name(std::string_view name);  // UsageError lists the valid names
 
 struct SourceStamp {  // detects a changed file without reading it
   uint64_t bytes = 0;
@@ -45,7 +40,7 @@ struct EntryKey {
   bool operator==(const EntryKey&) const = default;
 };
 
-using EntryParts = std::vector<std::pair<Part, Tensor>>;
+using EntryParts = std::vector<std::pair<Modality, Tensor>>;
 
 // note: a message for the user about the clip ("no sound stream"), at most 500 bytes. before_replacing() runs when the
 // new bytes are on disk and `path` is still unchanged.
@@ -61,31 +56,31 @@ class Entry {
 
   const EntryKey& key() const { return key_; }
   const std::string& note() const { return note_; }
-  bool has(Part part) const { return find(part) != nullptr; }
-  Shape shape(Part part) const;  // DataError: the clip lacks it
+  bool has(Modality modality) const { return find(modality) != nullptr; }
+  Shape shape(Modality modality) const;  // DataError: the clip lacks it
 
   // Hash of the options, the clip's name and the arrays' types, extents and checksums. Timestamps of the source files
   // do not matter.
   uint64_t contents() const;
 
   // DataError names the file if an array's checksum does not match.
-  void verify(Part part) const;
+  void verify(Modality modality) const;
   void verify() const;  // all arrays
 
   // Does not verify checksums. Thread-safe. DataError: the clip lacks the array.
-  Tensor read(Part part) const;  // frames: u8 [frames, size, size, 3]; others: f32 [128, 704, 2]
+  Tensor read(Modality modality) const;  // frames: u8 [frames, size, size, 3]; others: f32 [128, 704, 2]
   void read_frame(int64_t number, std::span<uint8_t> out) const;  // DataError: no such frame, or another size
 
  private:
   struct Array {
-    Part part;
+    Modality modality;
     DType dtype;
     Shape shape;
     uint64_t offset, bytes, checksum;
   };
   Array checked(const ArrayHeader& array) const;
-  const Array* find(Part part) const;
-  const Array& at(Part part) const;
+  const Array* find(Modality modality) const;
+  const Array& at(Modality modality) const;
 
   std::filesystem::path path_;
   InputFile file_;

@@ -236,7 +236,7 @@ class Importer {
   // w.v = (w a).u + sum(w b): scale the filter; add the constant to the bias or subtract it from the mean.
   void convert_input_scale() {
     const InputScale ours = scale_of(network_.options().model), theirs = report_.input_scale;
-    if (is_sound(network_.input_kind()) || ours == theirs) return;
+    if (is_sound(network_.modality()) || ours == theirs) return;
     Slot* const conv = find_slot(ours == InputScale::ImageNet ? "stem.conv.weight" : "stem.0.conv.weight");
     Slot* const constant = find_slot(ours == InputScale::ImageNet ? "stem.conv.bias" : "stem.0.bn.running_mean");
     const float sign = ours == InputScale::ImageNet ? 1.0f : -1.0f;

@@ -70,17 +70,17 @@ TEST_F(CacheFiles, AnEntryThatTheIndexDoesNotSpeakOfIsRefusedAndBothAreNamed) {
   for (const std::string& text : {before, older}) {
     avs::write_text(cache_ / kIndexName, text);
     const Cache cache = Cache::open(cache_);
-    EXPECT_THAT(error_of([&] { cache.entry(0, Part::Frames); }),
+    EXPECT_THAT(error_of([&] { cache.entry(0, Modality::Frames); }),
                 AllOf(HasSubstr(entry_path("a/clip0.mp4").string() + ": has other frames or sound than " +
                                 (cache_ / kIndexName).string()),
                       HasSubstr("run prepare again")));
-    EXPECT_NO_THROW(cache.entry(1, Part::Frames));
+    EXPECT_NO_THROW(cache.entry(1, Modality::Frames));
   }
   write_clip(data_ / "a/clip0.mp4", 9, 1.5);  // as long as before: only its contents tell
   prepare(options_);
   avs::write_text(cache_ / kIndexName, before);
   const Cache cache = Cache::open(cache_);
-  EXPECT_THAT(error_of([&] { cache.entry(0, Part::Frames); }), HasSubstr("has other contents than"));
+  EXPECT_THAT(error_of([&] { cache.entry(0, Modality::Frames); }), HasSubstr("has other contents than"));
 }
 
 TEST_F(CacheFiles, AnEditedIndexIsRefused) {
@@ -145,14 +145,14 @@ TEST_F(CacheFiles, AFileThatShrinksWhileItIsOpenIsAnErrorOfThatFile) {
   const fs::path path = entry_path("a/clip0.mp4");
   const Entry entry(path);
   fs::resize_file(path, 8192);
-  EXPECT_THAT(error_of([&] { entry.read(Part::Mel); }), HasSubstr(path.string() + ": ends at byte"));
+  EXPECT_THAT(error_of([&] { entry.read(Modality::Mel); }), HasSubstr(path.string() + ": ends at byte"));
   EXPECT_EQ(prepare(options_).made, 1);
 }
 
 TEST_F(CacheFiles, AFifoInTheirPlaceIsNotWaitedFor) {
   fs::remove(entry_path("a/clip0.mp4"));
   ASSERT_EQ(::mkfifo(entry_path("a/clip0.mp4").c_str(), 0600), 0);
-  EXPECT_THAT(error_of([&] { Cache::open(cache_).entry(0, Part::Mel); }), HasSubstr("is no regular file"));
+  EXPECT_THAT(error_of([&] { Cache::open(cache_).entry(0, Modality::Mel); }), HasSubstr("is no regular file"));
   fs::remove(cache_ / kIndexName);
   ASSERT_EQ(::mkfifo((cache_ / kIndexName).c_str(), 0600), 0);
   EXPECT_THAT(error_of([&] { Cache::open(cache_); }), HasSubstr("is no regular file"));
@@ -219,7 +219,7 @@ TEST_F(CacheFiles, AnIndexWithoutFingerprintsStillOpensAndPrepareAddsThemWithout
   const Cache cache = Cache::open(cache_);
   EXPECT_EQ(cache.fingerprint().contents, "");
   EXPECT_EQ(cache.fingerprint().labels, wanted.labels);
-  EXPECT_EQ(cache.entry(0, Part::Frames).read(Part::Frames).shape(), (Shape{3, 24, 24, 3}));
+  EXPECT_EQ(cache.entry(0, Modality::Frames).read(Modality::Frames).shape(), (Shape{3, 24, 24, 3}));
   const PrepareReport report = prepare(options_);
   EXPECT_EQ(report.made, 0);
   EXPECT_EQ(read_text(cache_ / kIndexName), newer);
@@ -235,13 +235,13 @@ TEST_F(CacheFiles, OnlyClipsOfAKindThatIsReadBetterNowAreDecodedAgain) {
   EntryParts parts;
   {
     const Entry entry(path);
-    for (const Part part : {Part::Frames, Part::Mel}) parts.emplace_back(part, entry.read(part));
+    for (const Modality part : {Modality::Frames, Modality::Mel}) parts.emplace_back(part, entry.read(part));
   }
   const Clip clip{"a/film.avi", "a/film.avi", "a/film.avi", 0, Split::Train};
   write_entry(path, entry_key(options_.arrays, fs::canonical(data_), clip, {}), "", parts);
   write(older_index());
   const Cache older = Cache::open(cache_);
-  for (int64_t id = 0; id < 7; ++id) EXPECT_NO_THROW(older.entry(id, Part::Mel)) << "an old cache is still read";
+  for (int64_t id = 0; id < 7; ++id) EXPECT_NO_THROW(older.entry(id, Modality::Mel)) << "an old cache is still read";
 
   const PrepareReport report = prepare(options_);
   EXPECT_EQ(report.made, 1);

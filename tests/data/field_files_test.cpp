@@ -24,7 +24,7 @@ class FieldFiles : public testing::Test {
   }
 
   ClipArrays decode(const std::string& name) {
-    ClipDecoder decoder({.image_size = 64}, {.kinds = {Part::Mel}});
+    ClipDecoder decoder({.image_size = 64}, {.kinds = {Modality::Mel}});
     return decoder(folder_ / "media" / name, folder_ / "media" / name);
   }
 
@@ -43,7 +43,7 @@ class FieldFiles : public testing::Test {
   void expect_as_others_show(const std::string& name, const testing::Matcher<std::string>& note) {
     const nlohmann::json expected = nlohmann::json::parse(std::ifstream(folder_ / "expected.json")).at(name);
     const ClipArrays clip = decode(name);
-    ASSERT_EQ(clip.parts[0].first, Part::Frames);
+    ASSERT_EQ(clip.parts[0].first, Modality::Frames);
     const std::vector<double> levels = mean_levels(clip.parts[0].second);
     const auto count = expected.at("frames").get<size_t>();
     if (expected.contains("note"))

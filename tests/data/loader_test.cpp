@@ -161,12 +161,12 @@ TEST_F(LoaderTest, RethrowsAWorkersErrorAtItsBatch) {
 // ---- samples ----------------------------------------------------------------
 
 TEST_F(LoaderTest, GivesSpectrogramsWithTheirDeltas) {
-  const SpectrogramDataset dataset(cache(), Part::Mel, Split::Train);
+  const SpectrogramDataset dataset(cache(), Modality::Mel, Split::Train);
   Loader loader(dataset, {.batch = 2});
   loader.start_epoch(0);
   const Batch batch = *loader.next();
   EXPECT_EQ(batch.inputs.shape(), (Shape{2, 128, 704, 6}));
-  const Tensor expected = audio::stack_deltas(cache().entry(batch.clips[1], Part::Mel).read(Part::Mel));
+  const Tensor expected = audio::stack_deltas(cache().entry(batch.clips[1], Modality::Mel).read(Modality::Mel));
   EXPECT_EQ(batch.inputs.rows(1, 1).to_vector(), expected.to_vector());
   EXPECT_EQ(batch.targets.shape(), (Shape{2, 2}));
 }
@@ -187,24 +187,24 @@ TEST_F(LoaderTest, MarksEachSamplesClassWithAOne) {
 TEST_F(LoaderTest, LeavesOutClipsWithoutTheModality) {
   for (const Split split : kSplits) {
     const FrameDataset frames(cache(), split, {.image_size = 24});
-    const SpectrogramDataset sounds(cache(), Part::Mel, split);
+    const SpectrogramDataset sounds(cache(), Modality::Mel, split);
     for (int64_t i = 0; i < frames.size(); ++i)
       EXPECT_NE(cache().clips()[static_cast<size_t>(frames.clip(i))].name, "b/clip0.mp4");
     for (int64_t i = 0; i < sounds.size(); ++i)
       EXPECT_NE(cache().clips()[static_cast<size_t>(sounds.clip(i))].name, "a/clip0.mp4");
   }
-  EXPECT_THROW(SpectrogramDataset(cache(), Part::Cqt, Split::Train), DataError) << "prepared without it";
+  EXPECT_THROW(SpectrogramDataset(cache(), Modality::Cqt, Split::Train), DataError) << "prepared without it";
 }
 
 TEST_F(LoaderTest, GivesEveryFrameOfEveryClipForEvaluation) {
   const FrameDataset dataset(cache(), Split::Train, {.image_size = 24, .random_frames = 0});
   int64_t expected = 0;
-  for (const int64_t id : cache().select(Split::Train, Part::Frames))
+  for (const int64_t id : cache().select(Split::Train, Modality::Frames))
     expected += cache().clips()[static_cast<size_t>(id)].frame_count;
   EXPECT_EQ(dataset.size(), expected);
   std::vector<float> sample(24 * 24 * 3);
   dataset.read(1, Rng(0), sample);
-  const Tensor frames = cache().entry(dataset.clip(1), Part::Frames).read(Part::Frames);
+  const Tensor frames = cache().entry(dataset.clip(1), Modality::Frames).read(Modality::Frames);
   const uint8_t* const second = frames.rows(1, 1).data<uint8_t>();
   EXPECT_TRUE(std::equal(sample.begin(), sample.end(), second, [](float a, uint8_t b) { return a == b; }));
 }

@@ -64,8 +64,8 @@ TEST(Prepare, MakesACacheThatHoldsWhatTheDecodersGive) {
     const CachedClip& clip = cache.clips()[static_cast<size_t>(id)];
     const ClipArrays arrays = decode(folder / "data" / clip.audio, folder / "data" / clip.video);
     ASSERT_EQ(arrays.parts.size(), 2u);
-    const Tensor frames = cache.entry(id, Part::Frames).read(Part::Frames);
-    const Tensor mel = cache.entry(id, Part::Mel).read(Part::Mel);
+    const Tensor frames = cache.entry(id, Modality::Frames).read(Modality::Frames);
+    const Tensor mel = cache.entry(id, Modality::Mel).read(Modality::Mel);
     EXPECT_EQ(frames.shape(), (Shape{3, 24, 24, 3}));
     EXPECT_EQ(mel.shape(), (Shape{128, 704, 2}));
     EXPECT_EQ(std::memcmp(frames.raw(), arrays.parts[0].second.raw(), frames.bytes()), 0);
@@ -92,12 +92,12 @@ TEST(Prepare, KeepsAClipWithoutSoundOrPictureForWhatItCanServe) {
   const PrepareReport report = prepare(small_options(folder / "data", folder / "cache"));
   const Cache cache = Cache::open(folder / "cache");
   const CachedClip &mute = clip_named(cache, "a/mute.mp4"), &dark = clip_named(cache, "b/dark.mp4");
-  EXPECT_TRUE(mute.has(Part::Frames) && !mute.has(Part::Mel));
-  EXPECT_TRUE(!dark.has(Part::Frames) && dark.has(Part::Mel));
+  EXPECT_TRUE(mute.has(Modality::Frames) && !mute.has(Modality::Mel));
+  EXPECT_TRUE(!dark.has(Modality::Frames) && dark.has(Modality::Mel));
   EXPECT_NE(describe(report).find("a/mute.mp4: no sound"), std::string::npos) << describe(report);
   EXPECT_NE(describe(report).find("b/dark.mp4: no picture"), std::string::npos) << describe(report);
   int64_t with_sound = 0;
-  for (const Split split : kSplits) with_sound += static_cast<int64_t>(cache.select(split, Part::Mel).size());
+  for (const Split split : kSplits) with_sound += static_cast<int64_t>(cache.select(split, Modality::Mel).size());
   EXPECT_EQ(with_sound, 7);
 }
 
@@ -116,8 +116,8 @@ TEST(Prepare, TakesPictureAndSoundFromTwoFilesOrOneOfThem) {
   fs::remove(folder / "data/audio/a0.m4a");
   prepare(small_options(folder / "data", folder / "cache"));
   const Cache cache = Cache::open(folder / "cache");
-  EXPECT_TRUE(clip_named(cache, "a1").has(Part::Mel) && clip_named(cache, "a1").has(Part::Frames));
-  EXPECT_TRUE(!clip_named(cache, "a0").has(Part::Mel) && clip_named(cache, "a0").has(Part::Frames));
+  EXPECT_TRUE(clip_named(cache, "a1").has(Modality::Mel) && clip_named(cache, "a1").has(Modality::Frames));
+  EXPECT_TRUE(!clip_named(cache, "a0").has(Modality::Mel) && clip_named(cache, "a0").has(Modality::Frames));
 }
 
 // ---- bad input --------------------------------------------------------------
@@ -275,15 +275,15 @@ TEST(Cache, RefusesADamagedOrForeignEntryAndSaysWhatToDo) {
   {
     const Cache cache = Cache::open(folder / "cache");
     damage(folder / "cache/entries" / entry_file_name("a/clip0.mp4"), 4096 + 100);
-    const std::string message = error_of([&] { cache.entry(0, Part::Frames); });
+    const std::string message = error_of([&] { cache.entry(0, Modality::Frames); });
     EXPECT_NE(message.find(entry_file_name("a/clip0.mp4")), std::string::npos) << message;
     EXPECT_NE(message.find("run prepare again"), std::string::npos) << message;
-    EXPECT_NO_THROW(cache.entry(0, Part::Mel)) << "only what is read is checked";
+    EXPECT_NO_THROW(cache.entry(0, Modality::Mel)) << "only what is read is checked";
   }
   const Cache old = Cache::open(folder / "cache");
   options.arrays.frames.image_size = 16;
   prepare(options);
-  EXPECT_THROW(old.entry(1, Part::Frames), DataError);
+  EXPECT_THROW(old.entry(1, Modality::Frames), DataError);
 }
 
 TEST(Cache, SaysThatThereIsNoneOrThatItsIndexIsDamaged) {

@@ -79,7 +79,7 @@ inline data::PrepareOptions small_options(const fs::path& root, const fs::path& 
   options.data = root;
   options.cache = cache;
   options.arrays.frames.image_size = 24;
-  options.arrays.spectrograms.kinds = {data::Part::Mel};
+  options.arrays.spectrograms.kinds = {Modality::Mel};
   return options;
 }
 
