@@ -7,7 +7,6 @@
 #include "tensor/ops/avg_pool2d.h"
 #include "tensor/ops/batch_norm.h"
 #include "tensor/ops/conv2d.h"
-#include "tensor/ops/fusion_sums.h"
 
 namespace avs {
 
@@ -62,12 +61,6 @@ Variable reshape(const Variable& x, Shape shape);
 // ---- fusion and losses ----
 Variable weighted_sum(const std::vector<Variable>& x, const std::vector<Variable>& w, const Variable& bias,
                       Activation activation);
-struct FusionVariables {  // FusionParameters, to be learned
-  std::vector<Variable> w;
-  std::array<Variable, 2> bias, v;
-  Variable c;
-};
-Variable fusion_sums(const std::vector<Variable>& x, const FusionVariables& parameters, FusionSpec spec);
 Variable log_softmax(const Variable& x);
 Variable softmax_kl(const Variable& logits, const Tensor& targets, float clip);  // [1]
 

@@ -12,7 +12,6 @@
 #include "tensor/ops/depthwise_conv2d.h"
 #include "tensor/ops/depthwise_layer_norm.h"
 #include "tensor/ops/dropout.h"
-#include "tensor/ops/fusion_sums.h"
 #include "tensor/ops/gelu.h"
 #include "tensor/ops/global_avg_pool.h"
 #include "tensor/ops/layer_norm.h"
@@ -97,11 +96,6 @@ AVS_WEAK void weighted_sum(const std::vector<Tensor>&, const std::vector<Tensor>
 }
 AVS_WEAK void weighted_sum_backward(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&,
                                     const Tensor&, Activation, WeightedSumGradients&) {
-  missing();
-}
-AVS_WEAK void fusion_sums(const std::vector<Tensor>&, const FusionParameters&, FusionSpec, Tensor&) { missing(); }
-AVS_WEAK void fusion_sums_backward(const std::vector<Tensor>&, const FusionParameters&, const Tensor&, FusionSpec,
-                                   FusionGradients&) {
   missing();
 }
 AVS_WEAK void sum_rows(const Tensor&, Tensor&) { missing(); }

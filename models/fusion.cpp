@@ -91,13 +91,9 @@ FusionNet::Sum::Sum(const std::vector<std::string>& terms, int64_t size, Activat
 }
 
 Variable FusionNet::Sum::run(const std::vector<Variable>& x) const {
-  return weighted_sum(x, weights(), bias_->variable, activation_);
-}
-
-std::vector<Variable> FusionNet::Sum::weights() const {
-  std::vector<Variable> all;
-  for (const Parameter* weight : weights_) all.push_back(weight->variable);
-  return all;
+  std::vector<Variable> weights;
+  for (const Parameter* weight : weights_) weights.push_back(weight->variable);
+  return weighted_sum(x, weights, bias_->variable, activation_);
 }
 
 FusionNet::FusionNet(FusionOptions options) : options_(std::move(options)) {
@@ -131,35 +127,9 @@ std::vector<Variable> FusionNet::group_sums(const std::vector<Variable>& x) cons
   return sums;
 }
 
-// The CPU keeps the groups' sums for backward: with them in its caches that is no slower than one op that makes them again.
-bool FusionNet::is_one_op(Device device) const {
-  const auto fits = [](const std::vector<size_t>& group) {
-    return !group.empty() && std::ssize(group) <= kMostFusionInputs;
-  };
-  return device.is_cuda() && form_of(options_.method) != Form::All && fits(sound_) && fits(pictures_);
-}
-
-Variable FusionNet::in_one_op(const std::vector<Variable>& x) const {
-  FusionSpec spec{.sound = std::ssize(sound_), .activation = options_.activation};
-  std::vector<Variable> inputs = pick(x, sound_), pictures = pick(x, pictures_);
-  inputs.insert(inputs.end(), pictures.begin(), pictures.end());
-  FusionVariables parameters;
-  for (const Sum* sum : {sound_sum_, picture_sum_})
-    for (const Variable& weight : sum->weights()) parameters.w.push_back(weight);
-  parameters.bias = {sound_sum_->bias(), picture_sum_->bias()};
-  if (joint_ != nullptr) {
-    spec.join = FusionJoin::Sum;
-    const std::vector<Variable> v = joint_->weights();
-    parameters.v = {v[0], v[1]};
-    parameters.c = joint_->bias();
-  }
-  return fusion_sums(inputs, parameters, spec);
-}
-
 Variable FusionNet::run(const std::vector<Variable>& x) {
   AVS_CHECK(ShapeError, x.size() == options_.inputs.size(), "fusion: ", x.size(), " embeddings given, ",
             options_.inputs.size(), " expected");
-  if (is_one_op(x[0].value().device())) return (*classifier_)(in_one_op(x));
   switch (form_of(options_.method)) {
     case Form::All: return (*classifier_)(all_->run(x));
     case Form::Grouped: return (*classifier_)(joint_->run(group_sums(x)));

@@ -64,8 +64,6 @@ class FusionNet final : public Module {
    public:
     Sum(const std::vector<std::string>& terms, int64_t size, Activation activation);
     Variable run(const std::vector<Variable>& x) const;
-    std::vector<Variable> weights() const;
-    Variable bias() const { return bias_->variable; }
 
    private:
     std::vector<Parameter*> weights_;
@@ -73,8 +71,6 @@ class FusionNet final : public Module {
     Activation activation_;
   };
 
-  bool is_one_op(Device device) const;
-  Variable in_one_op(const std::vector<Variable>& x) const;                // f2, f3, f5 and f6 up to the classifier
   std::vector<Variable> group_sums(const std::vector<Variable>& x) const;  // A and V, or the one there is
 
   FusionOptions options_;

@@ -13,7 +13,6 @@
 #include "tensor/ops/depthwise_conv2d.h"
 #include "tensor/ops/depthwise_layer_norm.h"
 #include "tensor/ops/dropout.h"
-#include "tensor/ops/fusion_sums.h"
 #include "tensor/ops/gelu.h"
 #include "tensor/ops/layer_norm.h"
 #include "tensor/ops/linear.h"
@@ -208,19 +207,6 @@ void add_fusions(std::vector<Call>& calls) {
                    {rows(), rows(), of_channels(), of_channels(), rows(), rows()},
                    [](Given& t) {
                      ops::weighted_sum_backward({t[0], t[1]}, {t[2], t[3]}, t[4], t[5], Activation::Relu);
-                   }});
-  const auto parameters = [](const Given& t) {
-    return FusionParameters{.w = {t[2], t[3]}, .bias = {t[4], t[5]}, .v = {t[6], t[7]}, .c = t[8]};
-  };
-  const FusionSpec spec{.sound = 1, .join = FusionJoin::Sum};
-  Given given{rows(), rows()};
-  for (int i = 0; i < 7; ++i) given.push_back(of_channels());
-  calls.push_back({"fusion_sums", "fusion_sums", given, [=](Given& t) {
-                     ops::fusion_sums({t[0], t[1]}, parameters(t), spec);
-                   }});
-  given.push_back(rows());
-  calls.push_back({"fusion_sums", "fusion_sums_backward", given, [=](Given& t) {
-                     ops::fusion_sums_backward({t[0], t[1]}, parameters(t), t[9], spec);
                    }});
 }
 

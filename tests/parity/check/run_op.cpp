@@ -156,18 +156,6 @@ const Ops& element_wise_and_shapes() {
       {"concat", [](Inputs& in) { return concat(in.numbered("x")); }},
       {"weighted_sum",
        [](Inputs& in) { return weighted_sum(in.numbered("x"), in.numbered("w"), in("bias"), activation_of(in)); }},
-      {"fusion_sums",
-       [](Inputs& in) {
-         const FusionSpec spec{.sound = in.spec().at("sound").get<int64_t>(),
-                               .join = in.is("join", "sum") ? FusionJoin::Sum : FusionJoin::SideBySide,
-                               .activation = activation_of(in)};
-         return fusion_sums(in.numbered("x"),
-                            {.w = in.numbered("w"),
-                             .bias = {in("bias0"), in("bias1")},
-                             .v = {in.optional("v0"), in.optional("v1")},
-                             .c = in.optional("c")},
-                            spec);
-       }},
   };
   return ops;
 }

@@ -258,24 +258,6 @@ def losses_and_sums(most):
     yield o.done(o.leaf("x", (2, 3, 5, 7)).reshape(6, 35))
 
 
-def fusion_sums(most):
-    for name, d, sound, inputs, join, activation in (
-        ("f3", 1024, 3, 5, "side by side", "none"),
-        ("f2", 1024, 3, 5, "sum", "none"),
-        ("f5, relu", 10, 3, 5, "sum", "relu"),
-        ("one of each", 7, 1, 2, "side by side", "relu"),
-    ):
-        o = OpCase(most, name, "fusion_sums", {"sound": sound, "join": join, "activation": activation})
-        act = F.relu if activation == "relu" else lambda x: x
-        terms = [o.leaf(f"x{i}", (6, d)) * o.leaf(f"w{i}", (d,)) for i in range(inputs)]
-        groups = [act(sum(g) + o.leaf(f"bias{k}", (d,))) for k, g in enumerate((terms[:sound], terms[sound:]))]
-        if join == "sum":
-            y = act(sum(o.leaf(f"v{k}", (d,)) * g for k, g in enumerate(groups)) + o.leaf("c", (d,)))
-        else:
-            y = torch.cat(groups, dim=1)
-        yield o.done(y)
-
-
 def models_own_shapes(most):
     """The extents that the networks have at full width: layers that are met first, that are largest, that are last."""
     same = lambda r, s: ((r - 1) // 2, r // 2, (s - 1) // 2, s // 2)
@@ -321,6 +303,6 @@ def models_own_shapes(most):
 
 def cases(form, _folder):
     most = {"golden": 192, "usual": None, "full": 100_000}[form]
-    groups = [convolutions, products, norms, element_wise, pools_and_shapes, losses_and_sums, fusion_sums]
+    groups = [convolutions, products, norms, element_wise, pools_and_shapes, losses_and_sums]
     for group in groups + ([models_own_shapes] if form == "full" else []):
         yield from in_both_precisions(lambda: group(most))
