@@ -51,17 +51,15 @@ Variable affine_channels(const Variable& x, const Tensor& scale, const Tensor& s
 
 Variable cast(const Variable& x, DType dtype);  // its gradient arrives in x's own type again
 
-// ---- pools and shapes ----
+// ---- pools and concatenation ----
 Variable max_pool2d(const Variable& x, Pool2dSpec spec);
 Variable avg_pool2d(const Variable& x, Pool2dSpec spec, PoolPadding counting);
 Variable global_avg_pool(const Variable& x);
 Variable concat(const std::vector<Variable>& parts);
-Variable reshape(const Variable& x, Shape shape);
 
 // ---- fusion and losses ----
 Variable weighted_sum(const std::vector<Variable>& x, const std::vector<Variable>& w, const Variable& bias,
                       Activation activation);
-Variable log_softmax(const Variable& x);
 Variable softmax_kl(const Variable& logits, const Tensor& targets, float clip);  // [1]
 
 }  // namespace avs

@@ -6,17 +6,14 @@
 namespace avs::cuda {
 
 void conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y) {
-  if (spec.groups > 1) return own::grouped_conv2d(x, w, bias, spec, activation, y);
   if (!cudnn::conv2d(x, w, bias, spec, activation, y)) own::conv2d(x, w, bias, spec, activation, y);
 }
 
 void conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx) {
-  if (spec.groups > 1) return own::grouped_conv2d_backward_input(w, dy, spec, dx);
   if (!cudnn::conv2d_backward_input(w, dy, spec, dx)) own::conv2d_backward_input(w, dy, spec, dx);
 }
 
 void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw) {
-  if (spec.groups > 1) return own::grouped_conv2d_backward_filter(x, dy, spec, dw);
   if (!cudnn::conv2d_backward_filter(x, dy, spec, dw)) own::conv2d_backward_filter(x, dy, spec, dw);
 }
 

@@ -1,7 +1,6 @@
 // Our own convolution kernels behind three functions, for builds without cuDNN and for graphs without a cuDNN engine.
 // The kernel for each convolution:
 //
-//   groups                  conv2d_grouped.cu: a thread per output, any shape, slow
 //   few channels in or out  conv2d_narrow.cu: a thread computes 8 or 16 channels of four pixels
 //   all others              implicit GEMM, on conv2d_tile.cuh in f32 and conv2d_wmma.cuh in 16 bits, in
 //                           conv2d_forward.cu, conv2d_backward_input.cu and conv2d_backward_filter.cu
@@ -23,12 +22,5 @@ inline bool serves(const Shape& x, const Shape& w, const Shape& y) {
 void conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y);
 void conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx);
 void conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw);
-
-// ---- groups ----
-
-void grouped_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation,
-                    Tensor& y);
-void grouped_conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx);
-void grouped_conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw);
 
 }  // namespace avs::cuda::own

@@ -220,16 +220,14 @@ bool is_wanted() {
   return wanted;
 }
 
-bool usable(const Tensor& result, const Conv2dSpec& spec) {
-  return is_wanted() && spec.groups == 1 && result.size() > 0 && why_unavailable().empty();
-}
+bool usable(const Tensor& result) { return is_wanted() && result.size() > 0 && why_unavailable().empty(); }
 
 }  // namespace
 
 // ---- entry points ----
 
 bool conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y) {
-  if (!usable(y, spec)) return false;
+  if (!usable(y)) return false;
   const Tensor filter = ops::cast(w, x.dtype()), shift = bias.defined() ? ops::cast(bias, x.dtype()) : Tensor();
   const ConvGraph graph{.direction = Direction::Forward,
                         .x = x.shape(),
@@ -243,7 +241,7 @@ bool conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spe
 }
 
 bool conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, Tensor& dx) {
-  if (!usable(dx, spec)) return false;
+  if (!usable(dx)) return false;
   const Tensor filter = ops::cast(w, dy.dtype());
   const ConvGraph graph{.direction = Direction::BackwardInput,
                         .x = dx.shape(),
@@ -255,7 +253,7 @@ bool conv2d_backward_input(const Tensor& w, const Tensor& dy, Conv2dSpec spec, T
 }
 
 bool conv2d_backward_filter(const Tensor& x, const Tensor& dy, Conv2dSpec spec, Tensor& dw) {
-  if (!usable(dw, spec)) return false;
+  if (!usable(dw)) return false;
   const ConvGraph graph{.direction = Direction::BackwardFilter,
                         .x = x.shape(),
                         .w = dw.shape(),

@@ -87,8 +87,6 @@ AVS_WEAK void scale_channels_backward(const Tensor&, const Tensor&, const Tensor
 }
 AVS_WEAK void affine_channels(const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void softmax(const Tensor&, Tensor&) { missing(); }
-AVS_WEAK void log_softmax(const Tensor&, Tensor&) { missing(); }
-AVS_WEAK void log_softmax_backward(const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void softmax_kl(const Tensor&, const Tensor&, float, SoftmaxKlResult&) { missing(); }
 AVS_WEAK void softmax_kl_backward(const Tensor&, const Tensor&, float, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void weighted_sum(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&, Activation, Tensor&) {

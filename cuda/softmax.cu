@@ -1,4 +1,4 @@
-// Softmax on CUDA: memory bound, two elements moved per element, three backward. One warp per row; a row has about ten
+// Softmax on CUDA: memory bound, two elements moved per element. One warp per row; a row has about ten
 // classes and comes from the L1 cache at its second read.
 #include "cuda/softmax_row.cuh"
 #include "cuda/types.h"
@@ -19,53 +19,12 @@ __global__ void __launch_bounds__(kBlock)
   }
 }
 
-template <typename T>
-__global__ void __launch_bounds__(kBlock)
-    log_softmax_kernel(int64_t rows, int64_t c, const T* __restrict__ x, T* __restrict__ y) {
-  for (int64_t row = first_row(); row < rows; row += row_stride()) {
-    const T* const in = x + row * c;
-    const RowScale scale = row_scale(in, c);
-    const float log_sum = logf(scale.sum);
-    for (int64_t k = lane_of_row(); k < c; k += 32)
-      y[row * c + k] = from_float<T>((to_float(in[k]) - scale.largest) - log_sum);
-  }
-}
-
-template <typename T>
-__global__ void __launch_bounds__(kBlock) log_softmax_backward_kernel(int64_t rows, int64_t c, const T* __restrict__ y,
-                                                                      const T* __restrict__ dy, T* __restrict__ dx) {
-  for (int64_t row = first_row(); row < rows; row += row_stride()) {
-    const int64_t at = row * c;
-    float total = 0.0f;
-    for (int64_t k = lane_of_row(); k < c; k += 32) total += to_float(dy[at + k]);
-    total = warp_sum(total);
-    for (int64_t k = lane_of_row(); k < c; k += 32)
-      dx[at + k] = from_float<T>(to_float(dy[at + k]) - expf(to_float(y[at + k])) * total);
-  }
-}
-
 }  // namespace
 
 void softmax(const Tensor& x, Tensor& y) {
   const int64_t c = x.shape()[-1], rows = x.size() / c;
   for_floating("softmax", x.dtype(), [&]<typename T>() {
     launch("softmax", softmax_kernel<T>, over_rows(rows, x.device()), x.device(), rows, c, x.data<T>(), y.data<T>());
-  });
-}
-
-void log_softmax(const Tensor& x, Tensor& y) {
-  const int64_t c = x.shape()[-1], rows = x.size() / c;
-  for_floating("log_softmax", x.dtype(), [&]<typename T>() {
-    launch("log_softmax", log_softmax_kernel<T>, over_rows(rows, x.device()), x.device(), rows, c, x.data<T>(),
-           y.data<T>());
-  });
-}
-
-void log_softmax_backward(const Tensor& y, const Tensor& dy, Tensor& dx) {
-  const int64_t c = y.shape()[-1], rows = y.size() / c;
-  for_floating("log_softmax_backward", y.dtype(), [&]<typename T>() {
-    launch("log_softmax_backward", log_softmax_backward_kernel<T>, over_rows(rows, y.device()), y.device(), rows, c,
-           y.data<T>(), dy.data<T>(), dx.data<T>());
   });
 }
 

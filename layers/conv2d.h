@@ -18,11 +18,11 @@ class Conv2d final : public Layer {
  public:
   explicit Conv2d(Filter filter, Conv2dSpec spec = {}, Bias bias = Bias::None, Init init = Init::glorot_uniform())
       : spec_(spec),
-        weight_(param("weight", {filter.out, filter.r, filter.s, filter.in / spec.groups}, init)),
+        weight_(param("weight", {filter.out, filter.r, filter.s, filter.in}, init)),
         bias_(bias == Bias::None ? nullptr : &param("bias", {filter.out}, Init::constant(0.0f), Decay::No)) {}
 
   const Conv2dSpec& spec() const { return spec_; }
-  const Variable& weight() const { return weight_.variable; }  // [out, r, s, in / groups]
+  const Variable& weight() const { return weight_.variable; }  // [out, r, s, in]
   Variable bias() const { return bias_ == nullptr ? Variable() : bias_->variable; }
 
  private:

@@ -30,8 +30,6 @@ float truncated_normal_at(uint64_t seed, uint64_t stream, uint64_t element) {
 float value_at(Init init, const Fans& fans, uint64_t seed, uint64_t stream, uint64_t element) {
   if (init.kind == Init::Kind::TruncatedNormal) return init.value * truncated_normal_at(seed, stream, element);
   const auto words = philox(seed, stream, element);
-  if (init.kind == Init::Kind::HeNormal)
-    return std::sqrt(2.0f / static_cast<float>(fans.in)) * normal_pair(words[0], words[1])[0];
   const float limit = std::sqrt(6.0f / static_cast<float>(fans.in + fans.out));
   return limit * (2.0f * to_unit_float(words[0]) - 1.0f);
 }

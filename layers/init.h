@@ -19,7 +19,6 @@ struct Init {
     Given,            // the tensor that the layer passed in; initialize() does not change it
     Constant,         // value
     GlorotUniform,    // uniform in +-sqrt(6 / (fan_in + fan_out)): Glorot and Bengio 2010, Keras' default
-    HeNormal,         // normal, deviation sqrt(2 / fan_in): He et al. 2015
     TruncatedNormal,  // normal, deviation `value`, redrawn beyond two deviations: ConvNeXt, 0.02
   };
   Kind kind = Kind::Given;
@@ -27,7 +26,6 @@ struct Init {
 
   static Init constant(float value) { return {Kind::Constant, value}; }
   static Init glorot_uniform() { return {Kind::GlorotUniform, 0.0f}; }
-  static Init he_normal() { return {Kind::HeNormal, 0.0f}; }
   static Init truncated_normal(float deviation) { return {Kind::TruncatedNormal, deviation}; }
 };
 

@@ -67,8 +67,6 @@ class Rng {
 
   uint64_t seed() const { return seed_; }
   uint64_t stream() const { return stream_; }
-  uint64_t position() const { return position_; }
-  void set_position(uint64_t position) { position_ = position; }
 
  private:
   uint64_t seed_, stream_;

@@ -12,16 +12,7 @@ void sizes(benchmark::internal::Benchmark* bench) {
 void softmax_forward(benchmark::State& state) {
   bench::run_on_rows(state, 2, [](const Tensor& x, const Tensor&) { return ops::softmax(x); });
 }
-void log_softmax_forward(benchmark::State& state) {
-  bench::run_on_rows(state, 2, [](const Tensor& x, const Tensor&) { return ops::log_softmax(x); });
-}
-void log_softmax_backward(benchmark::State& state) {
-  bench::run_on_rows(state, 3, [](const Tensor& x, const Tensor& dy) { return ops::log_softmax_backward(x, dy); });
-}
-
 BENCHMARK(softmax_forward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK(log_softmax_forward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK(log_softmax_backward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace avs

@@ -20,7 +20,7 @@ using onednn::Dims;
 using onednn::Primitive;
 using Role = Primitive::Role;
 
-// A convolution as oneDNN describes it: logical order n, c, h, w and (groups,) k, c, r, s.
+// A convolution as oneDNN describes it: logical order n, c, h, w and k, c, r, s.
 struct Problem {
   Dims x, y, w, strides, before, after;
   Desc x_desc, y_desc, w_plain, w_any, bias;
@@ -33,14 +33,9 @@ struct Problem {
         after{spec.padding.bottom, spec.padding.right} {
     const auto [k, r, s, c] = as_krsc(ws);
     w = {k, c, r, s};
-    Dims w_strides = {r * s * c, 1, s * c, c};
-    if (spec.groups > 1) {
-      w = {spec.groups, k / spec.groups, c, r, s};
-      w_strides.insert(w_strides.begin(), k / spec.groups * r * s * c);
-    }
     x_desc = onednn::nhwc(x);
     y_desc = onednn::nhwc(y);
-    w_plain = onednn::strided(w, w_strides);
+    w_plain = onednn::strided(w, {r * s * c, 1, s * c, c});
     w_any = onednn::any(w);
     bias = onednn::strided({k}, {1});
   }
@@ -62,7 +57,6 @@ std::vector<int64_t> key_of(onednn::Kind kind, const Shape& x, const Shape& w, c
           spec.padding.bottom,
           spec.padding.left,
           spec.padding.right,
-          spec.groups,
           variant};
 }
 
@@ -129,7 +123,7 @@ std::shared_ptr<const Primitive> backward_filter(const Shape& x, const Shape& w,
 bool filter_gradient_is_ours(const Shape& w, const Conv2dSpec& spec) {
   const bool strided = spec.stride_h > 1 || spec.stride_w > 1;
   const auto [k, r, s, c] = as_krsc(w);
-  if (!has_own_filter_gradient(w, spec) || (r == 1 && s == 1 && !strided)) return false;
+  if (!has_own_filter_gradient(w) || (r == 1 && s == 1 && !strided)) return false;
   if (instruction_set() != InstructionSet::Avx512) return true;
   return strided || (s == 1 && c >= 64) || (s <= 3 && c >= 80) || c >= 256;
 }

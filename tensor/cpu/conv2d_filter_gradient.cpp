@@ -187,9 +187,7 @@ void run_units(const Job& job, int64_t width, int64_t unit, int64_t first, int64
 
 }  // namespace
 
-bool has_own_filter_gradient(const Shape& w, const Conv2dSpec& spec) {
-  return spec.groups == 1 && w[0] % 8 == 0 && w[3] % 16 == 0;
-}
+bool has_own_filter_gradient(const Shape& w) { return w[0] % 8 == 0 && w[3] % 16 == 0; }
 
 void own_filter_gradient(const Tensor& x, const Tensor& dy, const Conv2dSpec& spec, Tensor& dw) {
   const Job job{as_nhwc(x.shape()), dy.shape()[1],    dy.shape()[2],   as_krsc(dw.shape()), spec,

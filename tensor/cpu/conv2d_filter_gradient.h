@@ -12,8 +12,8 @@
 
 namespace avs::cpu {
 
-// True for one group of filters with a multiple of 8 output and of 16 input channels.
-bool has_own_filter_gradient(const Shape& w, const Conv2dSpec& spec);
+// True for a multiple of 8 output and of 16 input channels.
+bool has_own_filter_gradient(const Shape& w);
 
 // Threads share the input channels (and filter rows) but never a sum, so the result does not depend on the thread
 // count.

@@ -34,29 +34,6 @@ AVS_SIMD void softmax_rows(const float* x, int64_t rows, int64_t c, float* y) {
   }
 }
 
-AVS_SIMD void log_softmax_rows(const float* x, int64_t rows, int64_t c, float* y) {
-  for (int64_t r = 0; r < rows; ++r, x += c, y += c) {
-    const float largest = max_of(x, c);
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t k = 0; k < c; ++k) sum += static_cast<double>(exp_simd(x[k] - largest));
-    const auto log_sum = static_cast<float>(std::log(sum));
-#pragma omp simd
-    for (int64_t k = 0; k < c; ++k) y[k] = (x[k] - largest) - log_sum;
-  }
-}
-
-AVS_SIMD void log_softmax_backward_rows(const float* y, const float* dy, int64_t rows, int64_t c, float* dx) {
-  for (int64_t r = 0; r < rows; ++r, y += c, dy += c, dx += c) {
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t k = 0; k < c; ++k) sum += static_cast<double>(dy[k]);
-    const auto total = static_cast<float>(sum);
-#pragma omp simd
-    for (int64_t k = 0; k < c; ++k) dx[k] = dy[k] - exp_simd(y[k]) * total;
-  }
-}
-
 }  // namespace
 
 void softmax(const Tensor& x, Tensor& y) {
@@ -65,24 +42,6 @@ void softmax(const Tensor& x, Tensor& y) {
   float* to = y.data<float>();
   parallel_for(x.size() / c, grain_of(c),
                [=](int64_t a, int64_t b) { softmax_rows(from + a * c, b - a, c, to + a * c); });
-}
-
-void log_softmax(const Tensor& x, Tensor& y) {
-  const int64_t c = x.shape()[-1];
-  const float* from = x.data<float>();
-  float* to = y.data<float>();
-  parallel_for(x.size() / c, grain_of(c),
-               [=](int64_t a, int64_t b) { log_softmax_rows(from + a * c, b - a, c, to + a * c); });
-}
-
-void log_softmax_backward(const Tensor& y, const Tensor& dy, Tensor& dx) {
-  const int64_t c = y.shape()[-1];
-  const float* out = y.data<float>();
-  const float* upstream = dy.data<float>();
-  float* to = dx.data<float>();
-  parallel_for(y.size() / c, grain_of(c), [=](int64_t a, int64_t b) {
-    log_softmax_backward_rows(out + a * c, upstream + a * c, b - a, c, to + a * c);
-  });
 }
 
 }  // namespace avs::cpu

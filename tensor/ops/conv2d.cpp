@@ -35,16 +35,13 @@ Tensor checked_output(const Tensor& x, const Tensor& w, const Tensor& bias, Conv
 
 Shape conv2d_shape(const Shape& x, const Shape& w, Conv2dSpec spec) {
   const Nhwc in = as_nhwc(x);
-  AVS_CHECK(ShapeError, w.rank() == 4, "conv2d: filter must be [k, r, s, c/groups], got ", w);
+  AVS_CHECK(ShapeError, w.rank() == 4, "conv2d: filter must be [k, r, s, c], got ", w);
   AVS_CHECK(ShapeError, spec.stride_h >= 1 && spec.stride_w >= 1, "conv2d: strides must be at least 1, got ",
             spec.stride_h, " and ", spec.stride_w);
   const Padding& pad = spec.padding;
   AVS_CHECK(ShapeError, pad.top >= 0 && pad.bottom >= 0 && pad.left >= 0 && pad.right >= 0,
             "conv2d: padding must not be negative, got ", pad);
-  AVS_CHECK(ShapeError, spec.groups >= 1 && w[0] % spec.groups == 0, "conv2d: filter ", w, " has ", w[0],
-            " output channels, which groups = ", spec.groups, " does not divide");
-  AVS_CHECK(ShapeError, in.c == w[3] * spec.groups, "conv2d: input ", x, " has ", in.c, " channels, filter ", w,
-            " with groups = ", spec.groups, " takes ", w[3] * spec.groups);
+  AVS_CHECK(ShapeError, in.c == w[3], "conv2d: input ", x, " has ", in.c, " channels, filter ", w, " takes ", w[3]);
   const int64_t rows = in.h + pad.top + pad.bottom - w[1], columns = in.w + pad.left + pad.right - w[2];
   AVS_CHECK(ShapeError, w[0] > 0 && w[1] > 0 && w[2] > 0 && rows >= 0 && columns >= 0, "conv2d: filter ", w,
             " does not fit into input ", x, " with padding ", pad);

@@ -1,7 +1,6 @@
 // 2-D cross-correlation, NHWC activations, KRSC filters:
-//   y[n,p,q,k] = sum over r,s,c of  x[n, p*stride_h + r - top, q*stride_w + s - left, g(k)*C + c] * w[k,r,s,c]
-//                + bias[k]
-// C = in channels / groups, and g(k) is the group of output channel k. Outside its extents x reads as 0.
+//   y[n,p,q,k] = sum over r,s,c of  x[n, p*stride_h + r - top, q*stride_w + s - left, c] * w[k,r,s,c]  +  bias[k]
+// Outside its extents x reads as 0.
 //
 // Convolution is three operations: forward and both gradients have their own library calls, workspaces and benchmarks.
 // A parameter of type Shape is a tensor whose values are not needed: backward-input reads w and dy, backward-filter
@@ -27,7 +26,6 @@ std::ostream& operator<<(std::ostream& out, const Padding& padding);
 struct Conv2dSpec {
   int64_t stride_h = 1, stride_w = 1;
   Padding padding = {};
-  int64_t groups = 1;
 };
 
 // A filter and bias that no longer change (inference). Libraries compute in filter layouts of their own: a FixedFilter

@@ -42,10 +42,10 @@ void run_layer_norm(decltype(layer_norm)* forward) {
   forward(random_on_gpu(shape, 1), random_on_gpu({kColumns}, 2), random_on_gpu({kColumns}, 3), 1e-6f, result);
 }
 
-void run_log_softmax_backward(decltype(log_softmax_backward)* backward) {
+void run_softmax_kl_backward(decltype(softmax_kl_backward)* backward) {
   const Shape shape{kRows, 10};  // 10 classes: 22 lanes of a warp have no class, but take part in its sums
-  Tensor dx = Tensor::empty(shape, DType::F32, kGpu);
-  backward(random_on_gpu(shape, 1), random_on_gpu(shape, 2), dx);
+  Tensor dlogits = Tensor::empty(shape, DType::F32, kGpu);
+  backward(random_on_gpu(shape, 1), random_on_gpu(shape, 2), 1e-7f, random_on_gpu({1}, 3), dlogits);
 }
 
 void run_halve_rate(decltype(halve_rate)* halve) {
@@ -117,7 +117,7 @@ const Fault kFaults[] = {
     {"a mask that does not name the lane itself", "layer_norm.cu", "mask",
      AVS_PLANTED(run_layer_norm, layer_norm, wrong_mask)},
     {"a mask that names lanes that do not come", "device.cuh", "divergent flow",
-     AVS_PLANTED(run_log_softmax_backward, log_softmax_backward, missing_lanes)},
+     AVS_PLANTED(run_softmax_kl_backward, softmax_kl_backward, missing_lanes)},
     {"a misaligned load", "device.cuh", "misaligned access", AVS_PLANTED(run_mixup, mixup, misaligned_load)},
     {"a missing initialisation", "layer_norm.cu", "reads uninitialised shared memory",
      AVS_PLANTED(run_layer_norm_backward, layer_norm_backward, missing_initialisation)},

@@ -115,13 +115,6 @@ TEST(Init, GlorotUniformHasItsLimitAndDeviation) {
   EXPECT_GT(m.largest, 0.999 * limit);
 }
 
-TEST(Init, HeNormalHasItsDeviation) {
-  Linear linear(200, 300, Init::he_normal());
-  const Moments m = drawn(linear);
-  EXPECT_NEAR(m.mean, 0, 0.002);
-  EXPECT_NEAR(m.deviation, 0.1, 0.001);
-}
-
 TEST(Init, TruncatedNormalEndsAtTwoDeviations) {
   DepthwiseConv2d depthwise(2000, 7, Init::truncated_normal(0.02f));
   const Moments m = drawn(depthwise);

@@ -50,6 +50,7 @@ TEST(DepthwiseConv2d, MatchesTheDefinitionInEveryTypeAndDirection) {
       {{1, 13, 20, 32}, {7, 7, 32}, {}},
       {{1, 6, 9, 35}, {7, 7, 35}, {4, 1, 0, 8}},  // output columns that see only padding
       {{2, 20, 10, 40}, {5, 4, 40}, Padding::same(5, 4)},
+      {{2, 14, 14, 192}, {7, 7, 192}, Padding::all(3)},  // ConvNeXt's channels
   };
   for (const Device device : devices())
     for (const auto& [dtype, tolerance] : {std::pair{DType::F32, 1e-6}, {DType::BF16, 5e-3}, {DType::F16, 1e-3}})
@@ -76,30 +77,6 @@ TEST(DepthwiseConv2d, MatchesTheDefinitionInEveryTypeAndDirection) {
         EXPECT_LT(relative_error(to_double(ops::depthwise_conv2d_backward_filter(x, ws, dy, padding)), expected.dw),
                   1e-6);
       }
-}
-
-// A grouped convolution with one channel per group is the same function: a shape of ConvNeXt, all three directions.
-TEST(DepthwiseConv2d, AgreesWithGroupedConvolution) {
-  const Shape x = {3, 28, 28, 192}, w = {7, 7, 192};
-  const Conv2dSpec spec{.padding = Padding::all(3), .groups = 192};
-  const Vector filter = reference::random_vector(w.size(), 2);
-  Vector grouped;  // [k, r, s, 1]
-  for (size_t k = 0; k < 192; ++k)
-    for (size_t tap = 0; tap < 49; ++tap) grouped.push_back(filter[tap * 192 + k]);
-  const Tensor tx = to_tensor(reference::random_vector(x.size(), 1), x), tw = to_tensor(filter, w),
-               tg = to_tensor(grouped, {192, 7, 7, 1}), dy = to_tensor(reference::random_vector(x.size(), 3), x);
-  EXPECT_LT(relative_error(to_double(ops::depthwise_conv2d(tx, tw, {}, spec.padding)),
-                           to_double(ops::conv2d(tx, tg, {}, spec))),
-            1e-6);
-  EXPECT_LT(relative_error(to_double(ops::depthwise_conv2d_backward_input(x, tw, dy, spec.padding)),
-                           to_double(ops::conv2d_backward_input(x, tg, dy, spec))),
-            1e-6);
-  const Vector dw = to_double(ops::depthwise_conv2d_backward_filter(tx, w, dy, spec.padding));
-  const Vector expected = to_double(ops::conv2d_backward_filter(tx, tg.shape(), dy, spec));
-  Vector turned;
-  for (size_t k = 0; k < 192; ++k)
-    for (size_t tap = 0; tap < 49; ++tap) turned.push_back(dw[tap * 192 + k]);
-  EXPECT_LT(relative_error(turned, expected), 1e-5);
 }
 
 TEST(DepthwiseConv2d, ExplainsShapesThatDoNotFit) {

@@ -5,7 +5,7 @@
 
 namespace avs::reference {
 
-// x [n, h, w, groups * c], w [k, r, s, c], bias [k] or empty.
+// x [n, h, w, c], w [k, r, s, c], bias [k] or empty.
 inline Vector conv2d(const Vector& x, Nhwc xs, const Vector& w, Krsc ws, const Vector& bias, Conv2dSpec spec) {
   const int64_t p_count = (xs.h + spec.padding.top + spec.padding.bottom - ws.r) / spec.stride_h + 1;
   const int64_t q_count = (xs.w + spec.padding.left + spec.padding.right - ws.s) / spec.stride_w + 1;
@@ -14,7 +14,6 @@ inline Vector conv2d(const Vector& x, Nhwc xs, const Vector& w, Krsc ws, const V
     for (int64_t p = 0; p < p_count; ++p)
       for (int64_t q = 0; q < q_count; ++q)
         for (int64_t k = 0; k < ws.k; ++k) {
-          const int64_t group = k / (ws.k / spec.groups);
           double sum = bias.empty() ? 0.0 : bias[static_cast<size_t>(k)];
           for (int64_t r = 0; r < ws.r; ++r)
             for (int64_t s = 0; s < ws.s; ++s) {
@@ -22,7 +21,7 @@ inline Vector conv2d(const Vector& x, Nhwc xs, const Vector& w, Krsc ws, const V
               const int64_t column = q * spec.stride_w + s - spec.padding.left;
               if (row < 0 || row >= xs.h || column < 0 || column >= xs.w) continue;
               for (int64_t c = 0; c < ws.c; ++c)
-                sum += x[static_cast<size_t>(((n * xs.h + row) * xs.w + column) * xs.c + group * ws.c + c)] *
+                sum += x[static_cast<size_t>(((n * xs.h + row) * xs.w + column) * xs.c + c)] *
                        w[static_cast<size_t>(((k * ws.r + r) * ws.s + s) * ws.c + c)];
             }
           y.push_back(sum);
@@ -30,7 +29,7 @@ inline Vector conv2d(const Vector& x, Nhwc xs, const Vector& w, Krsc ws, const V
   return y;
 }
 
-// dw[k,r,s,c] = sum over n,p,q of dy[n,p,q,k] * x[n, p*stride + r - top, q*stride + s - left, c], one group.
+// dw[k,r,s,c] = sum over n,p,q of dy[n,p,q,k] * x[n, p*stride + r - top, q*stride + s - left, c]
 inline Vector conv2d_backward_filter(const Vector& x, Nhwc xs, const Vector& dy, Krsc ws, Conv2dSpec spec) {
   const int64_t p_count = (xs.h + spec.padding.top + spec.padding.bottom - ws.r) / spec.stride_h + 1;
   const int64_t q_count = (xs.w + spec.padding.left + spec.padding.right - ws.s) / spec.stride_w + 1;
@@ -53,7 +52,7 @@ inline Vector conv2d_backward_filter(const Vector& x, Nhwc xs, const Vector& dy,
   return dw;
 }
 
-// dx[n,h,w,c] = the sum of dy * w over all outputs that read x[n,h,w,c], one group.
+// dx[n,h,w,c] = the sum of dy * w over all outputs that read x[n,h,w,c]
 inline Vector conv2d_backward_input(Nhwc xs, const Vector& w, Krsc ws, const Vector& dy, Conv2dSpec spec) {
   const int64_t p_count = (xs.h + spec.padding.top + spec.padding.bottom - ws.r) / spec.stride_h + 1;
   const int64_t q_count = (xs.w + spec.padding.left + spec.padding.right - ws.s) / spec.stride_w + 1;

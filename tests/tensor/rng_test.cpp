@@ -23,14 +23,6 @@ TEST(Rng, UnitFloatsStayBelowOne) {
   EXPECT_LT(to_unit_float(0xffffffff), 1.0f);
 }
 
-TEST(Rng, ContinuesFromAStoredPosition) {
-  Rng rng(7, 3);
-  for (int i = 0; i < 10; ++i) rng.next();
-  Rng later(rng.seed(), rng.stream());
-  later.set_position(rng.position());
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(later.next(), rng.next());
-}
-
 TEST(Rng, ForksAreIndependentAndDoNotMoveTheirParent) {
   Rng rng(7);
   const uint64_t expected = Rng(7).next();

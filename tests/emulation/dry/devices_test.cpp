@@ -168,8 +168,6 @@ void add_rows_of_channels(std::vector<Call>& calls) {
   calls.push_back({"scale_channels", "scale_channels_backward", {rows(), of_channels(), rows()}, [](Given& t) {
                      ops::scale_channels_backward(t[0], t[1], t[2]);
                    }});
-  calls.push_back(
-      {"softmax", "log_softmax_backward", {rows(), rows()}, [](Given& t) { ops::log_softmax_backward(t[0], t[1]); }});
 }
 
 void add_losses_and_steps(std::vector<Call>& calls) {

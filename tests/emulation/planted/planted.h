@@ -6,7 +6,7 @@
 #include "tensor/ops/layer_norm.h"
 #include "tensor/ops/mixup.h"
 #include "tensor/ops/reduce.h"
-#include "tensor/ops/softmax.h"
+#include "tensor/ops/softmax_kl.h"
 
 namespace avs::cuda::planted {
 
@@ -23,7 +23,7 @@ namespace wrong_mask {
 extern decltype(cuda::layer_norm) layer_norm;
 }
 namespace missing_lanes {
-extern decltype(cuda::log_softmax_backward) log_softmax_backward;
+extern decltype(cuda::softmax_kl_backward) softmax_kl_backward;
 }
 namespace misaligned_load {
 extern decltype(cuda::mixup) mixup;

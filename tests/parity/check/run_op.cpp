@@ -56,7 +56,7 @@ std::vector<int64_t> pair_of(const Inputs& in, const char* key) {
 
 Conv2dSpec conv_of(const Inputs& in) {
   const auto stride = pair_of(in, "stride");
-  return {stride[0], stride[1], padding_of(in), in.spec().value("groups", int64_t{1})};
+  return {stride[0], stride[1], padding_of(in)};
 }
 
 Pool2dSpec pool_of(const Inputs& in) {
@@ -147,11 +147,6 @@ const Ops& element_wise_and_shapes() {
        }},
       {"cast",
        [](Inputs& in) { return cast(cast(in("x"), in.is("to", "f16") ? DType::F16 : DType::BF16), DType::F32); }},
-      {"reshape",
-       [](Inputs& in) {
-         const auto shape = in.spec().at("shape").get<std::vector<int64_t>>();
-         return reshape(in("x"), Shape(std::span<const int64_t>(shape)));
-       }},
       {"global_avg_pool", [](Inputs& in) { return global_avg_pool(in("x")); }},
       {"concat", [](Inputs& in) { return concat(in.numbered("x")); }},
       {"weighted_sum",
@@ -162,7 +157,6 @@ const Ops& element_wise_and_shapes() {
 
 const Ops& losses_and_sums() {
   static const Ops ops = {
-      {"log_softmax", [](Inputs& in) { return log_softmax(in("x")); }},
       {"softmax_kl", [](Inputs& in) { return softmax_kl(in("x"), in.fixed("targets"), in.number("clip")); }},
       // These ops have no gradient of their own.
       {"softmax", [](Inputs& in) { return Variable(ops::softmax(in.fixed("x"))); }},
