@@ -1,7 +1,6 @@
 #include "autograd/variable.h"
 
 #include <algorithm>
-#include <optional>
 #include <unordered_set>
 #include <utility>
 
@@ -77,52 +76,7 @@ class GradientRange {
   bool on_;
 };
 
-// The walk's way through lanes: nodes of one fork follow each other, on the lanes they were recorded on. Between fork and
-// join a gradient that leaves its lane cannot be added to those of other lanes: it waits, in its turn, for the join.
-class LaneWalk {
- public:
-  void follow(const Node& node) {
-    if (node.lane.fork != fork_) {
-      join();
-      if (node.lane.fork != 0) lanes_.emplace(node.lane.device);
-      fork_ = node.lane.fork;
-    }
-    if (lanes_) lanes_->enter(node.lane.index);
-  }
-  void arrived(const Node& node, const std::shared_ptr<GradSlot>& slot, Tensor gradient) {
-    const bool stays = !lanes_ || (slot->producer != nullptr && slot->producer->lane == node.lane);
-    if (stays)
-      accumulate(*slot, std::move(gradient));
-    else
-      waiting_.push_back({slot, std::move(gradient), node.layer});
-  }
-  void join() {
-    if (lanes_) lanes_->join();
-    lanes_.reset();
-    fork_ = 0;
-    for (Arrived& arrived : std::exchange(waiting_, {})) {
-      try {
-        accumulate(*arrived.slot, std::move(arrived.gradient));
-      } catch (Error& error) {
-        error.add_context(str("in the gradient of what layer '", arrived.from, "' reads"));
-        throw;
-      }
-    }
-  }
-
- private:
-  struct Arrived {
-    std::shared_ptr<GradSlot> slot;
-    Tensor gradient;
-    std::string from;  // the layer
-  };
-
-  int64_t fork_ = 0;
-  std::vector<Arrived> waiting_;
-  std::optional<Lanes> lanes_;  // given up before waiting_
-};
-
-void run_node(Node& node, LaneWalk& walk) {
+void run_node(Node& node) {
   const std::shared_ptr<GradSlot> output = node.output.lock();
   if (output == nullptr || !output->grad.defined()) return;  // nothing downstream asked
   Needs needs;
@@ -133,7 +87,7 @@ void run_node(Node& node, LaneWalk& walk) {
   node.backward = nullptr;  // the captured activations go back to the arena before the next node allocates
   output->grad = Tensor();
   for (size_t i = 0; i < gradients.size(); ++i)
-    if (needs[i]) walk.arrived(node, node.inputs[i], std::move(gradients[i]));
+    if (needs[i]) accumulate(*node.inputs[i], std::move(gradients[i]));
   if (profile::on()) profile::charge("accumulate gradients", node.layer, profile::Direction::Backward);
 }
 
@@ -167,14 +121,12 @@ void Variable::backward(const Tensor& dy) const {
   // before the node that made it runs.
   std::vector<std::shared_ptr<GradSlot>> outputs;
   for (const auto& node : nodes) outputs.push_back(node->output.lock());
-  LaneWalk walk;
   for (size_t i = 0; i < nodes.size(); ++i) {
     std::shared_ptr<Node>& node = nodes[i];
     stop_if_interrupted();
     const BackwardCharge charge(node->layer);
-    walk.follow(*node);
     try {
-      run_node(*node, walk);
+      run_node(*node);
     } catch (Error& error) {
       error.add_context(str("in the gradient of ", node->op, node->layer.empty() ? "" : " in layer '", node->layer,
                             node->layer.empty() ? "" : "'"));
@@ -184,7 +136,6 @@ void Variable::backward(const Tensor& dy) const {
     outputs[i] = nullptr;
     node = nullptr;
   }
-  walk.join();
 }
 
 Variable record(std::string_view op, const std::vector<Variable>& inputs, Tensor y, Backward backward) {
@@ -195,7 +146,6 @@ Variable record(std::string_view op, const std::vector<Variable>& inputs, Tensor
   node->op = op;
   if (current_layer != nullptr) node->layer = *current_layer;
   node->order = next_order++;
-  node->lane = current_lane();
   for (const Variable& input : inputs) node->inputs.push_back(input.slot_);
   node->output = result.slot_;
   node->backward = std::move(backward);

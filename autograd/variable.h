@@ -12,7 +12,6 @@
 #include <string_view>
 #include <vector>
 
-#include "tensor/lanes.h"
 #include "tensor/tensor.h"
 
 namespace avs {
@@ -32,7 +31,6 @@ struct Node {
   std::string_view op;                            // "conv2d": for errors and print_graph()
   std::string layer;                              // the path of the layer that recorded it, "mixed3.branch1x1"
   int64_t order = 0;                              // creation order
-  Lane lane;                                      // where it was recorded: backward goes the same ways
   std::vector<std::shared_ptr<GradSlot>> inputs;  // slots, not values: activations live only in closures
   std::weak_ptr<GradSlot> output;
   Backward backward;

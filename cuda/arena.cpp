@@ -35,15 +35,14 @@ size_t rounded(size_t bytes) { return (std::max<size_t>(bytes, 1) + kGranule - 1
 
 size_t Arena::taken_bytes(size_t bytes) { return rounded(bytes); }
 
-void* Arena::allocate(size_t bytes, int lane) {
+void* Arena::allocate(size_t bytes) {
   const size_t size = rounded(bytes);
   const std::lock_guard lock(mutex_);
-  const int64_t owner = owner_of(lane);
-  void* data = take(size, owner);
-  if (data == nullptr && add_segment(size)) data = take(size, owner);
+  void* data = take(size);
+  if (data == nullptr && add_segment(size)) data = take(size);
   if (data == nullptr && !is_capturing(stream(device_))) {  // which must not meet cudaFree
     release();
-    if (add_segment(size)) data = take(size, owner);
+    if (add_segment(size)) data = take(size);
   }
   if (data == nullptr)
     throw OutOfMemory(str(device_, ": ", bytes, " bytes asked, ", live_, " in use, ",
@@ -55,51 +54,17 @@ void* Arena::allocate(size_t bytes, int lane) {
   return data;
 }
 
-void Arena::deallocate(void* data, size_t bytes, int lane) noexcept {
+void Arena::deallocate(void* data, size_t bytes) noexcept {
   const std::lock_guard lock(mutex_);
   const auto block = blocks_.find(static_cast<std::byte*>(data));
   if (block == blocks_.end()) return;  // never ours: nothing to give back
   mark_dead(data, bytes);
   live_ -= rounded(bytes);
-  if (open_ && (block->second.owner == 0 || block->second.owner != owner_of(lane)))
-    return waiting_.push_back(block->first);
-  if (!open_) block->second.owner = 0;
   insert_free(block);
 }
 
-void Arena::open_lanes() {
-  const std::lock_guard lock(mutex_);
-  open_ = true;
-  ++forks_;
-}
-
-void Arena::close_lanes() noexcept {
-  const std::lock_guard lock(mutex_);
-  open_ = false;
-  const auto give_back = [&](std::byte* data) {
-    const auto block = blocks_.find(data);
-    block->second.owner = 0;
-    insert_free(block);
-  };
-  for (std::byte* const data : std::exchange(waiting_, {})) give_back(data);
-  for (auto of = free_.begin(); of != free_.end();) {
-    if (of->first.second == 0) {
-      ++of;
-      continue;
-    }
-    for (const auto& [size, data] : std::exchange(of->second, {})) give_back(data);
-    of = free_.erase(of);
-  }
-}
-
-// What was free when the lanes opened serves any of them, once.
-void* Arena::take(size_t bytes, int64_t owner) {
-  void* const own = owner == 0 ? nullptr : take_from(owner, bytes, owner);
-  return own != nullptr ? own : take_from(0, bytes, owner);
-}
-
-void* Arena::take_from(int64_t home, size_t bytes, int64_t owner) {
-  BySize& free = free_[{pool_, home}];
+void* Arena::take(size_t bytes) {
+  auto& free = free_[pool_];
   const auto fit = free.lower_bound({bytes, nullptr});
   if (fit == free.end()) return nullptr;
   const auto block = blocks_.find(fit->second);
@@ -107,12 +72,11 @@ void* Arena::take_from(int64_t home, size_t bytes, int64_t owner) {
   const size_t left = block->second.bytes - bytes;
   if (left >= kGranule) {
     std::byte* const rest = block->first + bytes;
-    blocks_[rest] = {left, block->second.segment, pool_, home, true};
+    blocks_[rest] = {left, block->second.segment, pool_, true};
     free.insert({left, rest});
     block->second.bytes = bytes;
   }
   block->second.free = false;
-  block->second.owner = owner;
   return block->first;
 }
 
@@ -135,16 +99,16 @@ bool Arena::add_segment(size_t bytes) {
   auto* const at = static_cast<std::byte*>(data);
   segments_[at] = size;
   held_ += size;
-  blocks_[at] = {size, at, pool_, 0, true};
-  free_[{pool_, 0}].insert({size, at});
+  blocks_[at] = {size, at, pool_, true};
+  free_[pool_].insert({size, at});
   return true;
 }
 
 void Arena::insert_free(Blocks::iterator block) {
-  BySize& free = free_[{block->second.pool, block->second.owner}];
+  auto& free = free_[block->second.pool];
   const auto joins = [&](const Blocks::iterator& other) {
     return other->second.free && other->second.segment == block->second.segment &&
-           other->second.pool == block->second.pool && other->second.owner == block->second.owner;
+           other->second.pool == block->second.pool;
   };
   block->second.free = true;
   const auto next = std::next(block);
@@ -169,12 +133,11 @@ void Arena::insert_free(Blocks::iterator block) {
 void Arena::release() noexcept {
   for (auto segment = segments_.begin(); segment != segments_.end();) {
     const auto block = blocks_.find(segment->first);
-    if (!block->second.free || block->second.pool != 0 || block->second.owner != 0 ||
-        block->second.bytes != segment->second) {
+    if (!block->second.free || block->second.pool != 0 || block->second.bytes != segment->second) {
       ++segment;
       continue;
     }
-    free_[{0, 0}].erase({block->second.bytes, block->first});
+    free_[0].erase({block->second.bytes, block->first});
     blocks_.erase(block);
     held_ -= segment->second;
     cudaFree(segment->first);
@@ -196,8 +159,8 @@ void Arena::release_pool(int pool) {
   const std::lock_guard lock(mutex_);
   for (auto& [address, block] : blocks_)
     if (block.pool == pool) block.pool = 0;
-  free_[{0, 0}].merge(free_[{pool, 0}]);
-  free_.erase({pool, 0});
+  free_[0].merge(free_[pool]);
+  free_.erase(pool);
 }
 
 MemoryStats Arena::stats() const {

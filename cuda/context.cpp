@@ -8,7 +8,6 @@
 #include "cuda/arena.h"
 #include "cuda/pools.h"
 #include "cuda/runtime.h"
-#include "cuda/side_streams.h"
 #include "cuda/staging.h"
 
 namespace avs::cuda {
@@ -34,7 +33,7 @@ std::string look_for_devices() {
 
 class CudaContext final : public Context {
  public:
-  explicit CudaContext(Device device) : device_(device), arena_(device), sides_(arena_) {
+  explicit CudaContext(Device device) : device_(device), arena_(device) {
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     const auto attribute = [&](cudaDeviceAttr which) {
       int value = 0;
@@ -49,47 +48,38 @@ class CudaContext final : public Context {
   }
 
   Device device() const override { return device_; }
-  cudaStream_t stream() const {  // the stream of this thread's work
-    const cudaStream_t side = sides_.stream();
-    return side == nullptr ? stream_ : side;
-  }
+  cudaStream_t stream() const { return stream_; }
   const DeviceFacts& facts() const { return facts_; }
   Arena& arena() { return arena_; }
 
-  void* allocate(size_t bytes) override { return arena_.allocate(bytes, sides_.lane()); }
-  void deallocate(void* data, size_t bytes) noexcept override { arena_.deallocate(data, bytes, sides_.lane()); }
+  void* allocate(size_t bytes) override { return arena_.allocate(bytes); }
+  void deallocate(void* data, size_t bytes) noexcept override { arena_.deallocate(data, bytes); }
 
   void copy_to_host(void* host, const void* data, size_t bytes) override {
-    check(cudaMemcpyAsync(host, data, bytes, cudaMemcpyDeviceToHost, stream()), "copying from the device");
+    check(cudaMemcpyAsync(host, data, bytes, cudaMemcpyDeviceToHost, stream_), "copying from the device");
     synchronize();
   }
   // Pageable memory is staged before the call returns, so the caller may reuse `host` at once.
   void copy_from_host(void* data, const void* host, size_t bytes) override {
-    if (staging_.copy(data, host, bytes, stream())) return;
-    check(cudaMemcpyAsync(data, host, bytes, cudaMemcpyHostToDevice, stream()), "copying to the device");
+    if (staging_.copy(data, host, bytes, stream_)) return;
+    check(cudaMemcpyAsync(data, host, bytes, cudaMemcpyHostToDevice, stream_), "copying to the device");
   }
   void copy_on_device(void* to, const void* from, size_t bytes) override {
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream()), "copying on the device");
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "copying on the device");
   }
   void fill_zero(void* data, size_t bytes) override {
-    check(cudaMemsetAsync(data, 0, bytes, stream()), "clearing device memory");
+    check(cudaMemsetAsync(data, 0, bytes, stream_), "clearing device memory");
   }
-  void synchronize() override { check(cudaStreamSynchronize(stream()), "waiting for the device"); }
+  void synchronize() override { check(cudaStreamSynchronize(stream_), "waiting for the device"); }
 
   MemoryStats memory() const override { return arena_.stats(); }
   void set_memory_limit(size_t bytes) override { arena_.set_limit(bytes); }
   void reset_peak() override { arena_.reset_peak(); }
   void release_cached() noexcept override { arena_.release_cached(); }
 
-  bool fork() override { return sides_.fork(stream_); }
-  void enter_lane(int lane) override { sides_.enter(lane); }
-  void join_lanes() override { sides_.join(); }
-  void abandon_lanes() noexcept override { sides_.abandon(); }
-
  private:
   const Device device_;
   Arena arena_;
-  SideStreams sides_;
   Staging staging_;
   cudaStream_t stream_ = nullptr;
   DeviceFacts facts_;

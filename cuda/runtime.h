@@ -2,9 +2,8 @@
 // kernels.
 //
 // There is one compute stream per device: stream order is program order, so ops need no events, and memory that is
-// freed to the arena can be allocated again at once; side_streams.h has the rules between a fork and its join. launch()
-// also lets the same kernels run on the host (tests/emulation): AVS_EMULATED_CUDA is defined there, and
-// <cuda_runtime.h> is the emulation's.
+// freed to the arena can be allocated again at once. launch() also lets the same kernels run on the host
+// (tests/emulation): AVS_EMULATED_CUDA is defined there, and <cuda_runtime.h> is the emulation's.
 #pragma once
 
 #include <cuda_runtime.h>

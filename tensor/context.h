@@ -35,11 +35,6 @@ class Context {
   virtual void set_memory_limit(size_t bytes) = 0;  // 0: none; live + cached bytes never pass it
   virtual void reset_peak() = 0;
   virtual void release_cached() noexcept = 0;
-  // For tensor/lanes.h, which explains them. fork() answers whether there is a fork now.
-  virtual bool fork() { return false; }
-  virtual void enter_lane(int) {}
-  virtual void join_lanes() {}
-  virtual void abandon_lanes() noexcept {}
 };
 
 Context& context(Device device);

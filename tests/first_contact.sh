@@ -169,10 +169,9 @@ own() { AVS_CUBLAS=0 AVS_CUDNN=0 "$bin/selftest" --device "$device" --filter "$1
 sanitize() {
   AVS_CUBLAS=0 AVS_CUDNN=0 compute-sanitizer --tool "$1" --error-exitcode 9 "$bin/selftest" --device "$device" --filter "$2"
 }
-unstreamed() { AVS_SIDE_STREAMS=0 step "$@"; }
 
 export here build bin prefix device out peer gpu driver cuda commit emulated own_kernels
-export -f quoted write_facts bench step memory peers profile demo own sanitize unstreamed
+export -f quoted write_facts bench step memory peers profile demo own sanitize
 if [ -n "$emulated" ]; then
   phase facts 30 write_facts
   phase ops 60 "$bin/emulated_selftest" --device "$device" --filter 'Relu*:LayerNorm*'
@@ -203,7 +202,6 @@ else
   fi
   phase kernels 60 bench kernels.json "$bin/ops_bench" device:1 --benchmark_min_time=0.01
   for model in vis-inc vis-conv; do
-    phase steps/$model-one-stream 15 unstreamed 'bf16, one stream' $model/128
     phase steps/$model-f16 15 step f16 $model/128 --dtype f16
   done
   if command -v compute-sanitizer >/dev/null; then

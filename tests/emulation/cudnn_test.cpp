@@ -9,7 +9,6 @@
 
 #include "cuda/api.h"
 #include "cuda/plan_file.h"
-#include "tensor/lanes.h"
 #include "tensor/ops/add.h"
 #include "tensor/ops/cast.h"
 #include "tests/emulation/gpu.h"
@@ -174,35 +173,7 @@ TEST_F(CudnnStandIn, AFailureOfAnyCallIsPassedOverOrNamesTheConvolution) {
   ++width;
   EXPECT_THAT(message("cudnnCreate"), testing::HasSubstr("CUDNN_STATUS_EXECUTION_FAILED (making a handle)"));
   convolve_once(width);
-  Lanes lanes(kGpu);
-  lanes.enter(1);  // branch 0 uses the compute stream
-  EXPECT_THAT(message("cudnnSetStream"), testing::HasSubstr("CUDNN_STATUS_EXECUTION_FAILED (binding a stream)"));
-  convolve_once(width);
-  lanes.join();
   emulation::set_fault({});
-}
-
-// An engine belongs to a device, not to the stream of its first run.
-TEST_F(CudnnStandIn, WorksOnTheStreamOfTheLaneThatAsks) {
-  const Tensor x = random_tensor({1, 4, 5, 8}, 1, DType::F32, kGpu),
-               w = random_tensor({8, 3, 3, 8}, 2, DType::F32, kGpu);
-  const Conv2dSpec spec{.padding = Padding::all(1)};
-  const Tensor once = ops::conv2d(x, w, {}, spec), expected = ops::add(once, once);
-  std::array<Tensor, 3> twice;
-  const auto in_lanes = [&] {
-    Lanes lanes(kGpu);
-    for (int lane = 0; lane < 3; ++lane) {
-      lanes.enter(lane);
-      const Tensor y = ops::conv2d(x, w, {}, spec);
-      twice[static_cast<size_t>(lane)] = ops::add(y, y);
-    }
-    lanes.join();
-  };
-  in_lanes();
-  for (const Tensor& y : twice) EXPECT_EQ(y.to_vector(), expected.to_vector());
-  const auto graph = cuda::capture(kGpu, in_lanes);
-  graph->replay();
-  for (const Tensor& y : twice) EXPECT_EQ(y.to_vector(), expected.to_vector());
 }
 
 // ---- the file of plans ----

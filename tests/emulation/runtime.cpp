@@ -55,7 +55,6 @@ struct Machine {
   Fault fault = fault_of_environment();
   std::string faulted;
   int64_t calls_of_cuda = 0, calls_of_cublas = 0;
-  int streams_of_capture = 0;
 };
 Machine& machine() {
   static auto* const m = new Machine;
@@ -125,7 +124,6 @@ void mark_dead(void* data, size_t bytes) {
   if (dry()) return;
   record_mark([=] { heap::mark_dead(data, bytes); });
 }
-int streams_of_last_capture() { return machine().streams_of_capture; }
 std::string last_fault() { return machine().faulted; }
 int64_t calls_so_far(const std::string& prefix) {
   return prefix == "cublas" ? machine().calls_of_cublas : machine().calls_of_cuda;
@@ -433,10 +431,6 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
                        : stream->status == cudaStreamCaptureStatusActive ? cudaSuccess
                                                                          : cudaErrorStreamCaptureInvalidated;
   if (result == cudaSuccess && !is_joined(*captured)) result = cudaErrorStreamCaptureUnjoined;
-  std::set<const Stream*> at_work;
-  for (const Graph::Step& step : captured->steps)
-    if (step.stream != nullptr && step.work) at_work.insert(step.stream);
-  machine().streams_of_capture = static_cast<int>(at_work.size());
   for (Stream* other : machine().streams)
     if (other->captured == captured) {
       other->captured = nullptr;

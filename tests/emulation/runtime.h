@@ -36,6 +36,4 @@ std::string last_fault();                         // the function that an inject
 int64_t calls_so_far(const std::string& prefix);  // "cuda" or "cublas"
 int fault_in(const char* function);  // for calls of libraries, which have their own error codes; 0: no fault
 
-int streams_of_last_capture();  // number of streams with work in it
-
 }  // namespace avs::emulation

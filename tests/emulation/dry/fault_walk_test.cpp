@@ -5,7 +5,6 @@
 
 #include "models/residual_inception.h"
 #include "models/training/captured_step.h"
-#include "tensor/lanes.h"
 #include "tests/emulation/gpu.h"
 #include "tests/emulation/include/cublasLt.h"
 #include "tests/emulation/include/cuda_runtime_api.h"
@@ -42,7 +41,7 @@ void train_a_little() {
   }
 }
 
-// An inception block with parallel branches, forward and backward: kernel by kernel and as a captured graph.
+// An inception block forward and backward: kernel by kernel and as a captured graph.
 void branch_a_little() {
   InceptionBn block(4, 8, {.activation = Activation::Relu});
   block.set_path("block");
@@ -87,7 +86,6 @@ class FaultWalk : public testing::Test {
     }
     emulation::set_fault({});
     cudaGetLastError();  // clears the last error, also a sticky one
-    EXPECT_EQ(current_lane(), Lane{}) << "a fork stayed open after: " << message;
     EXPECT_EQ(gpu.memory().live_bytes, live) << "memory stayed taken after: " << message;
     gpu.release_cached();
     EXPECT_EQ(gpu.memory().cached_bytes, 0u) << "a pool was left behind after: " << message;
