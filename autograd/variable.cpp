@@ -4,10 +4,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "autograd/interrupt.h"
 #include "autograd/profile.h"
-#include "cuda/api.h"
-#include "tensor/holders.h"
+#include "autograd/watch.h"
 #include "tensor/ops/add.h"
 
 namespace avs {
@@ -15,10 +13,11 @@ namespace {
 
 thread_local bool grad_enabled = true;
 thread_local int64_t next_order = 0;
-thread_local const std::string* current_layer = nullptr;
 
-// Adds a gradient that arrives for a slot. A gradient may be shared: `add` hands the same dy to both of its inputs, so
-// what is not held by this slot alone is copied before it is added to.
+using SlotPtr = std::shared_ptr<GradSlot>;
+
+// Adds a gradient to a slot. `add` gives one and the same dy to both of its inputs, so a tensor that others hold too is
+// not written to.
 void accumulate(GradSlot& slot, Tensor gradient) {
   if (!slot.grad.defined()) {
     slot.grad = std::move(gradient);
@@ -29,66 +28,37 @@ void accumulate(GradSlot& slot, Tensor gradient) {
   }
 }
 
-// All nodes that y depends on, newest first.
-std::vector<std::shared_ptr<Node>> nodes_behind(const std::shared_ptr<GradSlot>& y) {
-  std::vector<std::shared_ptr<Node>> nodes, open;
-  std::unordered_set<const Node*> seen;
-  const auto visit = [&](const std::shared_ptr<GradSlot>& slot) {
-    if (slot != nullptr && slot->producer != nullptr && seen.insert(slot->producer.get()).second)
-      open.push_back(slot->producer);
+// The slots of y and of all recorded values that y depends on, newest first.
+std::vector<SlotPtr> slots_behind(const SlotPtr& y) {
+  std::vector<SlotPtr> found, open;
+  std::unordered_set<const GradSlot*> seen;
+  const auto visit = [&](const SlotPtr& slot) {
+    if (slot != nullptr && slot->producer != nullptr && seen.insert(slot.get()).second) open.push_back(slot);
   };
   visit(y);
   while (!open.empty()) {
-    const std::shared_ptr<Node> node = open.back();
+    const SlotPtr slot = open.back();
     open.pop_back();
-    nodes.push_back(node);
-    for (const auto& input : node->inputs) visit(input);
+    found.push_back(slot);
+    for (const SlotPtr& input : slot->producer->inputs) visit(input);
   }
-  std::ranges::sort(nodes, [](const auto& a, const auto& b) { return a->order > b->order; });
-  return nodes;
+  std::ranges::sort(found, [](const SlotPtr& a, const SlotPtr& b) { return a->producer->order > b->producer->order; });
+  return found;
 }
 
-// What is made and given back while it lives belongs to backward.
-class BackwardCharge {
- public:
-  explicit BackwardCharge(const std::string& layer) : before_(charge_to({&layer, Pass::Back})) {}
-  ~BackwardCharge() { charge_to(before_); }
-  BackwardCharge(const BackwardCharge&) = delete;
-  BackwardCharge& operator=(const BackwardCharge&) = delete;
-
- private:
-  LayerCharge before_;
-};
-
-// A node's backward as a range of NVIDIA's profilers.
-class GradientRange {
- public:
-  explicit GradientRange(const Node& node) : on_(profile::on()) {
-    if (on_) cuda::push_range(str("gradient of ", node.op, node.layer.empty() ? "" : " in ", node.layer));
-  }
-  ~GradientRange() {
-    if (on_) cuda::pop_range();
-  }
-  GradientRange(const GradientRange&) = delete;
-  GradientRange& operator=(const GradientRange&) = delete;
-
- private:
-  bool on_;
-};
-
-void run_node(Node& node) {
-  const std::shared_ptr<GradSlot> output = node.output.lock();
-  if (output == nullptr || !output->grad.defined()) return;  // nothing downstream asked
+// The chain rule at one node: the gradient of its output becomes the gradients of its inputs. The closure and what it
+// holds is freed before the next node allocates.
+void run(Node& node, GradSlot& output) {
+  const std::vector<SlotPtr> inputs = std::exchange(node.inputs, {});
   Needs needs;
-  for (const auto& input : node.inputs) needs.push_back(input != nullptr && input->requires_grad);
-  const GradientRange range(node);
-  std::vector<Tensor> gradients = node.backward(output->grad, needs);
-  if (profile::on()) profile::charge(node.op, node.layer, profile::Direction::Backward);
-  node.backward = nullptr;  // the captured activations go back to the arena before the next node allocates
-  output->grad = Tensor();
+  for (const SlotPtr& input : inputs) needs.push_back(input != nullptr && input->requires_grad);
+  std::vector<Tensor> gradients = node.backward(output.grad, needs);
+  profile::charge(node.op, node.layer, profile::Direction::Backward);
+  node.backward = nullptr;
+  output.grad = Tensor();
   for (size_t i = 0; i < gradients.size(); ++i)
-    if (needs[i]) accumulate(*node.inputs[i], std::move(gradients[i]));
-  if (profile::on()) profile::charge("accumulate gradients", node.layer, profile::Direction::Backward);
+    if (needs[i]) accumulate(*inputs[i], std::move(gradients[i]));
+  profile::charge("accumulate gradients", node.layer, profile::Direction::Backward);
 }
 
 }  // namespace
@@ -115,39 +85,29 @@ void Variable::backward() const {
 void Variable::backward(const Tensor& dy) const {
   AVS_CHECK(ShapeError, dy.shape() == shape(), "backward: the gradient is ", dy.shape(), ", the value ", shape());
   AVS_CHECK(ShapeError, requires_grad(), "backward: nothing behind this value requires a gradient");
-  std::vector<std::shared_ptr<Node>> nodes = nodes_behind(slot_);
+  std::vector<SlotPtr> slots = slots_behind(slot_);
+  for (const SlotPtr& slot : slots)
+    AVS_CHECK(UsageError, slot->producer->backward != nullptr, "backward: the graph of ", slot->producer->op,
+              " was freed by a backward() before; a graph runs once");
   accumulate(*slot_, dy);
-  // A value inside an expression has no Variable left: only the node that read it holds its slot, and that node goes
-  // before the node that made it runs.
-  std::vector<std::shared_ptr<GradSlot>> outputs;
-  for (const auto& node : nodes) outputs.push_back(node->output.lock());
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    std::shared_ptr<Node>& node = nodes[i];
-    stop_if_interrupted();
-    const BackwardCharge charge(node->layer);
-    try {
-      run_node(*node);
-    } catch (Error& error) {
-      error.add_context(str("in the gradient of ", node->op, node->layer.empty() ? "" : " in layer '", node->layer,
-                            node->layer.empty() ? "" : "'"));
-      throw;
-    }
-    if (outputs[i] != nullptr) outputs[i]->producer = nullptr;
-    outputs[i] = nullptr;
-    node = nullptr;
+  for (SlotPtr& slot : slots) {
+    const std::shared_ptr<Node> node = slot->producer;
+    watch_gradient(node->op, node->layer, [&] {
+      if (slot->grad.defined()) run(*node, *slot);
+      slot = nullptr;
+    });
   }
 }
 
 Variable record(std::string_view op, const std::vector<Variable>& inputs, Tensor y, Backward backward) {
   Variable result(std::move(y));
-  if (profile::on()) profile::charge(op, current_layer == nullptr ? "" : *current_layer, profile::Direction::Forward);
+  profile::charge(op, current_layer(), profile::Direction::Forward);
   if (!recording(inputs)) return result;
   const auto node = std::make_shared<Node>();
   node->op = op;
-  if (current_layer != nullptr) node->layer = *current_layer;
+  node->layer = current_layer();
   node->order = next_order++;
   for (const Variable& input : inputs) node->inputs.push_back(input.slot_);
-  node->output = result.slot_;
   node->backward = std::move(backward);
   result.slot_->requires_grad = true;
   result.slot_->producer = node;
@@ -158,25 +118,15 @@ bool recording(const std::vector<Variable>& inputs) {
   return grad_enabled && std::ranges::any_of(inputs, [](const Variable& v) { return v.requires_grad(); });
 }
 
-NoGrad::NoGrad() : before_(grad_enabled) { grad_enabled = false; }
+NoGrad::NoGrad() : before_(std::exchange(grad_enabled, false)) {}
 NoGrad::~NoGrad() { grad_enabled = before_; }
-
-LayerScope::LayerScope(const std::string& path) : before_(current_layer) {
-  current_layer = &path;
-  charge_to({&path, Pass::Onward});
-  if (profile::on()) cuda::push_range(path);
-}
-LayerScope::~LayerScope() {
-  if (profile::on()) cuda::pop_range();
-  current_layer = before_;
-  charge_to({before_, before_ == nullptr ? Pass::Outside : Pass::Onward});
-}
 
 std::string print_graph(const Variable& y) {
   std::string text;
-  for (const auto& node : nodes_behind(y.slot())) {
-    text += str(node->order, "  ", node->op, node->layer.empty() ? "" : "  in ", node->layer, "  <-");
-    for (const auto& input : node->inputs) {
+  for (const SlotPtr& slot : slots_behind(y.slot())) {
+    const Node& node = *slot->producer;
+    text += str(node.order, "  ", node.op, node.layer.empty() ? "" : "  in ", node.layer, "  <-");
+    for (const SlotPtr& input : node.inputs) {
       if (input == nullptr)
         text += " none";
       else if (input->producer != nullptr)

@@ -1,9 +1,9 @@
 // Reverse-mode differentiation on a recorded graph.
 //
-// A Variable is a tensor that remembers how it was made. Every function of functions.h computes its value at once and
-// records a Node: what it needs for its gradient, captured in a closure. backward() walks the nodes in the reverse of
-// the order they were made (creation order is a topological order) and frees each as it goes. One output per node, the
-// graph runs once, no higher-order gradients: training needs no more.
+// A Variable is a tensor that remembers how it was made. Each function of functions.h computes its value at once and
+// records a Node with a closure, which computes the gradients of the inputs and holds the tensors that it reads.
+// backward() runs the nodes in reverse order of creation (which is a topological order) and frees each. A node has one
+// output, the graph runs once, and there are no higher-order gradients: training needs no more.
 #pragma once
 
 #include <functional>
@@ -22,18 +22,17 @@ using Backward = std::function<std::vector<Tensor>(const Tensor& dy, const Needs
 struct Node;
 
 struct GradSlot {  // shared by all copies of one Variable
-  Tensor grad;     // undefined until something arrives
+  Tensor grad;     // undefined until a gradient arrives
   bool requires_grad = false;
   std::shared_ptr<Node> producer;  // null for leaves
 };
 
 struct Node {
   std::string_view op;                            // "conv2d": for errors and print_graph()
-  std::string layer;                              // the path of the layer that recorded it, "mixed3.branch1x1"
+  std::string layer;                              // path of the layer that recorded it, "mixed3.branch1x1"
   int64_t order = 0;                              // creation order
-  std::vector<std::shared_ptr<GradSlot>> inputs;  // slots, not values: activations live only in closures
-  std::weak_ptr<GradSlot> output;
-  Backward backward;
+  std::vector<std::shared_ptr<GradSlot>> inputs;  // slots without values: activations live only in closures
+  Backward backward;                              // null after it ran
 };
 
 class Variable {
@@ -52,7 +51,7 @@ class Variable {
   void set_value(Tensor value);  // leaves only: how optimizers and checkpoints write
 
   void backward() const;                  // from a scalar
-  void backward(const Tensor& dy) const;  // from anywhere: tests use a random dy
+  void backward(const Tensor& dy) const;  // from any value; UsageError for a graph that ran already
   const std::shared_ptr<GradSlot>& slot() const { return slot_; }
 
  private:
@@ -65,10 +64,10 @@ class Variable {
 // backward returns one tensor per input, undefined where needs[i] is false.
 Variable record(std::string_view op, const std::vector<Variable>& inputs, Tensor y, Backward backward);
 
-// Is anything recorded for these inputs? Functions ask before they keep what only backward reads.
+// True if a function of these inputs is recorded. Functions ask before they keep tensors that only backward reads.
 bool recording(const std::vector<Variable>& inputs);
 
-// While one lives, nothing is recorded on this thread: evaluation and optimizer updates.
+// Nothing is recorded on this thread while one lives: evaluation and optimizer updates.
 class NoGrad {
  public:
   NoGrad();
@@ -80,19 +79,7 @@ class NoGrad {
   bool before_;
 };
 
-// The layer that is running now on this thread, for Node::layer; Layer::operator() sets it.
-class LayerScope {
- public:
-  explicit LayerScope(const std::string& path);
-  ~LayerScope();
-  LayerScope(const LayerScope&) = delete;
-  LayerScope& operator=(const LayerScope&) = delete;
-
- private:
-  const std::string* before_;
-};
-
-// The recorded graph behind y, a line a node, newest first: what to look at when a gradient surprises.
+// The recorded graph behind y, one line per node, newest first: for gradients that surprise.
 std::string print_graph(const Variable& y);
 
 }  // namespace avs

@@ -105,7 +105,7 @@ void train(benchmark::State& state, const std::string& model, int64_t batch) {
     loss.backward();
     profile::skip();
     adam.step(1e-4);
-    if (profile::on()) profile::charge("adam", "", profile::Direction::Forward);
+    profile::charge("adam", "", profile::Direction::Forward);
     arena.zero_gradients();
     return loss.value().item();
   };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "autograd/watch.h"
 #include "layers/init.h"
 #include "tensor/rng.h"
 

@@ -25,7 +25,7 @@ StepResult train_step(Backbone& model, Adam& optimizer, const StepInputs& inputs
   // [rows, ...]: n rows become 2n under the author's scheme; the network's preprocessing of pixels is done on the way
   const Tensor x = mix(inputs.values.to(device), plan, preparation_of(model, inputs));
   const Tensor y = mix(targets.to(device), plan);  // [rows, classes], with the same lambdas
-  if (profile::on()) profile::charge("mixup", "", profile::Direction::Forward);
+  profile::charge("mixup", "", profile::Direction::Forward);
 
   model.train();
   model.random().set(settings.seed, static_cast<uint64_t>(settings.step));
@@ -36,7 +36,7 @@ StepResult train_step(Backbone& model, Adam& optimizer, const StepInputs& inputs
 
   loss.backward(optimizer.loss_scale());   // from 1, in f16 from more; fills the parameters' gradients, frees the graph
   optimizer.step(settings.learning_rate);  // gathers them, adds L2, moves the parameters
-  if (profile::on()) profile::charge("adam", "", profile::Direction::Forward);
+  profile::charge("adam", "", profile::Direction::Forward);
   StepResult result{value, accuracy_of(logits.value(), y), plan.rows()};
   if (optimizer.scales_losses()) result.set(optimizer.outcome());
   return result;
