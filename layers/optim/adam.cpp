@@ -95,15 +95,13 @@ void Adam::move() {
   }
 }
 
+// Lowers the factor by which adam() multiplies every gradient; until now it is 1 / loss scale.
 void Adam::limit_gradient_norm() {
-  Tensor& gradients = parameters_.gradients();
-  // The gradients still are multiples of the loss scale.
-  const double factor = static_cast<double>(scaling_.view(3, {1}).item());
-  const double norm = factor * std::sqrt(static_cast<double>(ops::sum_squares(gradients).item()));
-  if (norm <= options_.max_gradient_norm) return;
-  // The moving average of the gradients with zeros multiplies them by s in place: s g + (1 - s) 0.
-  const float scale = static_cast<float>(options_.max_gradient_norm / norm);
-  ops::ema(gradients, Tensor::zeros({gradients.size()}, DType::F32, gradients.device()), scale);
+  Tensor factor = scaling_.view(3, {1});
+  const float unscaled = factor.item();
+  const double norm =
+      static_cast<double>(unscaled) * std::sqrt(static_cast<double>(ops::sum_squares(parameters_.gradients()).item()));
+  if (norm > options_.max_gradient_norm) factor.fill(unscaled * static_cast<float>(options_.max_gradient_norm / norm));
 }
 
 double Adam::l2_penalty() const {
