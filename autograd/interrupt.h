@@ -1,11 +1,11 @@
-// How a long computation is told to end early: somebody (a signal handler) sets the flag, and every layer and every
-// node of a backward pass asks for it, so that a step of half a minute ends within one op.
+// Ends a long computation early: a signal handler sets the flag, and every layer and every node of a backward pass checks
+// it, so that a step of half a minute ends within one op.
 #pragma once
 
 #include <atomic>
-#include <utility>
 
 #include "tensor/error.h"
+#include "tensor/no_copy.h"
 
 namespace avs {
 
@@ -15,18 +15,14 @@ struct Interrupted : Error {
 
 inline std::atomic<bool> interrupt_requested{false};
 
-// While one lives, this thread goes on to the end: what must happen whole or not at all (capturing a training step).
-class Uninterrupted {
+// This thread ignores the flag while one lives: for work that must end whole, such as capturing a training step.
+class Uninterrupted : NoCopy {
  public:
-  Uninterrupted() : before_(std::exchange(now_, true)) {}
-  ~Uninterrupted() { now_ = before_; }
-  Uninterrupted(const Uninterrupted&) = delete;
-  Uninterrupted& operator=(const Uninterrupted&) = delete;
   static bool now() { return now_; }
 
  private:
   static inline thread_local bool now_ = false;
-  bool before_;
+  Scoped<bool> scope_{now_, true};
 };
 
 inline void stop_if_interrupted() {

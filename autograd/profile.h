@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tensor/device.h"
+#include "tensor/no_copy.h"
 
 namespace avs::profile {
 
@@ -34,12 +35,10 @@ struct Span {  // microseconds since the timeline began
 // While one lives, this thread's functions are written down. On the CPU times are the clock's; on a GPU an event is
 // recorded on the stream behind each function, so that what is told is when the device was done with it, not when the
 // host had asked for it. One at a time and thread; nothing inside may be captured as a graph.
-class Timeline {
+class Timeline : NoCopy {
  public:
   explicit Timeline(Device device);
   ~Timeline();
-  Timeline(const Timeline&) = delete;
-  Timeline& operator=(const Timeline&) = delete;
 
   std::vector<Span> spans();  // waits for the device
 

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tensor/no_copy.h"
 #include "tensor/tensor.h"
 
 namespace avs {
@@ -68,12 +69,10 @@ Variable record(std::string_view op, const std::vector<Variable>& inputs, Tensor
 bool recording(const std::vector<Variable>& inputs);
 
 // Nothing is recorded on this thread while one lives: evaluation and optimizer updates.
-class NoGrad {
+class NoGrad : NoCopy {
  public:
   NoGrad();
   ~NoGrad();
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
 
  private:
   bool before_;

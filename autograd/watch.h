@@ -7,18 +7,20 @@
 #include <string>
 #include <string_view>
 
+#include "tensor/holders.h"
+#include "tensor/no_copy.h"
+
 namespace avs {
 
 // Marks the layer that runs on this thread while it lives. Layer::operator() makes one; `path` must outlive it.
-class LayerScope {
+class LayerScope : NoCopy {
  public:
   explicit LayerScope(const std::string& path);
   ~LayerScope();
-  LayerScope(const LayerScope&) = delete;
-  LayerScope& operator=(const LayerScope&) = delete;
 
  private:
-  const std::string* before_;
+  Scoped<const std::string*> layer_;
+  ChargeScope charge_;
 };
 
 const std::string& current_layer();  // the path of the innermost LayerScope, empty outside of all

@@ -7,6 +7,7 @@
 
 #include "cuda/fft.h"
 #include "cuda/runtime.h"
+#include "tensor/no_copy.h"
 
 namespace avs::cuda {
 namespace {
@@ -32,7 +33,7 @@ void check_fft(cufftResult result, const char* what, const Shape& shape) {
   throw DeviceError(message);
 }
 
-class FftPlan {
+class FftPlan : NoCopy {
  public:
   FftPlan(const Shape& shape, Device device) {
     auto n = static_cast<int>(shape[1]);
@@ -53,8 +54,6 @@ class FftPlan {
     }
   }
   ~FftPlan() { cufftDestroy(handle_); }
-  FftPlan(const FftPlan&) = delete;
-  FftPlan& operator=(const FftPlan&) = delete;
 
   void run(Tensor& x) const {
     auto* const data = reinterpret_cast<cufftComplex*>(x.data<float>());

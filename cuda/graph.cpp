@@ -2,16 +2,15 @@
 #include "cuda/api.h"
 #include "cuda/pools.h"
 #include "cuda/runtime.h"
+#include "tensor/no_copy.h"
 
 namespace avs::cuda {
 namespace {
 
-class OwnPool {  // releases the pool even if capture fails
+class OwnPool : NoCopy {  // releases the pool even if capture fails
  public:
   explicit OwnPool(Device device) : device_(device), id_(new_pool(device)) {}
   ~OwnPool() { release_pool(device_, id_); }
-  OwnPool(const OwnPool&) = delete;
-  OwnPool& operator=(const OwnPool&) = delete;
   int id() const { return id_; }
 
  private:
@@ -19,7 +18,7 @@ class OwnPool {  // releases the pool even if capture fails
   int id_;
 };
 
-class StreamGraph final : public Graph {
+class StreamGraph final : public Graph, NoCopy {
  public:
   StreamGraph(Device device, const std::function<void()>& work) : device_(device), pool_(device) {
     const PoolScope scope(device_, pool_.id());
@@ -42,8 +41,6 @@ class StreamGraph final : public Graph {
   ~StreamGraph() override {
     if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
   }
-  StreamGraph(const StreamGraph&) = delete;
-  StreamGraph& operator=(const StreamGraph&) = delete;
 
   void replay() override { check(cudaGraphLaunch(executable_, stream(device_)), "replaying a graph"); }
 

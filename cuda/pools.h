@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tensor/device.h"
+#include "tensor/no_copy.h"
 
 namespace avs::cuda {
 
@@ -10,12 +11,10 @@ int new_pool(Device device);
 void release_pool(Device device, int pool);  // makes its blocks available to all again
 
 // While a PoolScope exists, this device allocates from the pool; a block always returns to its own pool.
-class PoolScope {
+class PoolScope : NoCopy {
  public:
   PoolScope(Device device, int pool);
   ~PoolScope();
-  PoolScope(const PoolScope&) = delete;
-  PoolScope& operator=(const PoolScope&) = delete;
 
  private:
   Device device_;

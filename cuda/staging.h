@@ -11,15 +11,14 @@
 #include <mutex>
 
 #include "cuda/runtime.h"
+#include "tensor/no_copy.h"
 
 namespace avs::cuda {
 
-class PinnedMemory {
+class PinnedMemory : NoCopy {
  public:
   explicit PinnedMemory(size_t bytes);  // DeviceError if the system has none
   ~PinnedMemory();
-  PinnedMemory(const PinnedMemory&) = delete;
-  PinnedMemory& operator=(const PinnedMemory&) = delete;
   std::byte* data() const { return data_; }
 
  private:
@@ -28,12 +27,10 @@ class PinnedMemory {
 
 enum class Timing : uint8_t { Off, On };
 
-class Event {
+class Event : NoCopy {
  public:
   explicit Event(Timing timing = Timing::Off);
   ~Event();
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
 
   void record(cudaStream_t stream);                      // marks all work submitted to the stream so far
   void hold_back(cudaStream_t stream);                   // makes later work on the stream wait for the event

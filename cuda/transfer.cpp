@@ -6,6 +6,7 @@
 
 #include "cuda/api.h"
 #include "cuda/staging.h"
+#include "tensor/no_copy.h"
 #include "tensor/tensor.h"
 
 namespace avs::cuda {
@@ -49,7 +50,7 @@ class PinnedReadBack final : public ReadBack {
   size_t started_ = 0, asked_ = 0;
 };
 
-class StreamedUpload final : public Upload {
+class StreamedUpload final : public Upload, NoCopy {
  public:
   StreamedUpload(Device device, size_t bytes) : device_(device), bytes_(bytes) {
     check(cudaStreamCreateWithFlags(&copies_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
@@ -62,8 +63,6 @@ class StreamedUpload final : public Upload {
     cudaStreamSynchronize(copies_);  // a copy may still read pinned memory
     cudaStreamDestroy(copies_);
   }
-  StreamedUpload(const StreamedUpload&) = delete;
-  StreamedUpload& operator=(const StreamedUpload&) = delete;
 
   void send(const Tensor& from, Tensor& to) override {
     AVS_CHECK(UsageError,

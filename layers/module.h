@@ -12,6 +12,7 @@
 #include "autograd/variable.h"
 #include "autograd/watch.h"
 #include "layers/init.h"
+#include "tensor/no_copy.h"
 #include "tensor/rng.h"
 
 namespace avs {
@@ -31,12 +32,9 @@ struct Buffer {  // running statistics: saved, not trained
   Tensor value;
 };
 
-class Module {
+class Module : NoCopy {
  public:
-  Module() = default;
   virtual ~Module() = default;
-  Module(const Module&) = delete;
-  Module& operator=(const Module&) = delete;
 
   std::vector<Parameter*> parameters();  // declaration order, depth first
   std::vector<Buffer*> buffers();

@@ -1,29 +1,11 @@
 #include "layers/recompute.h"
 
-#include "tensor/holders.h"
+#include "tensor/no_copy.h"
 
 namespace avs {
 namespace {
 
 thread_local bool second_pass = false;
-
-class SecondPass {
- public:
-  SecondPass() : before_(second_pass), charge_(charge_to({})) {
-    second_pass = true;
-    charge_to(charge_);
-  }
-  ~SecondPass() {
-    second_pass = before_;
-    charge_to(charge_);
-  }
-  SecondPass(const SecondPass&) = delete;
-  SecondPass& operator=(const SecondPass&) = delete;
-
- private:
-  bool before_;
-  LayerCharge charge_;  // restores the charge of backward (tensor/holders.h)
-};
 
 // Sets aside gradients that the parameters already have while the second pass records its own.
 std::vector<Tensor> gradients_of(Layer& layer, const Tensor& x, const Tensor& dy, bool wants_dx,
@@ -33,7 +15,7 @@ std::vector<Tensor> gradients_of(Layer& layer, const Tensor& x, const Tensor& dy
     earlier.push_back(p.grad());
     p.zero_grad();
   }
-  const SecondPass pass;
+  const Scoped pass(second_pass, true);
   const Variable input(x, wants_dx);
   layer(input).backward(dy);
   std::vector<Tensor> gradients{input.grad()};

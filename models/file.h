@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 
+#include "tensor/no_copy.h"
+
 struct XXH3_state_s;
 
 namespace avs {
@@ -52,12 +54,10 @@ std::string file_hash(const std::filesystem::path& file);  // XXH3 of the conten
 std::string hex(uint64_t hash);                            // 16 digits
 
 // Incremental XXH3.
-class Hash {
+class Hash : NoCopy {
  public:
   Hash();
   ~Hash();
-  Hash(const Hash&) = delete;
-  Hash& operator=(const Hash&) = delete;
   void add(const void* data, size_t bytes);
   uint64_t value() const;
 
@@ -67,13 +67,11 @@ class Hash {
 
 // ---- writing: every failure is a SystemError ----
 
-class OutputFile {
+class OutputFile : NoCopy {
  public:
   // `path` is unchanged until commit(). UsageError: a folder, a block device or a socket.
   explicit OutputFile(const std::filesystem::path& path);
   ~OutputFile();  // without commit() the bytes are discarded
-  OutputFile(const OutputFile&) = delete;
-  OutputFile& operator=(const OutputFile&) = delete;
 
   void write(ByteView bytes);
   void flush();   // to disk; after it only renaming can fail
@@ -90,12 +88,10 @@ void write_file(const std::filesystem::path& path, std::span<const ByteView> par
 void write_text(const std::filesystem::path& path, std::string_view text);
 
 // Appends text to a file; creates it if absent.
-class AppendedFile {
+class AppendedFile : NoCopy {
  public:
   explicit AppendedFile(const std::filesystem::path& path);
   ~AppendedFile();
-  AppendedFile(const AppendedFile&) = delete;
-  AppendedFile& operator=(const AppendedFile&) = delete;
   void write(std::string_view text);
   void flush();  // to disk
 
@@ -108,12 +104,10 @@ class AppendedFile {
 void make_folders(const std::filesystem::path& folder);
 
 // Allows one process per folder: holds FOLDER/.lock until destroyed.
-class FolderLock {
+class FolderLock : NoCopy {
  public:
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
 
  private:
   int descriptor_ = -1;

@@ -13,30 +13,23 @@
 namespace avs {
 namespace {
 
-thread_local const char* holder_name = nullptr;
-thread_local LayerCharge layer_charge;
+thread_local Charge charge_now;
 
 // Returns the name that new tensors of this thread are charged to. A layer is named by its stage, the first part of its
 // path.
 std::string current_holder() {
-  if (layer_charge.layer == nullptr) return holder_name != nullptr ? holder_name : "other tensors";
-  const std::string_view stage = std::string_view(*layer_charge.layer).substr(0, layer_charge.layer->find('.'));
-  return fmt::format("{} of {}", layer_charge.pass == Pass::Back ? "gradients" : "activations",
+  if (charge_now.layer == nullptr) return charge_now.name;
+  const std::string_view stage = std::string_view(*charge_now.layer).substr(0, charge_now.layer->find('.'));
+  return fmt::format("{} of {}", charge_now.pass == Pass::Back ? "gradients" : "activations",
                      stage.empty() ? "the network" : stage);
 }
 
 }  // namespace
 
-HolderScope::HolderScope(const char* name) : name_before_(holder_name), layer_before_(layer_charge.layer) {
-  holder_name = name;
-  layer_charge.layer = nullptr;
-}
-HolderScope::~HolderScope() {
-  holder_name = name_before_;
-  layer_charge.layer = layer_before_;
-}
+ChargeScope::ChargeScope(Charge charge) : before_(std::exchange(charge_now, charge)) {}
+ChargeScope::~ChargeScope() { charge_now = before_; }
 
-LayerCharge charge_to(LayerCharge charge) { return std::exchange(layer_charge, charge); }
+HolderScope::HolderScope(const char* name) : charge_({nullptr, charge_now.pass, name}) {}
 
 // ---- the ledger ----
 
@@ -54,7 +47,7 @@ class Ledger {
     if (trace_ == nullptr || !(trace_->device_ == device)) return;
     traced_[data] = trace_->items_.size();
     trace_->events_.push_back({trace_->items_.size(), true});
-    trace_->items_.push_back({.bytes = bytes, .holder = *holder, .made = layer_charge.pass});
+    trace_->items_.push_back({.bytes = bytes, .holder = *holder, .made = charge_now.pass});
   }
 
   void leave(const void* data) noexcept {
@@ -65,7 +58,7 @@ class Ledger {
     if (found == traced_.end()) return;
     MemoryTrace::Item& item = trace_->items_[found->second];
     item.gone = true;
-    item.freed = layer_charge.pass;
+    item.freed = charge_now.pass;
     trace_->events_.push_back({found->second, false});
     traced_.erase(found);
   }
@@ -78,7 +71,7 @@ class Ledger {
     for (const auto& [data, charge] : live_)
       if (charge.device == trace.device_) standing[charge.age] = data;
     for (const auto& [age, data] : standing) {
-      const Charge& charge = live_.at(data);
+      const Entry& charge = live_.at(data);
       traced_[data] = trace.items_.size();
       trace.items_.push_back({.bytes = charge.bytes, .holder = *charge.holder, .standing = true});
     }
@@ -100,7 +93,7 @@ class Ledger {
   }
 
  private:
-  struct Charge {
+  struct Entry {
     Device device;
     size_t bytes;
     const std::string* holder;
@@ -109,7 +102,7 @@ class Ledger {
   uint64_t next_ = 0;
   std::mutex mutex_;
   std::set<std::string> names_;
-  std::unordered_map<const void*, Charge> live_;
+  std::unordered_map<const void*, Entry> live_;
   std::unordered_map<const void*, size_t> traced_;  // index into the trace's items
   MemoryTrace* trace_ = nullptr;
 };

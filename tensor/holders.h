@@ -10,31 +10,37 @@
 #include <vector>
 
 #include "tensor/device.h"
+#include "tensor/no_copy.h"
 
 namespace avs {
 
-// While a HolderScope exists, tensors that this thread makes are charged to `name`. The innermost scope counts.
+enum class Pass : uint8_t { Outside, Onward, Back };  // the pass of a network: none, forward, backward
+
+// Tensors that a thread makes are charged to the layer that runs ("mixed3.branch1x1"), or to a name where there is none.
+struct Charge {
+  const std::string* layer = nullptr;
+  Pass pass = Pass::Outside;
+  const char* name = "other tensors";
+};
+
+// Sets this thread's charge for a scope. Autograd does so for layers.
+class ChargeScope : NoCopy {
+ public:
+  explicit ChargeScope(Charge charge);
+  ~ChargeScope();
+
+ private:
+  Charge before_;
+};
+
+// Charges to `name` instead of the running layer. The innermost scope counts.
 class HolderScope {
  public:
   explicit HolderScope(const char* name);
-  ~HolderScope();
-  HolderScope(const HolderScope&) = delete;
-  HolderScope& operator=(const HolderScope&) = delete;
 
  private:
-  const char* name_before_;
-  const std::string* layer_before_;
+  ChargeScope charge_;
 };
-
-enum class Pass : uint8_t { Outside, Onward, Back };  // the pass of a network: none, forward, backward
-
-// Charges tensors that this thread makes from now on to a layer ("mixed3.branch1x1"; null: to none). Called by
-// autograd.
-struct LayerCharge {
-  const std::string* layer = nullptr;
-  Pass pass = Pass::Outside;
-};
-LayerCharge charge_to(LayerCharge charge);  // returns the previous charge
 
 // The bytes charged to each name now, the largest first. Layers are summed by stage: "activations of mixed3".
 struct Holder {
@@ -50,7 +56,7 @@ size_t taken_bytes(Device device, size_t bytes);  // the bytes that a tensor of 
 size_t room(Device device);                       // the max bytes of all tensors: the limit, or the device's memory
 
 // Records all tensors of a device that exist during its lifetime, and the order of their allocations and frees.
-class MemoryTrace {
+class MemoryTrace : NoCopy {
  public:
   struct Item {
     size_t bytes = 0;  // as requested
@@ -65,8 +71,6 @@ class MemoryTrace {
 
   explicit MemoryTrace(Device device);  // one at a time
   ~MemoryTrace();
-  MemoryTrace(const MemoryTrace&) = delete;
-  MemoryTrace& operator=(const MemoryTrace&) = delete;
 
   void stop();  // ends recording
   const std::vector<Item>& items() const { return items_; }

@@ -10,17 +10,16 @@
 #include "tensor/device.h"
 #include "tensor/dtype.h"
 #include "tensor/error.h"
+#include "tensor/no_copy.h"
 #include "tensor/shape.h"
 
 namespace avs {
 
 // One allocation; its device's arena gets it back when the last tensor that uses it is destroyed.
-class Storage {
+class Storage : NoCopy {
  public:
   Storage(Device device, size_t bytes);
   ~Storage();
-  Storage(const Storage&) = delete;
-  Storage& operator=(const Storage&) = delete;
 
   Device device() const { return device_; }
   std::byte* data() const { return data_; }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "tensor/no_copy.h"
 #include "vision/container.h"
 
 struct SwsContext;
@@ -32,12 +33,10 @@ Orientation orientation_of(const AVStream& stream);  // the identity if the stre
 // Rotates pixels [size, size, 3] in place.
 void orient(uint8_t* pixels, int64_t size, Orientation orientation);
 
-class SquareScaler {
+class SquareScaler : NoCopy {
  public:
   explicit SquareScaler(int64_t size);  // UsageError unless 1 <= size <= 4096
   ~SquareScaler();
-  SquareScaler(const SquareScaler&) = delete;
-  SquareScaler& operator=(const SquareScaler&) = delete;
 
   // rgb: [size, size, 3]. DataError: a pixel format or size that libswscale cannot read.
   void operator()(const AVFrame& frame, uint8_t* rgb);

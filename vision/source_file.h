@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "tensor/error.h"
+#include "tensor/no_copy.h"
 
 namespace avs {
 
@@ -19,14 +20,12 @@ struct Truncated : DataError {
   using DataError::DataError;
 };  // the file ends before the clip does
 
-class SourceFile {
+class SourceFile : NoCopy {
  public:
   // CannotOpen: no such file, no permission. DataError: not a regular file, or empty. std::system_error: an I/O error
   // (EMFILE, EIO, ...).
   explicit SourceFile(const std::filesystem::path& path);
   ~SourceFile();
-  SourceFile(const SourceFile&) = delete;
-  SourceFile& operator=(const SourceFile&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
   int64_t size() const { return size_; }

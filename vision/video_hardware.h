@@ -11,9 +11,11 @@ extern "C" {
 #include <libavutil/hwcontext.h>
 }
 
+#include "tensor/no_copy.h"
+
 namespace avs {
 
-class VideoHardware {
+class VideoHardware : NoCopy {
  public:
   static std::vector<std::string> kinds();  // the kinds that this FFmpeg can decode with
   // UsageError: no such kind. DeviceError: this machine has none. Both messages have one line.
@@ -23,8 +25,6 @@ class VideoHardware {
 
   explicit VideoHardware(const std::string& kind);
   ~VideoHardware();
-  VideoHardware(const VideoHardware&) = delete;
-  VideoHardware& operator=(const VideoHardware&) = delete;
 
   const std::string& kind() const { return kind_; }
   // Sets up a codec context that is not open yet. Returns the pixel format of pictures in hardware memory;

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/no_copy.h"
+
 namespace CLI {
 class App;
 class Option;
@@ -43,12 +45,10 @@ class Flag {
   CLI::Option& option_;
 };
 
-class Flags {
+class Flags : NoCopy {
  public:
   explicit Flags(const std::string& description, const std::string& program = "");
   ~Flags();
-  Flags(const Flags&) = delete;
-  Flags& operator=(const Flags&) = delete;
 
   // T: bool, int, int64_t, uint64_t, float, double, std::string, std::filesystem::path, a vector of int64_t or
   // std::string, or an optional int64_t or double.

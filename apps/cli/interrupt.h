@@ -5,15 +5,14 @@
 #include <csignal>
 
 #include "autograd/interrupt.h"
+#include "tensor/no_copy.h"
 
 namespace avs {
 
-class InterruptSignals {
+class InterruptSignals : NoCopy {
  public:
   InterruptSignals();
   ~InterruptSignals();
-  InterruptSignals(const InterruptSignals&) = delete;
-  InterruptSignals& operator=(const InterruptSignals&) = delete;
 
  private:
   static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};

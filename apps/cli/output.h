@@ -6,6 +6,8 @@
 #include <streambuf>
 #include <string_view>
 
+#include "tensor/no_copy.h"
+
 namespace avs {
 
 // Opens /dev/null for those of descriptors 0 to 2 that are closed. Otherwise the next file opened would get such a
@@ -19,12 +21,10 @@ void log_to_stderr();
 
 // While an object exists, std::cout passes through printable_lines(), which leaves JSON unchanged. A failed write sets
 // std::cout's badbit, at the latest at a flush.
-class PrintableStdout {
+class PrintableStdout : NoCopy {
  public:
   PrintableStdout();
   ~PrintableStdout();
-  PrintableStdout(const PrintableStdout&) = delete;
-  PrintableStdout& operator=(const PrintableStdout&) = delete;
 
  private:
   std::streambuf* before_;

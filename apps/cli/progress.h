@@ -10,14 +10,14 @@
 #include <mutex>
 #include <string>
 
+#include "tensor/no_copy.h"
+
 namespace avs {
 
-class Progress {
+class Progress : NoCopy {
  public:
   Progress(int64_t total, const std::string& what);
   ~Progress();  // clears the bar; without a terminal, writes the last line if any was written
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
 
   void advance(int64_t steps = 1);
   void set_note(const std::string& note);  // text after the bar: "loss 0.412"

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "models/file.h"
+#include "tensor/no_copy.h"
 #include "vision/container.h"
 
 extern "C" {
@@ -17,7 +18,7 @@ namespace {
 
 // One output file: the muxer, and an encoder per stream. It is assembled in memory, since clips are small, and written
 // atomically. Errors name the file.
-class Mp4 {
+class Mp4 : NoCopy {
  public:
   explicit Mp4(const std::filesystem::path& path) : path_(path) {
     silence_ffmpeg();
@@ -33,8 +34,6 @@ class Mp4 {
     av_free(bytes);
     avformat_free_context(format_);
   }
-  Mp4(const Mp4&) = delete;
-  Mp4& operator=(const Mp4&) = delete;
 
   struct Output {
     CodecPtr codec;
@@ -120,15 +119,13 @@ Mp4::Output open_audio(Mp4& file, const MediaContents& contents) {
   return output;
 }
 
-class ToYuv {
+class ToYuv : NoCopy {
  public:
   ToYuv(int width, int height)
       : context_(sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height, AV_PIX_FMT_YUV420P,
                                 SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT, nullptr, nullptr, nullptr)),
         picture_(static_cast<size_t>(3) * width * height + kPadding) {}
   ~ToYuv() { sws_freeContext(context_); }
-  ToYuv(const ToYuv&) = delete;
-  ToYuv& operator=(const ToYuv&) = delete;
   void operator()(const uint8_t* rgb, AVFrame& frame) {
     std::memcpy(picture_.data(), rgb, picture_.size() - kPadding);
     const uint8_t* const from = picture_.data();

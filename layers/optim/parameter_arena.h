@@ -18,16 +18,15 @@
 #include <vector>
 
 #include "layers/module.h"
+#include "tensor/no_copy.h"
 
 namespace avs {
 
 using NamedTensors = std::map<std::string, Tensor>;
 
-class ParameterArena {
+class ParameterArena : NoCopy {
  public:
   explicit ParameterArena(Module& model);  // UsageError if the model has no trainable parameter
-  ParameterArena(const ParameterArena&) = delete;
-  ParameterArena& operator=(const ParameterArena&) = delete;
 
   struct Range {
     int64_t first, count;

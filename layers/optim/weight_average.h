@@ -5,6 +5,7 @@
 #pragma once
 
 #include "layers/optim/parameter_arena.h"
+#include "tensor/no_copy.h"
 
 namespace avs {
 
@@ -17,12 +18,10 @@ class WeightAverage {
   void load_state(const NamedTensors& state) { parameters_.copy_into(average_, state, "ema/"); }
 
   // Swaps the model's weights with the average for its lifetime. Make it before model.eval(), which may fold weights.
-  class InUse {
+  class InUse : NoCopy {
    public:
     explicit InUse(WeightAverage& average) : average_(average) { average_.exchange(); }
     ~InUse() { average_.exchange(); }
-    InUse(const InUse&) = delete;
-    InUse& operator=(const InUse&) = delete;
 
    private:
     WeightAverage& average_;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "models/data/dataset.h"
+#include "tensor/no_copy.h"
 #include "tensor/ops/mixup.h"
 
 namespace avs::data {
@@ -55,13 +56,11 @@ struct LoaderPosition {
   int64_t epoch = 0, batch = 0;  // the next batch that next() will give
 };
 
-class Loader {
+class Loader : NoCopy {
  public:
   Loader(const Dataset& dataset,
          LoaderOptions options = {});  // the dataset must outlive it. UsageError: batch < 1, ...
   ~Loader();
-  Loader(const Loader&) = delete;
-  Loader& operator=(const Loader&) = delete;
 
   int64_t batches_per_epoch() const;
   // Drops what was made ahead and begins at the given batch. Call before the first next().

@@ -8,12 +8,14 @@
 #include <cerrno>
 #include <system_error>
 
+#include "tensor/no_copy.h"
+
 namespace avs::weights {
 namespace {
 
 constexpr uint64_t kMaxBytes = uint64_t{16} << 30;
 
-class OpenFile {
+class OpenFile : NoCopy {
  public:
   explicit OpenFile(const std::filesystem::path& file) : path_(file.string()) {
     // Non-blocking: a named pipe must be refused below, not waited for.
@@ -22,8 +24,6 @@ class OpenFile {
     if (handle_ < 0) fail("cannot be opened");
   }
   ~OpenFile() { ::close(handle_); }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
 
   uint64_t size() const {
     struct stat status {};

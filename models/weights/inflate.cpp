@@ -5,18 +5,17 @@
 #include <algorithm>
 
 #include "tensor/error.h"
+#include "tensor/no_copy.h"
 
 namespace avs::weights {
 namespace {
 
-struct Stream : z_stream {
+struct Stream : z_stream, NoCopy {
   explicit Stream(Wrapping wrapping) : z_stream{} {
     if (inflateInit2(this, wrapping == Wrapping::Raw ? -MAX_WBITS : MAX_WBITS) != Z_OK)
       throw OutOfMemory("zlib cannot allocate its window");
   }
   ~Stream() { inflateEnd(this); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
 };
 
 }  // namespace

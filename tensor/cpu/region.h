@@ -13,16 +13,16 @@
 #include <map>
 #include <set>
 
+#include "tensor/no_copy.h"
+
 namespace avs::cpu {
 
-class Region {
+class Region : NoCopy {
  public:
   static constexpr size_t kGranule = 4096;  // blocks are whole pages, so that the system can take back free ones
 
   explicit Region(size_t bytes);  // reserves addresses only. capacity() is 0 if the system refuses
   ~Region();
-  Region(const Region&) = delete;
-  Region& operator=(const Region&) = delete;
 
   // bytes must be a multiple of kGranule. Returns nullptr if no free block is large enough; allocate_cached() considers
   // cached blocks only.
