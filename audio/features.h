@@ -33,7 +33,6 @@ SpectrogramKind spectrogram_kind_of(std::string_view name);  // "mel", "gam", "c
 std::string_view name_of(SpectrogramKind kind);
 
 inline constexpr int64_t kBands = 128;
-inline constexpr int64_t kHop = 448;       // 14 ms
 inline constexpr int64_t kFirstFrame = 5;  // the first of 715 frames that is kept
 inline constexpr int64_t kSpectrogramFrames = 704;
 inline constexpr float kLogOffset = 1e-8f;

@@ -72,7 +72,6 @@ class Backbone : public Module {
   // The type of the body's activations: f32, or bf16 or f16 where the device has them. Parameters, statistics and the
   // head stay f32. Not a part of the options: a checkpoint does not care.
   void compute_in(DType dtype) { compute_dtype_ = dtype; }
-  DType compute_dtype() const { return compute_dtype_; }
   // Keeps only what enters a stage and computes the stage again in backward (layers/recompute.h).
   void recompute_stages(bool on) { recompute_stages_ = on; }
   Device device() const { return random_.state().device(); }

@@ -51,8 +51,4 @@ void matmul(const MatMul& product, const float* a, const float* b, const float* 
     primitive->run({{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_BIAS, bias}, {DNNL_ARG_DST, c}});
 }
 
-std::string matmul_implementation(const MatMul& product) {
-  return primitive_of(product, Bias::Absent)->implementation();
-}
-
 }  // namespace avs::cpu

@@ -1,8 +1,6 @@
 // Matrix products through oneDNN, for linear layers and for the convolutions that are faster as products.
 #pragma once
 
-#include <string>
-
 #include "tensor/ops/activation.h"
 
 namespace avs::cpu {
@@ -20,6 +18,5 @@ struct MatMul {  // c [m, n] = activation(a [m, k] b [k, n] + bias [n])
 };
 
 void matmul(const MatMul& product, const float* a, const float* b, const float* bias, float* c);  // bias may be null
-std::string matmul_implementation(const MatMul& product);                                         // oneDNN's name of it
 
 }  // namespace avs::cpu
