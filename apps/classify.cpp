@@ -93,6 +93,7 @@ bool answer(Classifier& classifier, const std::string& file, const Arguments& a)
     const ClassAnswers answers =
         a.segment_seconds == 0 ? classifier.classify(file) : classifier.classify_segments(file, a.segment_seconds);
     (a.json ? print_json : print_text)(file, answers, classifier.classes(), a);
+    if (!answers.note.empty()) spdlog::warn("{}: {}", file, answers.note);
     return true;
   } catch (const Interrupted&) {
     throw;

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "apps/train/fusion_training.h"
 #include "apps/train/predict.h"
+#include "audio/delta.h"
 #include "audio/resample.h"
 #include "autograd/variable.h"
 #include "tensor/ops/cast.h"
@@ -17,17 +19,10 @@ namespace {
 
 constexpr int64_t kSamplesPerPass = 32;
 
-SpectrogramKind kind_of(Modality part) { return spectrogram_kind_of(name_of(part)); }
-
-// The mean over rows: [n, d] -> [1, d].
-Tensor row_mean(const Tensor& sum_of, int64_t rows) {
-  Tensor mean = Tensor::empty({1, sum_of.shape()[-1]});
-  for (int64_t d = 0; d < mean.size(); ++d) {
-    double sum = 0;
-    for (int64_t i = 0; i < rows; ++i) sum += static_cast<double>(sum_of.data<float>()[i * mean.size() + d]);
-    mean.data<float>()[d] = static_cast<float>(sum / static_cast<double>(rows));
-  }
-  return mean;
+std::string damage_of(const std::optional<Frames>& frames, const std::optional<Waveform>& sound) {
+  std::string note = frames ? frames->note : "";
+  if (sound && !sound->note.empty()) note += (note.empty() ? "" : "; ") + sound->note;
+  return note;
 }
 
 // The frames on screen from second `from` to second `to`; at least the one nearest to its middle.
@@ -68,20 +63,21 @@ Waveform part_of_sound(const Waveform& sound, double from, double to) {
 
 Classifier::Classifier(const std::filesystem::path& fusion_run, Placement placement, MediaPlacement media)
     : fusion_(load_trained_fusion(fusion_run)) {
+  data::SpectrogramOptions spectrograms{.kinds = {}, .device = media.features};
   for (size_t i = 0; i < fusion_.inputs.size(); ++i) {
     backbones_.push_back(load_input_backbone(fusion_, i));
     const TrainedBackbone& b = backbones_.back();
     place(*b.net, placement);
     inferences_.emplace_back(*b.net);
     check_classes(b.classes, fusion_.classes, b.file.string());
-    if (b.net->modality() == Modality::Frames) {
+    const Modality modality = b.net->modality();
+    if (modality == Modality::Frames)
       frames_ = b.inputs.frames;
-    } else if (std::ranges::find(kinds_, kind_of(b.net->modality())) == kinds_.end()) {
-      kinds_.push_back(kind_of(b.net->modality()));
-    }
-    if (b.net->modality() == Modality::Cqt) extract_.emplace(b.inputs.spectrograms.cqt, media.features);
+    else if (std::ranges::find(spectrograms.kinds, modality) == spectrograms.kinds.end())
+      spectrograms.kinds.push_back(modality);
+    if (modality == Modality::Cqt) spectrograms.cqt = b.inputs.spectrograms.cqt;
   }
-  if (!kinds_.empty() && !extract_) extract_.emplace(CqtRange::FullBand, media.features);
+  if (!spectrograms.kinds.empty()) decoder_.emplace(frames_, spectrograms);
   frames_.hardware = std::move(media.video);
   for (const TrainedBackbone& b : backbones_)
     require<DataError>(
@@ -107,21 +103,17 @@ void Classifier::check_has(const std::filesystem::path& file, bool has_sound, bo
 
 ClassAnswers Classifier::classify(const std::filesystem::path& file) {
   constexpr double kBeyond = kClipSeconds + kToleranceSeconds;
-  Piece piece;
-  bool goes_on = false;
-  if (reads(false)) {
-    if (std::optional<Frames> frames = frames_and_next(file)) {
-      goes_on = frames->seconds.back() > kBeyond - 0.5 / frames_.frames_per_second;
-      const int64_t count = std::min(frames->pixels.shape()[0], max_frame_count(frames_));
-      piece.frames = frames->pixels.rows(0, count);
-    }
-  }
-  if (reads(true)) {
-    piece.sound = load_clip(file);
-    if (piece.sound && !goes_on) goes_on = decode_sound(file, kBeyond + kToleranceSeconds)->seconds() > kBeyond;
-  }
-  check_has(file, piece.sound.has_value(), piece.frames.has_value());
-  ClassAnswers result{{{0, kClipSeconds, probabilities(piece)}}, {}};
+  std::optional<Frames> frames;
+  std::optional<Waveform> sound;
+  if (reads(false)) frames = frames_and_next(file);
+  if (reads(true)) sound = load_clip(file);
+  check_has(file, sound.has_value(), frames.has_value());
+  bool goes_on = frames && frames->seconds.back() > kBeyond - 0.5 / frames_.frames_per_second;
+  if (sound && !goes_on) goes_on = decode_sound(file, kBeyond + kToleranceSeconds)->seconds() > kBeyond;
+  ClassAnswers result{.note = damage_of(frames, sound)};
+  Tensor pictures;
+  if (frames) pictures = frames->pixels.rows(0, std::min(frames->pixels.shape()[0], max_frame_count(frames_)));
+  result.answers.push_back({0, kClipSeconds, probabilities(pictures, sound)});
   if (goes_on) result.left_out.push_back(str("the file after its first ", kClipSeconds, " seconds"));
   return result;
 }
@@ -150,17 +142,17 @@ ClassAnswers Classifier::classify_segments(const std::filesystem::path& file, do
   double total = 0;
   if (frames) total = static_cast<double>(frames->seconds.size()) / frames_.frames_per_second;
   if (sound) total = frames ? std::min(total, sound->seconds()) : sound->seconds();
-  ClassAnswers result;
+  ClassAnswers result{.note = damage_of(frames, sound)};
   if (total > kLongestSeconds + kToleranceSeconds)
     result.left_out.push_back(str("the file after its first ", kLongestSeconds, " seconds"));
   const std::vector<double> at = borders(std::min(total, kLongestSeconds), seconds);
   double longest = 0;
   for (size_t i = 0; i + 1 < at.size(); ++i) {
-    Piece piece;
-    if (frames) piece.frames = frames_between(*frames, at[i], at[i + 1]);
+    const Tensor pictures = frames ? frames_between(*frames, at[i], at[i + 1]) : Tensor();
+    std::optional<Waveform> clip;
     // No more than is heard, and a second in which the resampler ends.
-    if (sound) piece.sound = to_clip(part_of_sound(*sound, at[i], std::min(at[i + 1], at[i] + kClipSeconds + 1)));
-    result.answers.push_back({at[i], at[i + 1], probabilities(piece)});
+    if (sound) clip = to_clip(part_of_sound(*sound, at[i], std::min(at[i + 1], at[i] + kClipSeconds + 1)));
+    result.answers.push_back({at[i], at[i + 1], probabilities(pictures, clip)});
     longest = std::max(longest, at[i + 1] - at[i]);
   }
   if (sound && longest > kClipSeconds + kToleranceSeconds)
@@ -168,35 +160,32 @@ ClassAnswers Classifier::classify_segments(const std::filesystem::path& file, do
   return result;
 }
 
-std::vector<float> Classifier::probabilities(const Piece& piece) {
+std::vector<float> Classifier::probabilities(const Tensor& frames, const std::optional<Waveform>& sound) {
   const NoGrad inference;
-  std::vector<Tensor> spectrograms;
-  if (piece.sound) spectrograms = (*extract_)(*piece.sound, kinds_, Stage::Delta);
+  std::map<Modality, Tensor> spectrograms;
+  if (sound)
+    for (const auto& [modality, log] : decoder_->spectrograms(*sound))
+      spectrograms[modality] = audio::stack_deltas(log).reshape({1, 128, 704, 6});
   std::vector<Variable> embeddings;
   for (size_t i = 0; i < backbones_.size(); ++i) {
-    const TrainedBackbone& b = backbones_[i];
-    if (b.net->modality() == Modality::Frames) {
-      embeddings.emplace_back(embedding(i, frames_for(b, *piece.frames)));
-    } else {
-      const auto kind = std::ranges::find(kinds_, kind_of(b.net->modality())) - kinds_.begin();
-      embeddings.emplace_back(embedding(i, spectrograms[static_cast<size_t>(kind)].reshape({1, 128, 704, 6})));
-    }
+    const Modality modality = backbones_[i].net->modality();
+    embeddings.emplace_back(
+        embedding(i, is_sound(modality) ? spectrograms.at(modality) : frames_for(backbones_[i], frames)));
   }
   return ops::softmax(fusion_.net->run(embeddings).value()).to_vector();
 }
 
 Tensor Classifier::embedding(size_t backbone, const Tensor& samples) {
   const int64_t n = samples.shape()[0];
-  std::vector<float> rows;
+  ClipMeans mean;
   for (int64_t first = 0; first < n; first += kSamplesPerPass) {
     const Tensor part = samples.rows(first, std::min(kSamplesPerPass, n - first));
     const Inference::Outputs output = inferences_[backbone].run(part);
     const bool fc1024 = layer_of(fusion_.net->options().method) == EmbeddingLayer::Fc1024;
-    const std::vector<float> values = (fc1024 ? output.fc1024 : output.logits).to_vector();
-    rows.insert(rows.end(), values.begin(), values.end());
+    const Tensor& rows = fc1024 ? output.fc1024 : output.logits;
+    for (int64_t i = 0; i < rows.shape()[0]; ++i) mean.add(0, 0, row_of(rows, i));
   }
-  const int64_t width = static_cast<int64_t>(rows.size()) / n;
-  return row_mean(Tensor::from({n, width}, std::span<const float>(rows)), n);
+  return mean.take();
 }
 
 Tensor Classifier::frames_for(const TrainedBackbone& backbone, const Tensor& frames) const {

@@ -12,7 +12,7 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/train/trained.h"
-#include "audio/features.h"
+#include "models/data/clip_features.h"
 #include "models/training/inference.h"
 
 namespace avs {
@@ -23,8 +23,9 @@ struct ClassAnswer {
 };
 
 struct ClassAnswers {  // about one file
-  std::vector<ClassAnswer> answers;
-  std::vector<std::string> left_out;  // of the file: "the file after its first 10 seconds"; empty: nothing
+  std::vector<ClassAnswer> answers = {};
+  std::vector<std::string> left_out = {};  // of the file: "the file after its first 10 seconds"; empty: nothing
+  std::string note = {};  // what of it is damaged, or empty: "its sound is damaged from second 2.8 on (356 packets)"
 };
 
 struct MediaPlacement {  // where spectrograms are made, and who decodes video (null: the CPU)
@@ -51,15 +52,11 @@ class Classifier {
   static constexpr double kToleranceSeconds = 0.5;  // codecs pad a clip's end: what is shorter is not called left out
 
  private:
-  struct Piece {                    // of a file: what the networks look at
-    std::optional<Waveform> sound;  // stereo, 32 kHz, ten seconds
-    std::optional<Tensor> frames;   // u8 [frames, size, size, 3]
-  };
-
   bool reads(bool wants_sound) const;
   std::optional<Frames> frames_and_next(const std::filesystem::path& file) const;
   void check_has(const std::filesystem::path& file, bool has_sound, bool has_picture) const;
-  std::vector<float> probabilities(const Piece& piece);
+  // frames: u8 [frames, size, size, 3]; sound: ten seconds. Each is needed if a backbone reads it.
+  std::vector<float> probabilities(const Tensor& frames, const std::optional<Waveform>& sound);
   Tensor embedding(size_t backbone, const Tensor& samples);
   Tensor frames_for(const TrainedBackbone& backbone, const Tensor& frames) const;
 
@@ -67,8 +64,7 @@ class Classifier {
   std::vector<TrainedBackbone> backbones_;
   std::deque<Inference> inferences_;  // of the backbones
   FrameOptions frames_;
-  std::vector<SpectrogramKind> kinds_;
-  std::optional<FeatureExtractor> extract_;
+  std::optional<data::ClipDecoder> decoder_;  // of a fusion that reads sound
 };
 
 }  // namespace avs

@@ -4,44 +4,28 @@
 #include "autograd/interrupt.h"
 
 namespace avs {
-namespace {
-
-// Running sums over the samples of one clip after the other.
-class ClipMeans {
- public:
-  void add(int64_t clip, int64_t label, const float* row, int64_t width) {
-    if (clips_.empty() || clips_.back() != clip) {
-      finish();
-      clips_.push_back(clip);
-      labels_.push_back(label);
-      sum_.assign(static_cast<size_t>(width), 0.0);
-    }
-    ++samples_;
-    for (int64_t d = 0; d < width; ++d) sum_[static_cast<size_t>(d)] += static_cast<double>(row[d]);
-  }
-
-  Tensor take() {
+void ClipMeans::add(int64_t clip, int64_t label, std::span<const float> row) {
+  if (clips_.empty() || clips_.back() != clip) {
     finish();
-    const int64_t n = static_cast<int64_t>(clips_.size());
-    return Tensor::from({n, n == 0 ? 0 : static_cast<int64_t>(means_.size()) / n}, std::span<const float>(means_));
+    clips_.push_back(clip);
+    labels_.push_back(label);
+    sum_.assign(row.size(), 0.0);
   }
-  const std::vector<int64_t>& clips() const { return clips_; }
-  const std::vector<int64_t>& labels() const { return labels_; }
+  ++samples_;
+  for (size_t d = 0; d < row.size(); ++d) sum_[d] += static_cast<double>(row[d]);
+}
 
- private:
-  void finish() {
-    for (const double value : sum_) means_.push_back(static_cast<float>(value / static_cast<double>(samples_)));
-    sum_.clear();
-    samples_ = 0;
-  }
+Tensor ClipMeans::take() {
+  finish();
+  const int64_t n = static_cast<int64_t>(clips_.size());
+  return Tensor::from({n, n == 0 ? 0 : static_cast<int64_t>(means_.size()) / n}, std::span<const float>(means_));
+}
 
-  std::vector<int64_t> clips_, labels_;
-  std::vector<double> sum_;
-  std::vector<float> means_;
-  int64_t samples_ = 0;
-};
-
-}  // namespace
+void ClipMeans::finish() {
+  for (const double value : sum_) means_.push_back(static_cast<float>(value / static_cast<double>(samples_)));
+  sum_.clear();
+  samples_ = 0;
+}
 
 void place(Backbone& net, Placement placement) {
   net.to(placement.device);
@@ -67,10 +51,8 @@ ClipOutputs run_clips(Inference& inference, const data::Dataset& dataset, int64_
     stop_if_interrupted();
     const Inference::Outputs output = inference.run(samples->inputs);
     const auto add = [&](ClipMeans& means, const Tensor& rows) {
-      const int64_t width = rows.shape()[1];
       for (int64_t i = 0; i < rows.shape()[0]; ++i)
-        means.add(samples->clips[static_cast<size_t>(i)], dataset.label(sample + i), rows.data<float>() + i * width,
-                  width);
+        means.add(samples->clips[static_cast<size_t>(i)], dataset.label(sample + i), row_of(rows, i));
     };
     add(fc1024, output.fc1024);
     add(logits, output.logits);

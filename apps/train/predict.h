@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "apps/cli/compute_options.h"
@@ -21,6 +22,28 @@ inline data::Pixels pixels_for(Device device) {
 
 // Moves a network to where it shall compute, and has its body compute in the type that was chosen there.
 void place(Backbone& net, Placement placement);
+
+// The mean over each clip's samples, which are added one clip after the other.
+class ClipMeans {
+ public:
+  void add(int64_t clip, int64_t label, std::span<const float> row);
+  Tensor take();  // [clips, width]
+  const std::vector<int64_t>& clips() const { return clips_; }
+  const std::vector<int64_t>& labels() const { return labels_; }
+
+ private:
+  void finish();
+
+  std::vector<int64_t> clips_, labels_;
+  std::vector<double> sum_;
+  std::vector<float> means_;
+  int64_t samples_ = 0;
+};
+
+inline std::span<const float> row_of(const Tensor& matrix, int64_t i) {
+  const int64_t width = matrix.shape()[1];
+  return {matrix.data<float>() + i * width, static_cast<size_t>(width)};
+}
 
 struct ClipOutputs {
   std::vector<int64_t> clips, labels;  // ids in Cache::clips()

@@ -57,7 +57,7 @@ ClipDecoder::ClipDecoder(const FrameOptions& frames, const SpectrogramOptions& s
   for (const Modality sound : modalities_) kinds_.push_back(kind_of(sound));
 }
 
-EntryParts ClipDecoder::sound_parts(const Waveform& clip) {
+EntryParts ClipDecoder::spectrograms(const Waveform& clip) {
   std::vector<Tensor> logs = extract_(clip, kinds_, Stage::Log);  // [128, 704, 2] each
   EntryParts parts;
   for (size_t i = 0; i < kinds_.size(); ++i) parts.push_back({modalities_[i], std::move(logs[i])});
@@ -71,7 +71,7 @@ ClipArrays ClipDecoder::operator()(const std::filesystem::path& audio, const std
     sound = decode_side(audio, kNoSound, [&]() -> Side {
       const std::optional<Waveform> clip = load_clip(audio);
       if (!clip) return {};
-      return {.parts = sound_parts(*clip), .note = clip->note};
+      return {.parts = spectrograms(*clip), .note = clip->note};
     });
   if (picture.parts.empty() && sound.parts.empty()) {
     if (picture.problem != kNoPicture) throw DataError(picture.problem);

@@ -38,9 +38,10 @@ class ClipDecoder {
   // (CannotOpen). std::system_error: the machine cannot read a file, of which nothing may be kept then.
   ClipArrays operator()(const std::filesystem::path& audio, const std::filesystem::path& video);
 
- private:
-  EntryParts sound_parts(const Waveform& clip);
+  // clip: as load_clip() or to_clip() makes it. The log spectrograms, in the order of the options' kinds.
+  EntryParts spectrograms(const Waveform& clip);
 
+ private:
   FrameOptions frames_;
   std::vector<Modality> modalities_;
   std::vector<SpectrogramKind> kinds_;  // of modalities_, in audio/'s words

@@ -118,6 +118,24 @@ TEST(Pipeline, BadFilesCostOneLineEachAndTheOthersAreAnswered) {
     EXPECT_THAT(result.err, HasSubstr(line));
 }
 
+TEST(Pipeline, DamageIsOneLineAndTheFileIsAnswered) {
+  const std::string file = workspace().path("damaged.mp4");
+  write_clip(file, 3, 6);
+  std::string bytes = bytes_of(file);
+  const size_t data = bytes.find("mdat");
+  size_t length = 0;  // big-endian, before the name
+  for (size_t i = data - 4; i < data; ++i) length = 256 * length + static_cast<uint8_t>(bytes[i]);
+  bytes.replace(data + length / 2, length / 4, std::string(length / 4, '\x55'));
+  write_text(file, bytes);
+  for (const char* way : {"", "--segments 3 "}) {
+    const ProgramResult result = run_program("classify", str("--fusion ", pipeline().fusion, " ", way, file));
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr(file));
+    EXPECT_THAT(result.err, testing::ContainsRegex("damaged.mp4: its (pictures|sound) (is|are) damaged"));
+    EXPECT_EQ(result.err.find("damaged.mp4"), result.err.rfind("damaged.mp4")) << "one line";
+  }
+}
+
 TEST(Pipeline, SegmentsAnswerOverTime) {
   const std::string file = workspace().path("long.mp4");
   write_clip(file, 3, 5.2);
