@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <iostream>
+#include <utility>
 
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
@@ -10,7 +11,6 @@
 #include "apps/train/backbone_training.h"
 #include "apps/train/memory_plan.h"
 #include "models/checkpoint.h"
-#include "models/weights/import.h"
 #include "tensor/require.h"
 
 namespace avs {
@@ -47,9 +47,6 @@ BackboneTraining settle(const BackboneTraining& given, const Flags& flags, const
   if (given.resume && !std::filesystem::exists(run.last()))
     spdlog::info("nothing to continue in {}: the run begins", given.out);
   check(options);
-  // Detects a wrong weight file before preparing data for minutes.
-  if (!run.has_training() && !options.weights.empty())
-    options_for_weights({.model = options.model, .width = options.width}, options.weights, options.published.import());
   return options;
 }
 
@@ -106,10 +103,13 @@ void train(const BackboneTraining& given, const Flags& flags) {
   const InterruptSignals signals;
   RunFolder run(given.out);
   const BackboneTraining options = settle(given, flags, run);
+  std::optional<WeightFile> weights;  // a wrong file is an error before data are prepared for minutes
+  if (!options.weights.empty() && !std::filesystem::exists(run.last()))
+    weights.emplace(options.weights, options.model, options.published.import());
   const Placement placement = use_device(options.compute);
   const data::Cache cache = open_cache(options, run);
   if (given.memory_plan) show_memory_plan(options, cache, placement);
-  BackboneTrainer trainer(options, cache, run, placement);
+  BackboneTrainer trainer(options, cache, run, placement, std::exchange(weights, std::nullopt));
   write_text(run.config(), to_toml(options));
   try {
     trainer.train();

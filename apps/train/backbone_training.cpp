@@ -100,7 +100,7 @@ RunPosition RunPosition::from_json(const std::string& json) {
 // ---- beginning ----
 
 BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run,
-                                 Placement placement)
+                                 Placement placement, const std::optional<WeightFile>& weights)
     : options_(options), cache_(cache), run_(run), placement_(placement) {
   const Modality kind = modality_of(options.model);
   train_set_ = training_dataset(options, cache, kind);
@@ -116,7 +116,7 @@ BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Ca
                       .workers = static_cast<int>(options.workers),
                       .seed = options.learning.seed});
   schedule_ = options.learning.schedule_over(loader_->batches_per_epoch() * options.learning.epochs);
-  make_model();
+  make_model(weights);
   log_.emplace(run.metrics(), MetricsSeen{position_.epoch, position_.step, position_.metrics_lines});
   if (log_->lost() > 0)
     spdlog::warn("{}: {} of the {} lines that {} has seen are lost", run.metrics().string(), log_->lost(),
@@ -128,7 +128,7 @@ BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Ca
                validation_set_->size());
 }
 
-void BackboneTrainer::make_model() {
+void BackboneTrainer::make_model(const std::optional<WeightFile>& weights) {
   const bool continues = std::filesystem::exists(run_.last());
   BackboneOptions network{
       .model = options_.model,
@@ -143,13 +143,18 @@ void BackboneTrainer::make_model() {
     last = Checkpoint::load(run_.last());
     require<DataError>(last.metadata.contains(kBackboneKey), run_.last().string(), ": says nothing of a backbone");
     network = backbone_options_from_json(last.metadata.at(kBackboneKey));
-  } else if (!options_.weights.empty()) {
-    network = options_for_weights(network, options_.weights, options_.published.import());
+  } else if (weights) {
+    network = weights->options(network);
   }
-  const bool from_file = continues || !options_.weights.empty();
-  model_ = make_backbone(network, from_file ? FirstWeights::NotDrawn : FirstWeights::Drawn);
-  if (!continues && !options_.weights.empty()) load_weights();
-  if (continues) imported_ = last.metadata[kImportedKey];
+  model_ = make_backbone(network, continues || weights ? FirstWeights::NotDrawn : FirstWeights::Drawn);
+  if (continues) {
+    imported_ = last.metadata[kImportedKey];
+  } else if (weights) {
+    const ImportReport report = weights->load_into(*model_);
+    log_import(report, options_.weights);
+    if (!report.head_taken) model_->draw_head();
+    imported_ = report.head_taken ? kWholeNetwork : "body";
+  }
   place(*model_, placement_);
   choose_what_learns();
   model_->recompute_stages(options_.recompute);
@@ -159,13 +164,6 @@ void BackboneTrainer::make_model() {
   if (placement_.device.is_cuda() && !options_.no_graph) captured_.emplace(*model_, *adam_);
   if (options_.learning.ema > 0) average_.emplace(*arena_, static_cast<float>(options_.learning.ema));
   if (continues) resume(last);
-}
-
-void BackboneTrainer::load_weights() {
-  const ImportReport report = import_weights(*model_, options_.weights, options_.published.import());
-  log_import(report, options_.weights);
-  if (!report.head_taken) model_->draw_head();
-  imported_ = report.head_taken ? kWholeNetwork : "body";
 }
 
 // Before the arena is made, which leaves frozen parameters out and groups the others by learning rate.

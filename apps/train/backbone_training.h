@@ -20,6 +20,7 @@
 #include "models/training/metrics.h"
 #include "models/training/run_log.h"
 #include "models/training/step.h"
+#include "models/weights/import.h"
 
 namespace avs {
 
@@ -38,8 +39,10 @@ struct RunPosition {
 class BackboneTrainer {
  public:
   // `run` is locked; `options` are checked. DataError: the cache lacks what the model reads, or last.safetensors
-  // belongs to another model or other data. Continues from last.safetensors where there is one.
-  BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run, Placement placement = {});
+  // belongs to another model or other data. Continues from last.safetensors where there is one; else `weights` are
+  // where the network begins.
+  BackboneTrainer(const BackboneTraining& options, const data::Cache& cache, RunFolder& run, Placement placement = {},
+                  const std::optional<WeightFile>& weights = {});
 
   // Trains to the end. Interrupted after a checkpoint was written; NumericError without one.
   void train();
@@ -51,8 +54,7 @@ class BackboneTrainer {
   std::optional<Evaluation> best_validation() const;
 
  private:
-  void make_model();
-  void load_weights();
+  void make_model(const std::optional<WeightFile>& weights);
   void choose_what_learns();
   void resume(Checkpoint& last);
   void check_same_data(const data::Fingerprint& before) const;

@@ -48,15 +48,15 @@ class Importer {
  public:
   Importer(Backbone& network, Recognised& file, const std::string& file_name, const ImportOptions& options)
       : network_(network), file_(file), file_name_(file_name), options_(options) {
-    if (file_.own || file_.layout.own) file_.layout = weights::own_layout(network, network.options().model);
+    if (file_.own || file_.table.own) file_.table = weights::own_table(network, network.options().model);
   }
 
   ImportReport run() {
     report_.layout = file_.own ? "our own checkpoint" : file_.describe();
-    report_.model = file_.layout.title;
+    report_.model = file_.table.title;
     report_.file_classes = file_.classes();
     report_.pool_padding = network_.options().pool_padding;
-    report_.input_scale = options_.input_scale.value_or(file_.layout.input_scale);
+    report_.input_scale = options_.input_scale.value_or(file_.table.input_scale);
     if (!file_.note.empty()) report_.notes.push_back(file_.note);
     find_slots();
     choose_head();
@@ -75,7 +75,7 @@ class Importer {
     const auto is_gamma_only_in_file = [&](const Rule& rule) {
       return rule.path.ends_with(".gamma") && find_slot(rule.path) == nullptr && file_.find(rule) != nullptr;
     };
-    for (const Rule& rule : file_.layout.rules)
+    for (const Rule& rule : file_.table.rules)
       if (is_gamma_only_in_file(rule)) folded_gammas_.push_back({rule.path, {}, &rule, file_.find(rule), {}});
   }
   Slot* find_slot(const std::string& path) {
@@ -86,7 +86,7 @@ class Importer {
 
   // Takes the whole head or none of it.
   void choose_head() {
-    const std::vector<Rule>& rules = file_.layout.head;
+    const std::vector<Rule>& rules = file_.table.head;
     const bool in_file =
         std::any_of(rules.begin(), rules.end(), [&](const Rule& r) { return file_.find(r) != nullptr; });
     bool fitting = in_file && !file_.source.metadata.contains(kUntrainedHeadKey);
@@ -110,7 +110,7 @@ class Importer {
             : str(": the classifier of ", file_.classes(), " classes; the network's head is ", own_head);
     for (const SourceTensor& tensor : file_.source.tensors) {
       const auto is_it = [&](const Rule& rule) { return file_.find(rule) == &tensor; };
-      if (std::ranges::any_of(rules, is_it) || (file_.layout.own && tensor.key.starts_with(file_.prefix + "head."))) {
+      if (std::ranges::any_of(rules, is_it) || (file_.table.own && tensor.key.starts_with(file_.prefix + "head."))) {
         taken_care_of_.insert(&tensor);
         report_.skipped.push_back(tensor.name + why);
       }
@@ -128,8 +128,8 @@ class Importer {
                                 weights::expected_shape(slot.rule->axes, slot.value.shape()), "  (", slot.path, ")"));
     };
     std::map<std::string, const Rule*> rules;
-    for (const Rule& rule : file_.layout.rules) rules[rule.path] = &rule;
-    for (const Rule& rule : file_.layout.head) rules[rule.path] = &rule;
+    for (const Rule& rule : file_.table.rules) rules[rule.path] = &rule;
+    for (const Rule& rule : file_.table.head) rules[rule.path] = &rule;
     for (Slot& slot : slots_) {
       if (slot.path.starts_with("head.") && !report_.head_taken) continue;
       const auto rule = rules.find(slot.path);
@@ -161,12 +161,12 @@ class Importer {
     if (missing.empty() && unexpected.empty() && misshapen.empty()) return;
     if (missing.empty() && unexpected.empty() && 2 * misshapen.size() > slots_.size()) refuse_width(misshapen.front());
     throw DataError(str(file_name_, ": the tensors are not those of ", network_.options().model,
-                        "; the nearest known layout is ", file_.layout.title, ", ", report_.layout, ":",
+                        "; the nearest known layout is ", file_.table.title, ", ", report_.layout, ":",
                         group("missing", missing), group("unexpected", unexpected), group("misshapen", misshapen)));
   }
   // All names match but no shape fits: one line instead of hundreds.
   [[noreturn]] void refuse_width(const std::string& first) const {
-    throw DataError(str(file_name_, ": is ", file_.layout.title, " of another width than the network's, which is ",
+    throw DataError(str(file_name_, ": is ", file_.table.title, " of another width than the network's, which is ",
                         network_.options().width, " (published files are of width 1; --width says another): ", first));
   }
   void fill_default(Slot& slot) {
@@ -204,14 +204,14 @@ class Importer {
     if (default_gammas_ > 0)
       report_.defaults.push_back(str(default_gammas_, " BatchNorm gammas: 1, the file has none"));
     const Slot* const last_gain = find_slot("norm.gain");
-    if (last_gain != nullptr && last_gain->source != nullptr && file_.layout.keras && file_.classes() == 0 &&
+    if (last_gain != nullptr && last_gain->source != nullptr && file_.table.keras && file_.classes() == 0 &&
         std::all_of(last_gain->values.begin(), last_gain->values.end(), [](float v) { return v == 1.0f; }))
       report_.notes.push_back(
           "the last LayerNorm is at gamma 1, as Keras leaves it in its file without top; the file with top has it");
   }
 
   // gamma (w.x - mean) / s + beta = (gamma w . x - gamma mean) / s + beta: exact in inference. In training the batch
-  // statistics would undo it; options_for_weights() therefore gives the network a gamma.
+  // statistics would undo it; WeightFile::options() therefore gives the network a gamma.
   void fold_gamma() {
     size_t folded = 0;
     for (const Slot& gamma : folded_gammas_) {
@@ -276,55 +276,48 @@ class Importer {
   int64_t default_gammas_ = 0;
 };
 
-BackboneOptions adapted(BackboneOptions options, const Recognised& file, const ImportOptions& import) {
-  if (file.own) {
-    options.batch_norm_gamma = file.own->batch_norm_gamma;
-    options.pool_padding = import.pool_padding.value_or(file.own->pool_padding);
-    return options;
-  }
-  options.pool_padding = import.pool_padding.value_or(file.layout.pool_padding);
-  if (file.layout.own) return options;
-  const auto has_gamma = [&](const Rule& rule) {
-    return rule.path.ends_with("bn.gamma") && file.find(rule) != nullptr;
-  };
-  const bool gamma = std::any_of(file.layout.rules.begin(), file.layout.rules.end(), has_gamma);
-  options.batch_norm_gamma = gamma ? Gamma::Learned : Gamma::One;
-  return options;
-}
-
-ImportReport import_into(Backbone& network, Recognised& file, const std::string& name, const ImportOptions& options) {
-  if (file.own && file.own->width != network.options().width)
-    throw DataError(
-        str(name, ": is a checkpoint of width ", file.own->width, ", the network has width ", network.options().width));
-  const PoolPadding wanted = adapted(network.options(), file, options).pool_padding;
-  if (network.options().model == "vis-inc" && network.options().pool_padding != wanted)
-    throw UsageError(str(name, ": these weights ", wanted == PoolPadding::Counted ? "count" : "ignore",
-                         " padding in average pools and the network was made to do otherwise; make it with "
-                         "options_for_weights(), or override the file"));
-  return Importer(network, file, name, options).run();
-}
-
 }  // namespace
 
 std::string_view name_of(InputScale scale) {
   return scale == InputScale::ImageNet ? "ImageNet mean and deviation" : "-1..1";
 }
 
-BackboneOptions options_for_weights(BackboneOptions options, const std::filesystem::path& file,
-                                    const ImportOptions& import) {
-  return adapted(options, weights::recognise(file, options.model), import);
+WeightFile::WeightFile(const std::filesystem::path& file, const std::string& model, const ImportOptions& import)
+    : name_(file.string()), import_(import), file_(std::make_shared<Recognised>(weights::recognise(file, model))) {}
+
+BackboneOptions WeightFile::options(BackboneOptions base) const {
+  if (file_->own) {
+    base.batch_norm_gamma = file_->own->batch_norm_gamma;
+    base.pool_padding = import_.pool_padding.value_or(file_->own->pool_padding);
+    return base;
+  }
+  base.pool_padding = import_.pool_padding.value_or(file_->table.pool_padding);
+  if (file_->table.own) return base;
+  const auto has_gamma = [&](const Rule& rule) {
+    return rule.path.ends_with("bn.gamma") && file_->find(rule) != nullptr;
+  };
+  base.batch_norm_gamma = std::ranges::any_of(file_->table.rules, has_gamma) ? Gamma::Learned : Gamma::One;
+  return base;
 }
 
-ImportReport import_weights(Backbone& backbone, const std::filesystem::path& file, const ImportOptions& import) {
-  Recognised recognised = weights::recognise(file, backbone.options().model);
-  return import_into(backbone, recognised, file.string(), import);
+ImportReport WeightFile::load_into(Backbone& network) const {
+  const BackboneOptions& o = network.options();
+  if (file_->own && file_->own->width != o.width)
+    throw DataError(str(name_, ": is a checkpoint of width ", file_->own->width, ", the network has width ", o.width));
+  const PoolPadding wanted = options(o).pool_padding;
+  if (o.model == "vis-inc" && o.pool_padding != wanted)
+    throw UsageError(str(name_, ": these weights ", wanted == PoolPadding::Counted ? "count" : "ignore",
+                         " padding in average pools and the network was made to do otherwise; make it with "
+                         "WeightFile::options(), or override the file"));
+  return Importer(network, *file_, name_, import_).run();
 }
 
 std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base, const std::filesystem::path& file,
                                                      const ImportOptions& import, ImportReport* report) {
-  Recognised recognised = weights::recognise(file, base.model);
-  BackboneOptions options = adapted(base, recognised, import);
-  if (options.model.empty()) options.model = recognised.layout.model;
+  const WeightFile weights(file, base.model, import);
+  Recognised& recognised = *weights.file_;
+  BackboneOptions options = weights.options(base);
+  if (options.model.empty()) options.model = recognised.table.model;
   if (recognised.own) {
     options = *recognised.own;
     options.pool_padding = import.pool_padding.value_or(options.pool_padding);
@@ -340,8 +333,8 @@ std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions& base
     }
     network = make_backbone(wanted, FirstWeights::NotDrawn);
     network->eval();
-    made = import_into(*network, recognised, file.string(), import);
-    if (made.head_taken || !takes_classifier || recognised.layout.own) break;
+    made = weights.load_into(*network);
+    if (made.head_taken || !takes_classifier || recognised.table.own) break;
     recognised.head_prefix.reset();  // the file's classifier has further layers: ignore it
   }
   if (!made.head_taken) network->draw_head();

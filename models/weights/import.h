@@ -12,9 +12,9 @@
 //
 // Pool padding and gamma are network options, and the input scale changes the first convolution; hence two steps:
 //
-//   BackboneOptions options = options_for_weights({.model = "vis-inc"}, file);
-//   const auto network = make_backbone(options);
-//   const ImportReport report = import_weights(*network, file);
+//   const WeightFile weights(file, "vis-inc");
+//   const auto network = make_backbone(weights.options({.model = "vis-inc"}));
+//   const ImportReport report = weights.load_into(*network);
 #pragma once
 
 #include <filesystem>
@@ -58,17 +58,34 @@ struct ImportReport {
 // Checkpoint metadata key: the head was never trained, and readers may skip it.
 inline constexpr const char* kUntrainedHeadKey = "untrained_head";
 
-// Sets the options that the file determines: pool padding, and whether BatchNorm has a gamma. Errors as
-// import_weights().
-BackboneOptions options_for_weights(BackboneOptions options, const std::filesystem::path& file,
-                                    const ImportOptions& import = {});
+namespace weights {
+struct Recognised;
+}
 
-// Loads the network's body, and its head if the file has one of the same shape; a classifier with other classes
-// is skipped and reported. f16, bf16 and f64 become f32. On an error the network is unchanged:
-//   DataError   the file is truncated, damaged, not a weight file, another network's, or does not fit; lists
-//               every missing, unexpected and misshapen tensor and the nearest known layout
-//   UsageError  the network is no image network, or its options differ from those the file needs
-ImportReport import_weights(Backbone& backbone, const std::filesystem::path& file, const ImportOptions& import = {});
+// A weight file, opened and recognised once.
+class WeightFile {
+ public:
+  // `model` is the expected network; empty: any. DataError: the file is truncated, damaged, not a weight file, or
+  // another network's.
+  WeightFile(const std::filesystem::path& file, const std::string& model, const ImportOptions& import = {});
+
+  // `base` with the options that the file determines: pool padding, and whether BatchNorm has a gamma.
+  BackboneOptions options(BackboneOptions base) const;
+
+  // Loads the network's body, and its head if the file has one of the same shape; a classifier with other classes
+  // is skipped and reported. f16, bf16 and f64 become f32. On an error the network is unchanged:
+  //   DataError   the file is damaged or does not fit; lists every missing, unexpected and misshapen tensor and the
+  //               nearest known layout
+  //   UsageError  the network is no image network, or its options differ from those the file needs
+  ImportReport load_into(Backbone& network) const;
+
+ private:
+  friend std::unique_ptr<Backbone> make_backbone_from_weights(const BackboneOptions&, const std::filesystem::path&,
+                                                              const ImportOptions&, ImportReport*);
+  std::string name_;
+  ImportOptions import_;
+  std::shared_ptr<weights::Recognised> file_;
+};
 
 // Creates the network of a file, in inference mode; one of our checkpoints gives the same network. If the file has a
 // classifier (usually 1000 ImageNet classes), it becomes the head, directly on the pooled features; otherwise the head

@@ -15,19 +15,19 @@ bool is_head(const Rule& rule) { return rule.path.starts_with("head."); }
 
 // ---- bodies ----
 
-// All rules of all layouts, by key.
+// All rules of all tables, by key.
 struct RuleIndex {
   struct Place {
-    size_t layout, rule;
+    size_t table, rule;
   };
   std::unordered_map<std::string_view, std::vector<Place>> places;
   size_t longest = 0;  // length of the longest key
 
   RuleIndex() {
-    const std::vector<Layout>& layouts = known_layouts();
-    for (size_t l = 0; l < layouts.size(); ++l)
-      for (size_t r = 0; r < layouts[l].rules.size(); ++r)
-        for (const std::string* key : {&layouts[l].rules[r].key, &layouts[l].rules[r].other_key}) {
+    const std::vector<NameTable>& tables = known_tables();
+    for (size_t l = 0; l < tables.size(); ++l)
+      for (size_t r = 0; r < tables[l].rules.size(); ++r)
+        for (const std::string* key : {&tables[l].rules[r].key, &tables[l].rules[r].other_key}) {
           if (key->empty()) continue;
           places[*key].push_back({l, r});
           longest = std::max(longest, key->size());
@@ -35,8 +35,8 @@ struct RuleIndex {
   }
 };
 
-// All pairs of layout and prefix that match some tensor's name, sorted by number of tensors, descending; ties: the
-// earlier layout, then the shorter prefix.
+// All pairs of table and prefix that match some tensor's name, sorted by number of tensors, descending; ties: the
+// earlier table, then the shorter prefix.
 std::vector<Body> bodies_of(const WeightSource& source) {
   static const RuleIndex index;
   std::map<std::pair<size_t, std::string>, std::set<size_t>> found;
@@ -47,18 +47,17 @@ std::vector<Body> bodies_of(const WeightSource& source) {
       if (!begins_word || key.size() - at > index.longest) continue;
       const auto places = index.places.find(key.substr(at));
       if (places == index.places.end()) continue;
-      for (const auto& [layout, rule] : places->second) found[{layout, std::string(key.substr(0, at))}].insert(rule);
+      for (const auto& [table, rule] : places->second) found[{table, std::string(key.substr(0, at))}].insert(rule);
     }
   }
   std::vector<Body> bodies;
-  for (const auto& [place, rules] : found)
-    bodies.push_back({&known_layouts()[place.first], place.second, rules.size()});
+  for (const auto& [place, rules] : found) bodies.push_back({&known_tables()[place.first], place.second, rules.size()});
   std::ranges::stable_sort(bodies, std::greater{}, &Body::found);
   return bodies;
 }
 
 bool is_whole(const Body& body, const std::map<std::string, const SourceTensor*>& by_key) {
-  return std::ranges::all_of(body.layout->rules, [&](const Rule& rule) {
+  return std::ranges::all_of(body.table->rules, [&](const Rule& rule) {
     return rule.optional || by_key.contains(body.prefix + rule.key) ||
            (!rule.other_key.empty() && by_key.contains(body.prefix + rule.other_key));
   });
@@ -122,9 +121,9 @@ std::string text_of(const std::array<int, 4>& depths) {
 
 // DataError: the file holds a ConvNeXt of another size.
 void check_depths(const Recognised& recognised, const std::string& file) {
-  if (recognised.layout.block_key == nullptr) return;
+  if (recognised.table.block_key == nullptr) return;
   const auto filter_of = [&](int stage, int block) {
-    const auto found = recognised.by_key.find(recognised.prefix + recognised.layout.block_key(stage, block));
+    const auto found = recognised.by_key.find(recognised.prefix + recognised.table.block_key(stage, block));
     return found == recognised.by_key.end() ? nullptr : found->second;
   };
   std::array<int, 4> depths = {};
@@ -133,7 +132,7 @@ void check_depths(const Recognised& recognised, const std::string& file) {
   if (depths == kTinyDepths || std::find(depths.begin(), depths.end(), 0) != depths.end()) return;
   const std::vector<int64_t>& shape = filter_of(0, 0)->shape;
   // [c, 1, 7, 7] in PyTorch, [7, 7, 1, c] in Keras
-  const int64_t width = shape.size() < 4 ? 0 : recognised.layout.keras ? std::max(shape[2], shape[3]) : shape[0];
+  const int64_t width = shape.size() < 4 ? 0 : recognised.table.keras ? std::max(shape[2], shape[3]) : shape[0];
   std::string name = "a ConvNeXt";
   for (const Size& size : kSizes)
     if (size.depths == depths && size.width == width) name = str("ConvNeXt-", size.name);
@@ -144,16 +143,16 @@ void check_depths(const Recognised& recognised, const std::string& file) {
 [[noreturn]] void refuse_unknown(const Recognised& file, const Body& nearest, const std::string& name) {
   throw DataError(str(name, ": ", file.source.description, " with ", file.source.tensors.size(),
                       " tensors of no network known here (", names_of(file.source), "); nearest is ",
-                      nearest.layout->title, " with ", nearest.layout->name, ": ", nearest.found, " of its ",
-                      nearest.layout->rules.size(), " tensors are there"));
+                      nearest.table->title, " with ", nearest.table->name, ": ", nearest.found, " of its ",
+                      nearest.table->rules.size(), " tensors are there"));
 }
 
 }  // namespace
 
 std::string Recognised::describe() const {
   const bool obvious = source.container == Container::KerasLegacy || source.container == Container::Keras3;
-  if (!obvious) return source.description + " with " + layout.name;
-  return source.description + (layout.name == "Keras' names" ? "" : " with " + layout.name);
+  if (!obvious) return source.description + " with " + table.name;
+  return source.description + (table.name == "Keras' names" ? "" : " with " + table.name);
 }
 
 const SourceTensor* Recognised::find(const Rule& rule) const {
@@ -167,7 +166,7 @@ const SourceTensor* Recognised::find(const Rule& rule) const {
 }
 
 int64_t Recognised::classes() const {
-  for (const Rule& rule : layout.head)
+  for (const Rule& rule : table.head)
     if (rule.path == "head.classes.bias")
       if (const SourceTensor* bias = find(rule); bias != nullptr && bias->shape.size() == 1) return bias->shape[0];
   return 0;
@@ -176,9 +175,9 @@ int64_t Recognised::classes() const {
 std::optional<std::string> Recognised::reason_to_leave_out(const SourceTensor& tensor) const {
   const bool inside = tensor.key.starts_with(prefix);
   const std::string key = inside ? tensor.key.substr(prefix.size()) : tensor.key;
-  if (const auto reason = layout.reason_to_skip(key)) return reason;
-  if (inside && (layout.own || layout.is_of_body(key))) return std::nullopt;
-  if (inside) return str("no layer of ", layout.title, "'s body (a head of the file's own, say)");
+  if (const auto reason = table.reason_to_skip(key)) return reason;
+  if (inside && (table.own || table.is_of_body(key))) return std::nullopt;
+  if (inside) return str("no layer of ", table.title, "'s body (a head of the file's own, say)");
   for (const std::string& other : other_prefixes)
     if (tensor.key.starts_with(other)) return str("of ", shown(other), ", which was not taken");
   return str("not of the network, whose names begin with ", shown(prefix));
@@ -191,20 +190,20 @@ namespace {
 std::optional<std::string> head_prefix_of(const Recognised& file) {
   std::string before = file.prefix;
   const auto is_there = [&](const Rule& rule) { return file.by_key.contains(before + rule.key); };
-  while (!std::ranges::any_of(file.layout.head, is_there)) {
+  while (!std::ranges::any_of(file.table.head, is_there)) {
     if (before.empty()) return std::nullopt;
     before.pop_back();
     before.resize(before.find_last_of("./") + 1);  // npos + 1 is 0
   }
   std::set<std::string> known;
-  for (const Rule& rule : file.layout.head) known.insert(before + rule.key);
-  for (const Rule& rule : file.layout.rules)
+  for (const Rule& rule : file.table.head) known.insert(before + rule.key);
+  for (const Rule& rule : file.table.rules)
     if (const SourceTensor* tensor = file.find(rule); tensor != nullptr) known.insert(tensor->key);
   const auto is_another_layer = [&](const SourceTensor& tensor) {
     const std::string& key = tensor.key;
     const bool has_weight = key.ends_with(".weight") || key.ends_with("/kernel") || key.ends_with("/gamma");
     return has_weight && key.starts_with(before) && !known.contains(key) &&
-           !file.layout.reason_to_skip(key.substr(before.size())) &&
+           !file.table.reason_to_skip(key.substr(before.size())) &&
            std::ranges::none_of(file.other_prefixes,
                                 [&](const auto& other) { return !other.empty() && key.starts_with(other); });
   };
@@ -215,19 +214,19 @@ std::optional<std::string> head_prefix_of(const Recognised& file) {
 // Chooses one body of the file and lists the others.
 void choose_body(Recognised& recognised, const std::string& model, const std::string& file) {
   const std::vector<Body> bodies = bodies_of(recognised.source);
-  const Body best = bodies.empty() ? Body{&known_layouts().front(), "", 0} : bodies.front();
-  if (10 * best.found < 3 * best.layout->rules.size()) refuse_unknown(recognised, best, file);
+  const Body best = bodies.empty() ? Body{&known_tables().front(), "", 0} : bodies.front();
+  if (10 * best.found < 3 * best.table->rules.size()) refuse_unknown(recognised, best, file);
   std::vector<Body> whole;
   for (const Body& body : bodies)
     if (is_whole(body, recognised.by_key)) whole.push_back(body);
-  const auto is_of_model = [&](const Body& body) { return body.layout->model == model; };
+  const auto is_of_model = [&](const Body& body) { return body.table->model == model; };
   if (std::ranges::any_of(whole, is_of_model))
     std::erase_if(whole, [&](const Body& body) { return !is_of_model(body); });
   if (whole.size() > 1 && !order_bodies(whole, recognised.note))
     throw DataError(str(file, ": holds several networks, ", shown(whole),
                         ", and nothing tells which is meant: save the tensors of one of them alone"));
   if (whole.empty()) whole.push_back(best);
-  recognised.layout = *whole.front().layout;
+  recognised.table = *whole.front().table;
   recognised.prefix = whole.front().prefix;
   for (size_t i = 1; i < whole.size(); ++i) recognised.other_prefixes.push_back(whole[i].prefix);
 }
@@ -252,19 +251,19 @@ Recognised recognise(const std::filesystem::path& file, const std::string& model
     if (!model.empty() && recognised.own->model != model)
       throw DataError(str(file.string(), ": is a checkpoint of ", recognised.own->model, ", not of ", model));
     recognised.head_prefix = "";
-    return recognised;  // own_layout() follows from the network
+    return recognised;  // own_table() follows from the network
   }
 
   choose_body(recognised, model, file.string());
   check_depths(recognised, file.string());  // before the network's name: ConvNeXt-Small is not vis-conv either
-  const Layout& layout = recognised.layout;
-  if (!model.empty() && layout.model != model)
-    throw DataError(str(file.string(), ": holds ", layout.title, " (", recognised.describe(), "), which is ",
-                        layout.model, "; the network is ", model));
+  const NameTable& table = recognised.table;
+  if (!model.empty() && table.model != model)
+    throw DataError(str(file.string(), ": holds ", table.title, " (", recognised.describe(), "), which is ",
+                        table.model, "; the network is ", model));
   recognised.head_prefix = head_prefix_of(recognised);
   for (const auto& pair : twice) {
     const auto finds_it = [&](const Rule& rule) { return recognised.find(rule) == pair.first; };
-    if (std::ranges::any_of(layout.rules, finds_it) || std::ranges::any_of(layout.head, finds_it))
+    if (std::ranges::any_of(table.rules, finds_it) || std::ranges::any_of(table.head, finds_it))
       throw DataError(
           str(file.string(), ": tensors '", pair.first->name, "' and '", pair.second->name, "' are the same layer's"));
   }

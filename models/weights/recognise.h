@@ -4,21 +4,21 @@
 #include <map>
 #include <string>
 
-#include "models/weights/layout.h"
+#include "models/weights/name_table.h"
 
 namespace avs::weights {
 
-// A network's body in a file: a layout whose names occur after one prefix. Training scripts prepend the name of a
+// A network's body in a file: a table whose names occur after one prefix. Training scripts prepend the name of a
 // wrapper, module or dictionary: "module.", "visual.trunk.", "state_dict.model.".
 struct Body {
-  const Layout* layout = nullptr;
+  const NameTable* table = nullptr;
   std::string prefix;
-  size_t found = 0;  // number of the layout's rules found
+  size_t found = 0;  // number of the table's rules found
 };
 
 struct Recognised {
   WeightSource source;
-  Layout layout;
+  NameTable table;
   std::map<std::string, const SourceTensor*> by_key;
   std::optional<BackboneOptions> own;       // set for our own checkpoints
   std::string prefix;                       // prefix of the body's keys
@@ -34,7 +34,7 @@ struct Recognised {
 };
 
 // `model`: the requested network; empty: any. If the file has several bodies, averaged weights are preferred (timm's
-// state_dict_ema and model_ema), then a dictionary named state_dict, model, …. DataError: unreadable, no known layout
+// state_dict_ema and model_ema), then a dictionary named state_dict, model, …. DataError: unreadable, no known table
 // (names the nearest), an ambiguous choice of bodies (names them), or not `model` but another network or size.
 Recognised recognise(const std::filesystem::path& file, const std::string& model);
 

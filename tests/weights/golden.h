@@ -7,6 +7,7 @@
 
 #include "models/checkpoint.h"
 #include "models/weights/bytes.h"
+#include "models/weights/import.h"
 
 namespace avs::golden {
 
@@ -18,6 +19,11 @@ inline std::filesystem::path file(const std::string& name) { return folder() / n
 const Checkpoint& expected();  // "x": the picture; each file's name: its library's output
 std::string bytes_of(const std::filesystem::path& file);
 std::filesystem::path written(const std::string& name, const std::string& bytes);  // in the temporary folder
+
+// Opens the file and loads it into the network.
+inline ImportReport load(Backbone& network, const std::filesystem::path& path, const ImportOptions& import = {}) {
+  return WeightFile(path, network.options().model, import).load_into(network);
+}
 
 // Little-endian bytes of a number.
 inline std::string number(uint64_t value, int bytes) {

@@ -120,7 +120,7 @@ TEST(Misfits, LeaveTheNetworkAsItWas) {
   const auto network = make_backbone({.model = "vis-conv", .classes = 3, .width = golden::kWidth});
   const auto before = network->parameters().front()->variable.value().to_vector();
   error_of_changed([](auto& tensors) { tensors.erase("head.norm.bias"); });
-  EXPECT_THROW(import_weights(*network, golden::file("changed.safetensors")), DataError);
+  EXPECT_THROW(golden::load(*network, golden::file("changed.safetensors")), DataError);
   EXPECT_EQ(network->parameters().front()->variable.value().to_vector(), before);
 }
 
@@ -142,7 +142,7 @@ TEST(Damage, TruncationAnywhereIsOneError) {
       const auto kept =
           i == 0 ? whole.size() - 1 : static_cast<size_t>(rng.uniform() * static_cast<double>(whole.size()));
       const auto file = golden::written("cut.bin", whole.substr(0, kept));
-      const std::string error = error_of<DataError>([&] { import_weights(*network, file); });
+      const std::string error = error_of<DataError>([&] { golden::load(*network, file); });
       EXPECT_THAT(error, AllOf(HasSubstr("cut.bin"), Not(HasSubstr("\n")))) << name << " cut at " << kept;
     }
   }
@@ -167,7 +167,7 @@ TEST(Damage, ChangedBytesNeverCrashOrHang) {
       const auto file = golden::written("changed.bin", changed);
       const auto start = std::chrono::steady_clock::now();
       try {
-        import_weights(*network, file, {.pool_padding = network->options().pool_padding, .input_scale = {}});
+        golden::load(*network, file, {.pool_padding = network->options().pool_padding, .input_scale = {}});
       } catch (const DataError&) {
         ++refused;
       }

@@ -102,8 +102,8 @@ TEST(Weights, AreRecognisedByContentNotByName) {
 
 TEST(Weights, PoolPaddingIsThatOfTheOriginAndAnOptionOverrides) {
   const auto torch = golden::file("inception_torch.pth"), keras = golden::file("inception_keras_legacy.h5");
-  EXPECT_EQ(options_for_weights(base("vis-inc"), torch).pool_padding, PoolPadding::Counted);
-  EXPECT_EQ(options_for_weights(base("vis-inc"), keras).pool_padding, PoolPadding::Ignored);
+  EXPECT_EQ(WeightFile(torch, "vis-inc").options(base("vis-inc")).pool_padding, PoolPadding::Counted);
+  EXPECT_EQ(WeightFile(keras, "vis-inc").options(base("vis-inc")).pool_padding, PoolPadding::Ignored);
   const ImportOptions ignored{.pool_padding = PoolPadding::Ignored, .input_scale = {}};
   const auto network = make_backbone_from_weights(base("vis-inc"), torch, ignored);
   EXPECT_EQ(network->options().pool_padding, PoolPadding::Ignored);
@@ -111,7 +111,7 @@ TEST(Weights, PoolPaddingIsThatOfTheOriginAndAnOptionOverrides) {
             1e-3)
       << "the choice must be seen in the numbers";
   const auto otherwise = make_backbone(base("vis-inc"));  // it ignores padding; the file's library counts it
-  EXPECT_THAT(error_of<UsageError>([&] { import_weights(*otherwise, torch); }), HasSubstr("padding"));
+  EXPECT_THAT(error_of<UsageError>([&] { golden::load(*otherwise, torch); }), HasSubstr("padding"));
 }
 
 TEST(Weights, InputScaleIsThatOfTheOriginAndAnOptionOverrides) {
@@ -145,14 +145,14 @@ TEST(Weights, AFirstConvolutionTrainedOnSignedInputIsConverted) {
 
 TEST(Weights, ABatchNormGammaIsKeptWhereTheNetworkHasOneAndFoldedWhereNot) {
   const auto file = golden::file("inception_torch.pth");
-  EXPECT_EQ(options_for_weights(base("vis-inc"), file).batch_norm_gamma, Gamma::Learned);
-  BackboneOptions without = options_for_weights(base("vis-inc"), file);
+  EXPECT_EQ(WeightFile(file, "vis-inc").options(base("vis-inc")).batch_norm_gamma, Gamma::Learned);
+  BackboneOptions without = WeightFile(file, "vis-inc").options(base("vis-inc"));
   without.batch_norm_gamma = Gamma::One;
   without.head = HeadKind::Direct;
   without.classes = 5;
   const auto network = make_backbone(without);
   network->eval();
-  const ImportReport report = import_weights(*network, file);
+  const ImportReport report = golden::load(*network, file);
   EXPECT_LT(relative_error(answer(*network, true), golden::expected().tensors.at("inception_torch.pth").to_vector()),
             1e-5);
   EXPECT_THAT(report.notes, Contains(HasSubstr("94 BatchNorm gammas")));
@@ -163,7 +163,7 @@ TEST(Weights, ANetworkWithGammaTakesOneFromAFileWithout) {
   with.batch_norm_gamma = Gamma::Learned;
   const auto network = make_backbone(with);
   network->eval();
-  const ImportReport report = import_weights(*network, golden::file("inception_keras_legacy.h5"));
+  const ImportReport report = golden::load(*network, golden::file("inception_keras_legacy.h5"));
   EXPECT_LT(
       relative_error(answer(*network, false), golden::expected().tensors.at("inception_keras_legacy.h5").to_vector()),
       1e-5);
@@ -218,7 +218,7 @@ TEST(Weights, WhatTheFileHasNoHeadForBeginsAsTheSeedDrawsIt) {
 TEST(Weights, AClassifierOfOtherClassesIsSkippedAndTheHeadKeepsItsValues) {
   const auto network = make_backbone(base("vis-conv"));
   const std::vector<float> head_before = head_of(*network);
-  const ImportReport report = import_weights(*network, golden::file("convnext_timm.safetensors"));
+  const ImportReport report = golden::load(*network, golden::file("convnext_timm.safetensors"));
   EXPECT_THAT(report.skipped, Contains(AllOf(HasSubstr("head.fc.weight"), HasSubstr("5 classes"))));
   EXPECT_THAT(report.defaults, Contains(HasSubstr("head:")));
   EXPECT_EQ(head_of(*network), head_before);
@@ -237,9 +237,9 @@ TEST(Weights, OurOwnCheckpointsGoThroughTheSameDoor) {
   checkpoint.metadata[kUntrainedHeadKey] = "test";
   checkpoint.save(golden::file("own.safetensors"));
   const auto fresh = make_backbone(from->options());
-  const ImportReport report = import_weights(*fresh, golden::file("own.safetensors"));
+  const ImportReport report = golden::load(*fresh, golden::file("own.safetensors"));
   EXPECT_THAT(report.skipped, Contains(AllOf(HasSubstr("head.classes"), HasSubstr("never trained"))));
-  EXPECT_THAT(error_of<DataError>([] { options_for_weights({.model = "vis-conv"}, golden::file("own.safetensors")); }),
+  EXPECT_THAT(error_of<DataError>([] { WeightFile(golden::file("own.safetensors"), "vis-conv"); }),
               HasSubstr("is a checkpoint of vis-inc"));
 }
 
@@ -256,7 +256,7 @@ TEST(Weights, AHeadOfAnotherFormStaysBehind) {
     other.classes = 7;
     const auto network = make_backbone(other);
     network->eval();
-    const ImportReport report = import_weights(*network, golden::file("head.safetensors"));
+    const ImportReport report = golden::load(*network, golden::file("head.safetensors"));
     EXPECT_THAT(report.skipped, Contains(HasSubstr("head.classes.weight")));
     from->eval();
     EXPECT_EQ(answer(*network, false), answer(*from, false));
@@ -270,7 +270,7 @@ TEST(Weights, OurOwnSoundNetworksGoThroughTheSameDoor) {
   checkpoint.metadata[kBackboneKey] = to_json(from->options());
   checkpoint.save(golden::file("sound.safetensors"));
   const auto other = make_backbone({.model = "aud-mel", .classes = 3, .width = 0.05, .seed = 9});
-  import_weights(*other, golden::file("sound.safetensors"));
+  golden::load(*other, golden::file("sound.safetensors"));
   EXPECT_EQ(other->parameters().front()->variable.value().to_vector(),
             from->parameters().front()->variable.value().to_vector());
   EXPECT_EQ(head_of(*other), head_of(*from));

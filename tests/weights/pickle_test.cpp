@@ -58,7 +58,7 @@ TEST(Pickle, FunctionsAreRefusedByNameAndNotExecuted) {
   EXPECT_THAT(error("\x80\x02"s + "ctimm.models.convnext\nConvNeXt\n)\x81."),
               AllOf(HasSubstr("'timm.models.convnext.ConvNeXt'"), HasSubstr("m.state_dict()")));
   const auto file = golden::written("evil.pth", "\x80\x02"s + "cos\nsystem\n" + text + "\x85R.");
-  EXPECT_THAT(error_of<DataError>([&] { options_for_weights({.model = "vis-inc"}, file); }), HasSubstr("os.system"));
+  EXPECT_THAT(error_of<DataError>([&] { WeightFile(file, "vis-inc"); }), HasSubstr("os.system"));
   EXPECT_FALSE(std::filesystem::exists(witness));
 }
 

@@ -1,4 +1,4 @@
-// A layout is a library's table of tensor names and axis orders for one network, with one rule per tensor of ours. A
+// A NameTable is a library's table of tensor names and axis orders for one network, with one rule per tensor of ours. A
 // file is recognised by counting the rules whose names it contains.
 #pragma once
 
@@ -31,7 +31,7 @@ struct Rule {
   std::string other_key = {};  // a second name that the library uses
 };
 
-struct Layout {
+struct NameTable {
   std::string name;    // "torchvision's names"
   std::string model;   // "vis-inc"
   std::string title;   // "InceptionV3"
@@ -51,11 +51,11 @@ struct Layout {
   bool is_of_body(const std::string& key) const;
 };
 
-const std::vector<Layout>& known_layouts();  // other libraries' layouts
-Layout own_layout(const Backbone& network, const std::string& model);
+const std::vector<NameTable>& known_tables();  // other libraries' tables
+NameTable own_table(const Backbone& network, const std::string& model);
 
-std::vector<Layout> inception_layouts(const std::vector<std::string>& paths);  // paths: our InceptionV3's body
-std::vector<Layout> convnext_layouts(const std::vector<std::string>& paths);
+std::vector<NameTable> inception_tables(const std::vector<std::string>& paths);  // paths: our InceptionV3's body
+std::vector<NameTable> convnext_tables(const std::vector<std::string>& paths);
 
 // reorder() returns the values in our axis order. shape: ours, stored: the file's. Call fits() first.
 bool fits(Axes axes, const Shape& shape, const std::vector<int64_t>& stored);

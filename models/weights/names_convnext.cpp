@@ -1,5 +1,5 @@
 // ConvNeXt-Tiny's names in other libraries: one table row per library, expanded for every tensor.
-#include "models/weights/layout.h"
+#include "models/weights/name_table.h"
 
 namespace avs::weights {
 namespace {
@@ -142,24 +142,24 @@ std::string block_key(int stage, int block) {
 }
 
 template <const Names& names>
-Layout layout_of(const std::vector<std::string>& paths) {
-  Layout layout{.name = names.library,
-                .model = "vis-conv",
-                .title = "ConvNeXt-Tiny",
-                .keras = names.keras,
-                .input_scale = InputScale::ImageNet,
-                .block_key = block_key<names>};
-  for (const std::string& path : paths) layout.rules.push_back(rule_for(names, path));
-  layout.head = {rule(names, "head.classes.weight", names.classifier, Kind::Dense),
-                 rule(names, "head.classes.bias", names.classifier, Kind::Dense)};
-  return layout;
+NameTable table_of(const std::vector<std::string>& paths) {
+  NameTable table{.name = names.library,
+                  .model = "vis-conv",
+                  .title = "ConvNeXt-Tiny",
+                  .keras = names.keras,
+                  .input_scale = InputScale::ImageNet,
+                  .block_key = block_key<names>};
+  for (const std::string& path : paths) table.rules.push_back(rule_for(names, path));
+  table.head = {rule(names, "head.classes.weight", names.classifier, Kind::Dense),
+                rule(names, "head.classes.bias", names.classifier, Kind::Dense)};
+  return table;
 }
 
 }  // namespace
 
-std::vector<Layout> convnext_layouts(const std::vector<std::string>& paths) {
-  return {layout_of<kKeras>(paths), layout_of<kTorchvision>(paths), layout_of<kTimm>(paths),
-          layout_of<kFacebook>(paths), layout_of<kTransformers>(paths)};
+std::vector<NameTable> convnext_tables(const std::vector<std::string>& paths) {
+  return {table_of<kKeras>(paths), table_of<kTorchvision>(paths), table_of<kTimm>(paths), table_of<kFacebook>(paths),
+          table_of<kTransformers>(paths)};
 }
 
 }  // namespace avs::weights

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <map>
 
-#include "models/weights/layout.h"
+#include "models/weights/name_table.h"
 
 namespace avs::weights {
 namespace {
@@ -79,32 +79,32 @@ std::vector<size_t> depth_ranks(const std::vector<std::string>& modules) {
   return ranks;
 }
 
-Layout keras_layout(const std::vector<std::string>& modules, const std::vector<size_t>& ranks, char separator,
-                    const std::string& name) {
-  Layout layout{.name = name, .model = "vis-inc", .title = "InceptionV3", .keras = true};
+NameTable keras_table(const std::vector<std::string>& modules, const std::vector<size_t>& ranks, char separator,
+                      const std::string& name) {
+  NameTable table{.name = name, .model = "vis-inc", .title = "InceptionV3", .keras = true};
   for (size_t i = 0; i < modules.size(); ++i) {
     const std::string conv = str("conv2d", separator, ranks[i]), norm = str("batch_normalization", separator, ranks[i]);
-    layout.rules.push_back({modules[i] + ".conv.weight", conv + "/kernel", Axes::Hwio});
-    layout.rules.push_back({modules[i] + ".bn.gamma", norm + "/gamma", Axes::Same, true});
-    layout.rules.push_back({modules[i] + ".bn.beta", norm + "/beta"});
-    layout.rules.push_back({modules[i] + ".bn.running_mean", norm + "/moving_mean"});
-    layout.rules.push_back({modules[i] + ".bn.running_variance", norm + "/moving_variance"});
+    table.rules.push_back({modules[i] + ".conv.weight", conv + "/kernel", Axes::Hwio});
+    table.rules.push_back({modules[i] + ".bn.gamma", norm + "/gamma", Axes::Same, true});
+    table.rules.push_back({modules[i] + ".bn.beta", norm + "/beta"});
+    table.rules.push_back({modules[i] + ".bn.running_mean", norm + "/moving_mean"});
+    table.rules.push_back({modules[i] + ".bn.running_variance", norm + "/moving_variance"});
   }
-  layout.head = {{"head.classes.weight", "predictions/kernel", Axes::DenseIo},
-                 {"head.classes.bias", "predictions/bias"}};
-  return layout;
+  table.head = {{"head.classes.weight", "predictions/kernel", Axes::DenseIo},
+                {"head.classes.bias", "predictions/bias"}};
+  return table;
 }
 
 }  // namespace
 
-std::vector<Layout> inception_layouts(const std::vector<std::string>& paths) {
+std::vector<NameTable> inception_tables(const std::vector<std::string>& paths) {
   std::vector<std::string> modules;
   for (const std::string& path : paths)
     if (path.ends_with(kConv)) modules.push_back(path.substr(0, path.size() - kConv.size()));
   std::vector<size_t> construction(modules.size());
   for (size_t i = 0; i < modules.size(); ++i) construction[i] = i;
 
-  Layout torch{
+  NameTable torch{
       .name = "torchvision's names", .model = "vis-inc", .title = "InceptionV3", .pool_padding = PoolPadding::Counted};
   const auto branches = branches_of(modules);
   for (const std::string& module : modules) {
@@ -117,8 +117,8 @@ std::vector<Layout> inception_layouts(const std::vector<std::string>& paths) {
     torch.rules.push_back({module + ".bn.running_variance", name + ".bn.running_var"});
   }
   torch.head = {{"head.classes.weight", "fc.weight", Axes::DenseOi}, {"head.classes.bias", "fc.bias"}};
-  return {keras_layout(modules, construction, '#', "Keras' names"),
-          keras_layout(modules, depth_ranks(modules), '@', "Keras' layers in the order of depth"), torch};
+  return {keras_table(modules, construction, '#', "Keras' names"),
+          keras_table(modules, depth_ranks(modules), '@', "Keras' layers in the order of depth"), torch};
 }
 
 }  // namespace avs::weights

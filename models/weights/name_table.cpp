@@ -1,4 +1,4 @@
-#include "models/weights/layout.h"
+#include "models/weights/name_table.h"
 
 #include <algorithm>
 
@@ -94,7 +94,7 @@ std::vector<float> reorder(Axes axes, const Shape& shape, std::vector<float> val
   return values;
 }
 
-std::optional<std::string> Layout::reason_to_skip(const std::string& key) const {
+std::optional<std::string> NameTable::reason_to_skip(const std::string& key) const {
   if (keras) {
     if (key.starts_with("optimizer")) return "the optimizer's state";
     if (key.find("seed_generator") != std::string::npos) return "the state of a random generator";
@@ -109,37 +109,37 @@ std::optional<std::string> Layout::reason_to_skip(const std::string& key) const 
   return std::nullopt;
 }
 
-bool Layout::is_of_body(const std::string& key) const {
+bool NameTable::is_of_body(const std::string& key) const {
   if (keras) return key.starts_with("stage_");  // Keras' keys have no common first word; ConvNeXt's begin with "stage_"
   const auto first_word = [](const std::string& text) { return text.substr(0, text.find('.')); };
   const auto begins_alike = [&](const Rule& rule) { return first_word(rule.key) == first_word(key); };
   return std::any_of(rules.begin(), rules.end(), begins_alike) && std::none_of(head.begin(), head.end(), begins_alike);
 }
 
-Layout own_layout(const Backbone& network, const std::string& model) {
-  Layout layout{.name = "our own names", .model = model, .title = model, .own = true};
+NameTable own_table(const Backbone& network, const std::string& model) {
+  NameTable table{.name = "our own names", .model = model, .title = model, .own = true};
   Backbone& tree = const_cast<Backbone&>(network);  // parameters() needs a mutable network; nothing is changed
   const auto add = [&](const std::string& path) {
-    (path.starts_with("head.") ? layout.head : layout.rules)
+    (path.starts_with("head.") ? table.head : table.rules)
         .push_back({path, path, Axes::Same, path.ends_with(".gamma")});
   };
   for (const Parameter* parameter : tree.parameters()) add(parameter->path);
   for (const Buffer* buffer : tree.buffers()) add(buffer->path);
-  layout.pool_padding = network.options().pool_padding;
-  if (model == "vis-conv") layout.input_scale = InputScale::ImageNet;
-  return layout;
+  table.pool_padding = network.options().pool_padding;
+  if (model == "vis-conv") table.input_scale = InputScale::ImageNet;
+  return table;
 }
 
-const std::vector<Layout>& known_layouts() {
-  static const std::vector<Layout> layouts = [] {
+const std::vector<NameTable>& known_tables() {
+  static const std::vector<NameTable> tables = [] {
     const auto inception = small_network("vis-inc"), convnext = small_network("vis-conv");
-    std::vector<Layout> all = inception_layouts(body_paths(*inception));
-    for (Layout& layout : convnext_layouts(body_paths(*convnext))) all.push_back(std::move(layout));
-    all.push_back(own_layout(*inception, "vis-inc"));
-    all.push_back(own_layout(*convnext, "vis-conv"));
+    std::vector<NameTable> all = inception_tables(body_paths(*inception));
+    for (NameTable& table : convnext_tables(body_paths(*convnext))) all.push_back(std::move(table));
+    all.push_back(own_table(*inception, "vis-inc"));
+    all.push_back(own_table(*convnext, "vis-conv"));
     return all;
   }();
-  return layouts;
+  return tables;
 }
 
 }  // namespace avs::weights
