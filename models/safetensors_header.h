@@ -31,7 +31,7 @@ enum class OtherTensors : uint8_t { Refused, Listed };
 
 // `text` is the header without its length, `file_bytes` the whole file's size. Checks: well-formed JSON no deeper than
 // the format; at most kMaxHeaderTensors tensors; unique keys; shapes match offsets; tensors cover the rest of the file
-// without overlap or hole. DataError names the file and the byte.
+// without overlap or hole. DataError names the file, and the byte or the tensor.
 Header parse_header(std::string_view text, const std::string& file, uint64_t file_bytes,
                     OtherTensors others = OtherTensors::Refused);
 
