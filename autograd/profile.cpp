@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "cuda/api.h"
@@ -122,24 +123,15 @@ std::vector<Span> Timeline::spans() {
 
 namespace {
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return out + '"';
+using Json = nlohmann::ordered_json;
+
+Json bar(const std::string& name, const char* category, double begin, double end, int row, const std::string& layer) {
+  return {{"name", name},       {"cat", category}, {"ph", "X"},  {"ts", begin},
+          {"dur", end - begin}, {"pid", 1},        {"tid", row}, {"args", {{"layer", layer}}}};
 }
 
-std::string bar(const std::string& name, const char* category, double begin, double end, int row,
-                const std::string& layer) {
-  return fmt::format(
-      R"({{"name":{},"cat":"{}","ph":"X","ts":{:.3f},"dur":{:.3f},"pid":1,"tid":{},"args":{{"layer":{}}}}})",
-      quoted(name), category, begin, end - begin, row, quoted(layer));
-}
-
-std::string row_name(int row, const char* name) {
-  return fmt::format(R"({{"name":"thread_name","ph":"M","pid":1,"tid":{},"args":{{"name":"{}"}}}})", row, name);
+Json name_of(const char* what, int row, const std::string& name) {
+  return {{"name", what}, {"ph", "M"}, {"pid", 1}, {"tid", row}, {"args", {{"name", name}}}};
 }
 
 const char* category_of(const Span& span) { return span.direction == Direction::Forward ? "forward" : "backward"; }
@@ -147,16 +139,13 @@ const char* category_of(const Span& span) { return span.direction == Direction::
 }  // namespace
 
 std::string chrome_trace(const std::vector<Span>& spans, const std::string& process) {
-  std::string text = R"({"displayTimeUnit":"ms","traceEvents":[)"
-                     "\n";
-  text += fmt::format(R"({{"name":"process_name","ph":"M","pid":1,"args":{{"name":{}}}}})", quoted(process));
-  text += ",\n" + row_name(1, "functions") + ",\n" + row_name(2, "stages");
+  Json events = {name_of("process_name", 0, process), name_of("thread_name", 1, "functions"),
+                 name_of("thread_name", 2, "stages")};
   for (const Span& span : spans) {
-    text += ",\n" + bar(span.function, category_of(span), span.begin, span.end, 1, span.layer);
-    text += fmt::format(
-        ",\n"
-        R"({{"name":"live memory","ph":"C","ts":{:.3f},"pid":1,"args":{{"MB":{:.3f}}}}})",
-        span.end, static_cast<double>(span.live_bytes) / 1e6);
+    events.push_back(bar(span.function, category_of(span), span.begin, span.end, 1, span.layer));
+    const double megabytes = static_cast<double>(span.live_bytes) / 1e6;
+    events.push_back(
+        {{"name", "live memory"}, {"ph", "C"}, {"ts", span.end}, {"pid", 1}, {"args", {{"MB", megabytes}}}});
   }
   const auto stage = [](const Span& span) { return span.layer.substr(0, span.layer.find('.')); };
   for (size_t first = 0; first < spans.size();) {  // neighbours of one stage and direction are one bar
@@ -165,11 +154,12 @@ std::string chrome_trace(const std::vector<Span>& spans, const std::string& proc
            spans[end].direction == spans[first].direction)
       ++end;
     if (!spans[first].layer.empty())
-      text +=
-          ",\n" + bar(stage(spans[first]), category_of(spans[first]), spans[first].begin, spans[end - 1].end, 2, "");
+      events.push_back(
+          bar(stage(spans[first]), category_of(spans[first]), spans[first].begin, spans[end - 1].end, 2, ""));
     first = end;
   }
-  return text + "\n]}\n";
+  const Json trace = {{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}};
+  return trace.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace avs::profile
