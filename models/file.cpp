@@ -23,15 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string_view kind_of(fs::file_type type) {
-  switch (type) {
-    case fs::file_type::directory: return "a folder";
-    case fs::file_type::fifo: return "a named pipe";
-    case fs::file_type::socket: return "a socket";
-    case fs::file_type::block:
-    case fs::file_type::character: return "a device";
-    default: return "something unknown";
-  }
+std::string_view kind_of(mode_t mode) {
+  return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a named pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
 }
 
 constexpr std::string_view kUnfinished = ".avs-part";
@@ -166,16 +159,15 @@ int open_unfinished(const fs::path& target, fs::path& name) {
 }  // namespace
 
 std::string why_no_file(const fs::path& path) {
-  std::error_code error, ignored;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::regular) return {};
-  if (status.type() == fs::file_type::not_found)
+  struct stat status;
+  if (::stat(path.c_str(), &status) == 0)
+    return S_ISREG(status.st_mode) ? "" : str("is ", kind_of(status.st_mode), ", not a file");
+  const int reason = errno;
+  std::error_code ignored;
+  if (reason == ENOENT || reason == ENOTDIR)
     return fs::is_symlink(path, ignored) ? "is a link to nothing" : "no such file";
-  if (!error) return str("is ", kind_of(status.type()), ", not a file");
-  const bool is_of_path = error == std::errc::permission_denied || error == std::errc::filename_too_long ||
-                          error == std::errc::too_many_symbolic_link_levels;
-  if (!is_of_path) throw SystemError(str(path.string(), ": cannot be read: ", error.message()));
-  return str("cannot be read: ", error.message());
+  if (reason != EACCES && reason != ENAMETOOLONG && reason != ELOOP) fail_on(path, "cannot be read", reason);
+  return str("cannot be read: ", std::strerror(reason));
 }
 
 // ---- reading ----
@@ -190,8 +182,7 @@ InputFile::InputFile(const fs::path& path) : path_(path), descriptor_(open_file(
   const int reason = ::fstat(descriptor_, &status) == 0 ? 0 : errno;
   if (reason != 0 || !S_ISREG(status.st_mode)) close_file(descriptor_);
   if (reason != 0) fail_on(path, "cannot be measured", reason);
-  if (S_ISDIR(status.st_mode)) throw DataError(str(path.string(), ": is a directory, not a file"));
-  if (!S_ISREG(status.st_mode)) throw DataError(str(path.string(), ": is no regular file"));
+  if (!S_ISREG(status.st_mode)) throw DataError(str(path.string(), ": is ", kind_of(status.st_mode), ", not a file"));
   size_ = static_cast<uint64_t>(status.st_size);
 }
 

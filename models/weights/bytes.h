@@ -82,7 +82,7 @@ class Bytes {
   std::shared_ptr<Allowance> allowance_;
 };
 
-// The whole file in memory. DataError: missing, not a regular file, unreadable, or above 16 GiB.
+// The whole file in memory. DataError: missing, not a regular file, or above 16 GiB. SystemError: unreadable.
 Bytes read_file(const std::filesystem::path& file);
 
 // The first bytes of a file, at most `count`.

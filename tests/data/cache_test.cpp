@@ -152,10 +152,10 @@ TEST_F(CacheFiles, AFileThatShrinksWhileItIsOpenIsAnErrorOfThatFile) {
 TEST_F(CacheFiles, AFifoInTheirPlaceIsNotWaitedFor) {
   fs::remove(entry_path("a/clip0.mp4"));
   ASSERT_EQ(::mkfifo(entry_path("a/clip0.mp4").c_str(), 0600), 0);
-  EXPECT_THAT(error_of([&] { Cache::open(cache_).entry(0, Modality::Mel); }), HasSubstr("is no regular file"));
+  EXPECT_THAT(error_of([&] { Cache::open(cache_).entry(0, Modality::Mel); }), HasSubstr("is a named pipe, not a file"));
   fs::remove(cache_ / kIndexName);
   ASSERT_EQ(::mkfifo((cache_ / kIndexName).c_str(), 0600), 0);
-  EXPECT_THAT(error_of([&] { Cache::open(cache_); }), HasSubstr("is no regular file"));
+  EXPECT_THAT(error_of([&] { Cache::open(cache_); }), HasSubstr("is a named pipe, not a file"));
 }
 
 // ---- unfinished ----

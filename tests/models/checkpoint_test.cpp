@@ -192,7 +192,7 @@ TEST_F(CheckpointFile, TooShortOrCutFilesAreRefused) {
 
 TEST_F(CheckpointFile, AbsentFilesAndDirectoriesAreRefused) {
   EXPECT_THAT(error_of<DataError>([&] { Checkpoint::load(file_); }), HasSubstr("No such file"));
-  EXPECT_THAT(error_of<DataError>([&] { Checkpoint::load(directory_.path()); }), HasSubstr("is a directory"));
+  EXPECT_THAT(error_of<DataError>([&] { Checkpoint::load(directory_.path()); }), HasSubstr("is a folder"));
 }
 
 TEST_F(CheckpointFile, HeadersThatAreNotJsonOrNotAnObjectAreRefused) {

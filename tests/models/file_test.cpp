@@ -192,10 +192,10 @@ TEST_F(Files, GrowByLinesWhereTheyAreAppended) {
 TEST_F(Files, ThatCannotBeReadAreNamedWithTheReason) {
   EXPECT_THAT(error_of<DataError>([&] { read_text(folder_ / "absent"); }),
               HasSubstr((folder_ / "absent").string() + ": cannot be opened: No such file"));
-  EXPECT_THAT(error_of<DataError>([&] { read_text(folder_); }), HasSubstr("is a directory"));
+  EXPECT_THAT(error_of<DataError>([&] { read_text(folder_); }), HasSubstr("is a folder, not a file"));
   ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
-  EXPECT_THAT(error_of<DataError>([&] { read_text(folder_ / "fifo"); }), HasSubstr("is no regular file"));
-  EXPECT_THAT(error_of<DataError>([&] { read_text("/dev/zero"); }), HasSubstr("is no regular file"));
+  EXPECT_THAT(error_of<DataError>([&] { read_text(folder_ / "fifo"); }), HasSubstr("is a named pipe, not a file"));
+  EXPECT_THAT(error_of<DataError>([&] { read_text("/dev/zero"); }), HasSubstr("is a device, not a file"));
 }
 
 // System errors have another type than errors of a file's contents.

@@ -43,7 +43,7 @@ TEST(Impostors, EachHasAMessageOfItsOwn) {
   EXPECT_THAT(error_of_bytes("\x80\x02K\x01."s), HasSubstr("not one of torch.save"));
   EXPECT_THAT(error_of_file(golden::folder()), HasSubstr("is a folder"));
   EXPECT_THAT(error_of_file(golden::file("absent.h5")), HasSubstr("cannot be opened"));
-  EXPECT_THAT(error_of_file("/dev/zero"), HasSubstr("is not a regular file"));
+  EXPECT_THAT(error_of_file("/dev/zero"), HasSubstr("is a device, not a file"));
 }
 
 TEST(Misfits, AnotherNetworkIsSaidToBeThatNetwork) {

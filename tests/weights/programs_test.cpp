@@ -183,10 +183,10 @@ TEST(Programs, SayInOneLineWhatAFileIsInstead) {
          "has no classifier");
   const std::string pipe = path("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  import("vis-inc", pipe, "pipe: is not a regular file");
+  import("vis-inc", pipe, "pipe: is a named pipe, not a file");
   expect("classify_image",
          str(path("x.ppm"), " --weights ", path("inception_torch.pth"), " --names ", pipe, kWidthFlag),
-         "pipe: is no regular file");
+         "pipe: is a named pipe, not a file");
   EXPECT_FALSE(std::filesystem::exists(path("never.safetensors")));
 }
 
