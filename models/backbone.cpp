@@ -8,6 +8,7 @@
 #include "layers/linear.h"
 #include "models/convnext_tiny.h"
 #include "models/inception_v3.h"
+#include "models/printable.h"
 #include "models/residual_inception.h"
 
 namespace avs {
@@ -33,12 +34,6 @@ const std::vector<Entry>& registry() {
       {"vis-conv", Modality::Frames, make<ConvNextTiny>},
   };
   return entries;
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
 }
 
 const Entry& entry_of(const std::string& model) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/file.h"
+#include "models/printable.h"
 #include "models/safetensors_header.h"
 #include "tensor/ops/cast.h"
 
@@ -191,13 +192,6 @@ std::vector<Slot> slots_of(Module& module, const std::string& prefix) {
 
 bool is_float(DType dtype) { return dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16; }
 
-std::string group(const char* title, const std::vector<std::string>& names) {
-  std::string text;
-  if (!names.empty()) text = str("\n  ", title, " (", names.size(), "):");
-  for (const std::string& name : names) text += "\n    " + name;
-  return text;
-}
-
 }  // namespace
 
 void store_parameters(Module& module, Checkpoint& checkpoint, const std::string& prefix) {
@@ -223,8 +217,8 @@ void load_parameters(Module& module, const Checkpoint& checkpoint, const std::st
   for (const auto& [name, tensor] : checkpoint.tensors)
     if (name.starts_with(prefix) && !wanted.contains(name)) unexpected.push_back(str(name, "  ", tensor.shape()));
   if (!missing.empty() || !unexpected.empty() || !misshapen.empty())
-    throw DataError(str("the checkpoint's tensors are not the network's:", group("missing", missing),
-                        group("unexpected", unexpected), group("misshapen", misshapen)));
+    throw DataError(str("the checkpoint's tensors are not the network's:", listed("missing", missing),
+                        listed("unexpected", unexpected), listed("misshapen", misshapen)));
 
   for (Slot& slot : slots) {
     const Tensor& given = checkpoint.tensors.at(slot.name);

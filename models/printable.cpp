@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tensor/error.h"
+
 namespace avs {
 namespace {
 
@@ -144,6 +146,19 @@ bool is_utf8(const std::string& name) {
   } catch (const nlohmann::json::exception&) {
     return false;
   }
+}
+
+std::string joined(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
+  return text;
+}
+
+std::string listed(const char* title, const std::vector<std::string>& items) {
+  std::string text;
+  if (!items.empty()) text = str("\n  ", title, " (", items.size(), "):");
+  for (const std::string& item : items) text += "\n    " + item;
+  return text;
 }
 
 }  // namespace avs

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace avs {
 
@@ -27,5 +28,8 @@ int64_t columns_of(std::string_view text);                          // width on 
 std::string first_columns(std::string_view text, int64_t columns);  // never cuts a character
 
 bool is_utf8(const std::string& text);
+
+std::string joined(const std::vector<std::string>& items);                     // "a, b, c"
+std::string listed(const char* title, const std::vector<std::string>& items);  // a line each below "title (3):"; or ""
 
 }  // namespace avs

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "models/printable.h"
 #include "models/weights/recognise.h"
 
 namespace avs {
@@ -19,20 +20,6 @@ constexpr std::array<float, 3> kMean = {0.485f, 0.456f, 0.406f}, kDeviation = {0
 
 InputScale scale_of(const std::string& model) {  // input scale of our networks
   return model == "vis-conv" ? InputScale::ImageNet : InputScale::MinusOneToOne;
-}
-
-std::string text_of(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-std::string group(const char* title, const std::vector<std::string>& names) {
-  std::string text;
-  if (names.empty()) return text;
-  text = str("\n  ", title, " (", names.size(), "):");
-  for (const std::string& name : names) text += "\n    " + name;
-  return text;
 }
 
 // One tensor of the network, its rule, and the file's tensor that fills it.
@@ -124,7 +111,7 @@ class Importer {
     const auto take = [&](Slot& slot) {
       taken_care_of_.insert(slot.source);
       if (!weights::fits(slot.rule->axes, slot.value.shape(), slot.source->shape))
-        misshapen.push_back(str(slot.source->name, "  file ", text_of(slot.source->shape), ", needed ",
+        misshapen.push_back(str(slot.source->name, "  file ", weights::text_of(slot.source->shape), ", needed ",
                                 weights::expected_shape(slot.rule->axes, slot.value.shape()), "  (", slot.path, ")"));
     };
     std::map<std::string, const Rule*> rules;
@@ -156,13 +143,13 @@ class Importer {
       if (const auto reason = file_.reason_to_leave_out(tensor))
         report_.skipped.push_back(tensor.name + ": " + *reason);
       else
-        unexpected.push_back(tensor.name + "  " + text_of(tensor.shape));
+        unexpected.push_back(tensor.name + "  " + weights::text_of(tensor.shape));
     }
     if (missing.empty() && unexpected.empty() && misshapen.empty()) return;
     if (missing.empty() && unexpected.empty() && 2 * misshapen.size() > slots_.size()) refuse_width(misshapen.front());
     throw DataError(str(file_name_, ": the tensors are not those of ", network_.options().model,
                         "; the nearest known layout is ", file_.table.title, ", ", report_.layout, ":",
-                        group("missing", missing), group("unexpected", unexpected), group("misshapen", misshapen)));
+                        listed("missing", missing), listed("unexpected", unexpected), listed("misshapen", misshapen)));
   }
   // All names match but no shape fits: one line instead of hundreds.
   [[noreturn]] void refuse_width(const std::string& first) const {

@@ -23,12 +23,6 @@ std::vector<int64_t> without_ones(std::vector<int64_t> shape) {
   return shape;
 }
 
-std::string text_of(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + "]";
-}
-
 // The file's shape for our shape; the usual one if there are several.
 std::vector<int64_t> stored_shape(Axes axes, const Shape& s) {
   switch (axes) {
@@ -57,6 +51,12 @@ std::vector<float> transposed(const std::vector<float>& values, int64_t rows, in
 }
 
 }  // namespace
+
+std::string text_of(const std::vector<int64_t>& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + "]";
+}
 
 bool fits(Axes axes, const Shape& shape, const std::vector<int64_t>& stored) {
   const std::vector<int64_t> usual = stored_shape(axes, shape);

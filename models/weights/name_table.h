@@ -60,6 +60,7 @@ std::vector<NameTable> convnext_tables(const std::vector<std::string>& paths);
 // reorder() returns the values in our axis order. shape: ours, stored: the file's. Call fits() first.
 bool fits(Axes axes, const Shape& shape, const std::vector<int64_t>& stored);
 std::vector<float> reorder(Axes axes, const Shape& shape, std::vector<float> values);
+std::string text_of(const std::vector<int64_t>& shape);     // "[8, 3, 3]"
 std::string expected_shape(Axes axes, const Shape& shape);  // the file's shape, for messages
 
 }  // namespace avs::weights
