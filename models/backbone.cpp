@@ -10,6 +10,7 @@
 #include "models/inception_v3.h"
 #include "models/printable.h"
 #include "models/residual_inception.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {
@@ -43,12 +44,12 @@ const Entry& entry_of(const std::string& model) {
 }
 
 void check(const BackboneOptions& o) {
-  AVS_CHECK(UsageError, o.classes >= 2, "a classifier needs at least 2 classes, got ", o.classes);
-  AVS_CHECK(UsageError, o.width > 0 && o.width <= 4, "the width multiplier is above 0 and at most 4, got ", o.width);
-  AVS_CHECK(UsageError, o.image_size >= 75 && o.image_size <= 512, "the image size is 75 to 512, got ", o.image_size);
-  AVS_CHECK(UsageError, o.dropout >= 0 && o.dropout < 1, "the dropout rate is in [0, 1), got ", o.dropout);
-  AVS_CHECK(UsageError, o.batch_norm_new_value_weight > 0 && o.batch_norm_new_value_weight <= 1,
-            "the weight of new BatchNorm statistics is in (0, 1], got ", o.batch_norm_new_value_weight);
+  require<UsageError>(o.classes >= 2, "a classifier needs at least 2 classes, got ", o.classes);
+  require<UsageError>(o.width > 0 && o.width <= 4, "the width multiplier is above 0 and at most 4, got ", o.width);
+  require<UsageError>(o.image_size >= 75 && o.image_size <= 512, "the image size is 75 to 512, got ", o.image_size);
+  require<UsageError>(o.dropout >= 0 && o.dropout < 1, "the dropout rate is in [0, 1), got ", o.dropout);
+  require<UsageError>(o.batch_norm_new_value_weight > 0 && o.batch_norm_new_value_weight <= 1,
+                      "the weight of new BatchNorm statistics is in (0, 1], got ", o.batch_norm_new_value_weight);
 }
 
 // The shortest decimal that reads back as the same float: 0.2, not 0.20000000298023224.
@@ -82,11 +83,11 @@ BackboneOptions backbone_options_from_json(std::string_view json) {
     o.image_size = j.at("image_size").get<int64_t>();
     o.dropout = j.at("dropout").get<float>();
     const auto padding = j.at("pool_padding").get<std::string>();
-    AVS_CHECK(DataError, padding == "ignored" || padding == "counted", "pool_padding is '", padding, "'");
+    require<DataError>(padding == "ignored" || padding == "counted", "pool_padding is '", padding, "'");
     o.pool_padding = padding == "ignored" ? PoolPadding::Ignored : PoolPadding::Counted;
     const auto gamma = j.value("batch_norm_gamma", "one"), head = j.value("head", "hidden1024");
-    AVS_CHECK(DataError, gamma == "one" || gamma == "learned", "batch_norm_gamma is '", gamma, "'");
-    AVS_CHECK(DataError, head == "hidden1024" || head == "direct", "head is '", head, "'");
+    require<DataError>(gamma == "one" || gamma == "learned", "batch_norm_gamma is '", gamma, "'");
+    require<DataError>(head == "hidden1024" || head == "direct", "head is '", head, "'");
     o.batch_norm_gamma = gamma == "one" ? Gamma::One : Gamma::Learned;
     o.head = head == "hidden1024" ? HeadKind::Hidden1024 : HeadKind::Direct;
     o.batch_norm_new_value_weight = j.at("batch_norm_new_value_weight").get<float>();
@@ -189,8 +190,8 @@ Modality modality_of(const std::string& model) { return entry_of(model).modality
 std::unique_ptr<Backbone> load_backbone(const Checkpoint& checkpoint, const std::string& origin,
                                         const std::string& prefix) {
   const auto found = checkpoint.metadata.find(kBackboneKey);
-  AVS_CHECK(DataError, found != checkpoint.metadata.end(), origin, ": the metadata has no entry '", kBackboneKey,
-            "', so this is not a backbone's checkpoint");
+  require<DataError>(found != checkpoint.metadata.end(), origin, ": the metadata has no entry '", kBackboneKey,
+                     "', so this is not a backbone's checkpoint");
   try {
     std::unique_ptr<Backbone> backbone =
         make_backbone(backbone_options_from_json(found->second), FirstWeights::NotDrawn);

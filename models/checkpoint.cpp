@@ -10,6 +10,7 @@
 #include "models/printable.h"
 #include "models/safetensors_header.h"
 #include "tensor/ops/cast.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {
@@ -40,15 +41,13 @@ struct FileHeader {
 FileHeader read_header(const InputFile& file, const fs::path& path) {
   const std::string name = path.string();
   const uint64_t file_bytes = file.size();
-  if (file_bytes < 8) throw DataError(str(name, ": truncated: has ", file_bytes, " bytes, a checkpoint begins with 8"));
+  require<DataError>(file_bytes >= 8, name, ": truncated: has ", file_bytes, " bytes, a checkpoint begins with 8");
   uint64_t header_bytes = 0;
   file.read(&header_bytes, sizeof(header_bytes), 0);
-  if (header_bytes > kMaxHeaderBytes)
-    throw DataError(str(name, ": at byte 0: the header is said to have ", header_bytes, " bytes, the format allows ",
-                        kMaxHeaderBytes, "; this is not a safetensors file"));
-  if (header_bytes > file_bytes - 8)
-    throw DataError(
-        str(name, ": truncated: its header should have ", header_bytes, " bytes and the file ends after ", file_bytes));
+  require<DataError>(header_bytes <= kMaxHeaderBytes, name, ": at byte 0: the header is said to have ", header_bytes,
+                     " bytes, the format allows ", kMaxHeaderBytes, "; this is not a safetensors file");
+  require<DataError>(header_bytes <= file_bytes - 8, name, ": truncated: its header should have ", header_bytes,
+                     " bytes and the file ends after ", file_bytes);
   std::string text(header_bytes, '\0');
   file.read(text.data(), header_bytes, 8);
   FileHeader read{parse_header(text, name, file_bytes), std::move(text), {}};
@@ -72,11 +71,11 @@ Tensor read_wide(const InputFile& file, const HeaderEntry& entry, const std::str
     const uint64_t byte = entry.first_byte + i * sizeof(From);
     if constexpr (std::is_same_v<From, double>) {
       narrow[i] = static_cast<float>(values[i]);
-      AVS_CHECK(DataError, std::isinf(values[i]) || !std::isinf(narrow[i]), where, " at byte ", byte,
-                ": the F64 value ", values[i], " does not fit into F32");
+      require<DataError>(std::isinf(values[i]) || !std::isinf(narrow[i]), where, " at byte ", byte, ": the F64 value ",
+                         values[i], " does not fit into F32");
     } else {
-      AVS_CHECK(DataError, std::in_range<int32_t>(values[i]), where, " at byte ", byte, ": the I64 value ", values[i],
-                " does not fit into I32");
+      require<DataError>(std::in_range<int32_t>(values[i]), where, " at byte ", byte, ": the I64 value ", values[i],
+                         " does not fit into I32");
       narrow[i] = static_cast<int32_t>(values[i]);
     }
   }
@@ -108,8 +107,8 @@ std::string header_of(const Checkpoint& checkpoint) {
   uint64_t offset = 0;
   for (const auto* item : file_order(checkpoint.tensors)) {
     const Tensor& tensor = item->second;
-    AVS_CHECK(DataError, tensor.defined(), "checkpoint: the tensor '", item->first, "' is undefined");
-    AVS_CHECK(DataError, item->first != "__metadata__", "checkpoint: a tensor cannot be called '__metadata__'");
+    require<DataError>(tensor.defined(), "checkpoint: the tensor '", item->first, "' is undefined");
+    require<DataError>(item->first != "__metadata__", "checkpoint: a tensor cannot be called '__metadata__'");
     header[item->first] = {{"dtype", header_name_of(tensor.dtype())},
                            {"shape", tensor.shape().extents()},
                            {"data_offsets", {offset, offset + tensor.bytes()}}};
@@ -118,8 +117,8 @@ std::string header_of(const Checkpoint& checkpoint) {
   try {
     std::string text = header.dump();
     text.resize((text.size() + 7) / 8 * 8, ' ');
-    AVS_CHECK(DataError, text.size() <= kMaxHeaderBytes, "checkpoint: the header has ", text.size(),
-              " bytes, the format allows ", kMaxHeaderBytes);
+    require<DataError>(text.size() <= kMaxHeaderBytes, "checkpoint: the header has ", text.size(),
+                       " bytes, the format allows ", kMaxHeaderBytes);
     return text;
   } catch (const nlohmann::json::exception&) {
     throw DataError("checkpoint: a name or a metadata entry is not UTF-8");

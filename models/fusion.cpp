@@ -6,6 +6,7 @@
 
 #include "autograd/functions.h"
 #include "layers/init.h"
+#include "tensor/require.h"
 
 namespace avs {
 namespace {
@@ -20,14 +21,14 @@ enum class Form : uint8_t { All, Grouped, Concatenated };
 Form form_of(FusionMethod method) { return static_cast<Form>(static_cast<int>(method) % 3); }
 
 void check(const FusionOptions& options) {
-  AVS_CHECK(UsageError, !options.inputs.empty(), "fusion: no embeddings to fuse");
-  AVS_CHECK(UsageError, options.embedding_size > 0, "fusion: the embeddings have no values");
-  AVS_CHECK(UsageError, options.classes >= 2, "fusion: at least 2 classes are needed, got ", options.classes);
+  require<UsageError>(!options.inputs.empty(), "fusion: no embeddings to fuse");
+  require<UsageError>(options.embedding_size > 0, "fusion: the embeddings have no values");
+  require<UsageError>(options.classes >= 2, "fusion: at least 2 classes are needed, got ", options.classes);
   std::set<std::string> seen;
   for (const std::string& name : options.inputs) {
-    AVS_CHECK(UsageError, is_sound_name(name) || is_picture_name(name), "fusion: '", name,
-              "' begins with neither aud- nor vis-");
-    AVS_CHECK(UsageError, seen.insert(name).second, "fusion: '", name, "' is given twice");
+    require<UsageError>(is_sound_name(name) || is_picture_name(name), "fusion: '", name,
+                        "' begins with neither aud- nor vis-");
+    require<UsageError>(seen.insert(name).second, "fusion: '", name, "' is given twice");
   }
 }
 
@@ -141,7 +142,7 @@ Variable FusionNet::run(const std::vector<Variable>& x) {
 
 std::unique_ptr<FusionNet> load_fusion(const Checkpoint& checkpoint, const std::string& origin) {
   const auto found = checkpoint.metadata.find(kFusionKey);
-  AVS_CHECK(DataError, found != checkpoint.metadata.end(), origin, ": not a fusion trained by this project");
+  require<DataError>(found != checkpoint.metadata.end(), origin, ": not a fusion trained by this project");
   auto net = std::make_unique<FusionNet>(fusion_options_from_json(found->second));
   try {
     load_parameters(*net, checkpoint);

@@ -5,6 +5,7 @@
 
 #include "models/file.h"
 #include "tensor/no_copy.h"
+#include "tensor/require.h"
 #include "vision/container.h"
 
 extern "C" {
@@ -178,15 +179,14 @@ void write_audio(Mp4& file, Mp4::Output& output, const std::vector<float>& sampl
 
 void check_contents(const MediaContents& contents) {
   const Tensor& frames = contents.frames;
-  AVS_CHECK(UsageError, frames.defined() || !contents.samples.empty(), "write_mp4: neither pictures nor sound given");
-  AVS_CHECK(UsageError, contents.samples.size() % 2 == 0, "write_mp4: ", contents.samples.size(),
-            " samples are no pairs");
+  require<UsageError>(frames.defined() || !contents.samples.empty(), "write_mp4: neither pictures nor sound given");
+  require<UsageError>(contents.samples.size() % 2 == 0, "write_mp4: ", contents.samples.size(),
+                      " samples are no pairs");
   if (!frames.defined()) return;
   const Shape& shape = frames.shape();
-  AVS_CHECK(UsageError, shape.rank() == 4 && shape[0] > 0 && shape[3] == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0,
-            "write_mp4: frames must be [frames, height, width, 3] of even height and width, got ", shape);
-  AVS_CHECK(UsageError, contents.frames_per_second > 0, "write_mp4: ", contents.frames_per_second,
-            " frames per second");
+  require<UsageError>(shape.rank() == 4 && shape[0] > 0 && shape[3] == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0,
+                      "write_mp4: frames must be [frames, height, width, 3] of even height and width, got ", shape);
+  require<UsageError>(contents.frames_per_second > 0, "write_mp4: ", contents.frames_per_second, " frames per second");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Reads the HDF5 files that Keras writes, without the HDF5 library (The HDF Group, "HDF5 File Format Specification
-// Version 3.0"). The library trusts its files; this reader accepts files from anywhere. It knows the subset that weight
-// files use, refuses the rest by name, checks every address, visits every object once, and unpacks arrays on demand.
+// Version 3.0"). The library trusts its files; this reader accepts files from anywhere, and tests/fuzz tries hostile
+// ones. It knows the subset that weight files use, refuses the rest by name, checks every address, visits every object
+// once, bounds memory, and unpacks arrays on demand.
 //
 // Supported: superblocks 0 to 3; object headers 1 and 2; groups as symbol tables or as link messages; text attributes
 // of fixed or variable length; integers and IEEE floats in either byte order; compact, contiguous and chunked arrays;

@@ -1,6 +1,9 @@
 // Reads the zip archives that torch.save and Keras write (PKWARE APPNOTE 6.3). Members are stored or deflated;
 // encryption, spanned archives and other methods are refused. The central directory must be consistent: names are
 // unique, members lie inside the file and do not overlap.
+//
+// No library reads them, because files come from anywhere: every size is checked against the file before memory is
+// allocated, and tests/fuzz tries hostile archives.
 #pragma once
 
 #include <string>
