@@ -43,7 +43,7 @@ class SoundReader {
   virtual int64_t sample_rate_hz() const = 0;
   virtual int64_t channels() const = 0;
   // The next `seconds` of sound: fewer at the end, then none. DataError: samples that are not finite. Truncated: the
-  // file was cut more than a tenth of a second before them. std::system_error: an I/O error.
+  // file was cut more than a tenth of a second before them. SystemError: an I/O error.
   Waveform read(double seconds);
   const std::filesystem::path& path() const { return path_; }
 

@@ -3,7 +3,7 @@
 // A MediaFile reads packets from a container; a Decoder turns the packets of one stream into frames. A MediaFile feeds
 // one Decoder and discards all other streams: to decode sound and pictures, open the file twice (demuxing is cheap).
 // FFmpeg's log is silenced; its last error line becomes part of our one-line DataError: file, reason. I/O errors are
-// std::system_error.
+// SystemError.
 //
 // FFmpeg reads only this file: formats that name other files or fetch (hls, dash, concat, sdp, svg, ...) are refused,
 // and no demuxer may open a second file.
@@ -73,7 +73,7 @@ class StreamClock {
 class MediaFile {
  public:
   // DataError: no such file, not a regular file, empty, not a media file, a format that names other files, or no sound
-  // and no video stream. std::system_error: an I/O error.
+  // and no video stream. SystemError: an I/O error.
   explicit MediaFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return source_->path(); }
@@ -83,7 +83,7 @@ class MediaFile {
   AVStream& stream(int index) const { return *format_->streams[index]; }
   AVFormatContext& native() const { return *format_; }
 
-  // Returns the next packet, or FFmpeg's code below 0 at the end. std::system_error: an I/O error.
+  // Returns the next packet, or FFmpeg's code below 0 at the end. SystemError: an I/O error.
   int read(AVPacket& packet);
 
   double origin_seconds() const;  // timestamp of second 0 of the presentation

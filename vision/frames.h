@@ -37,7 +37,7 @@ int64_t max_frame_count(const FrameOptions& options);  // for a clip of max_seco
 
 // nullopt: the file has sound but no picture. A still (JPEG, PNG, BMP) gives one frame. A complete file that is shorter
 // than its header says keeps its pictures and gets a note. DataError: unreadable, or no picture decodes. Truncated: the
-// file was cut before the last sampled picture. UsageError: an option out of range. std::system_error: an I/O error.
+// file was cut before the last sampled picture. UsageError: an option out of range. SystemError: an I/O error.
 std::optional<Frames> sample_frames(const std::filesystem::path& path, const FrameOptions& options = {});
 
 }  // namespace avs

@@ -19,7 +19,7 @@ struct Image {
 };
 
 // DataError: not a readable picture, above 2^27 pixels, or a file far larger than its pixels. The header is checked
-// before the pixels are read. std::system_error: an I/O error.
+// before the pixels are read. SystemError: an I/O error.
 Image read_image(const std::filesystem::path& path);
 
 // Scales the whole picture to a square with the filter of video frames and rotates it upright: u8 [size, size, 3].

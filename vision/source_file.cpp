@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
+#include <cstring>
 
 namespace avs {
 namespace {
@@ -18,9 +18,9 @@ bool is_of_the_file(int error) {
 
 [[noreturn]] void refuse(const std::filesystem::path& path, int error) {
   if (error == ENOENT || error == ENOTDIR) throw CannotOpen(str(path.string(), ": no such file"));
-  const std::error_code code(error, std::generic_category());
-  if (is_of_the_file(error)) throw CannotOpen(str(path.string(), ": cannot be opened: ", code.message()));
-  throw std::system_error(code, str(path.string(), ": cannot be opened"));
+  const std::string message = str(path.string(), ": cannot be opened: ", std::strerror(error));
+  if (is_of_the_file(error)) throw CannotOpen(message);
+  throw SystemError(message);
 }
 
 }  // namespace
@@ -68,8 +68,7 @@ size_t SourceFile::read_at(int64_t offset, void* to, size_t bytes) noexcept {
 }
 
 void SourceFile::throw_if_failed() const {
-  if (error_ == 0) return;
-  throw std::system_error(error_, std::generic_category(), str(path_.string(), ": cannot be read"));
+  if (error_ != 0) throw SystemError(str(path_.string(), ": cannot be read: ", std::strerror(error_)));
 }
 
 }  // namespace avs

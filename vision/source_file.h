@@ -22,7 +22,7 @@ struct Truncated : DataError {
 
 class SourceFile : NoCopy {
  public:
-  // CannotOpen: no such file, no permission. DataError: not a regular file, or empty. std::system_error: an I/O error
+  // CannotOpen: no such file, no permission. DataError: not a regular file, or empty. SystemError: an I/O error
   // (EMFILE, EIO, ...).
   explicit SourceFile(const std::filesystem::path& path);
   ~SourceFile();
@@ -37,7 +37,7 @@ class SourceFile : NoCopy {
   size_t read(void* to, size_t bytes) noexcept;
   size_t read_at(int64_t offset, void* to, size_t bytes) noexcept;  // keeps the position
 
-  // After a failed read: throws std::system_error with the file's name.
+  // After a failed read: throws SystemError with the file's name.
   void throw_if_failed() const;
 
  private:

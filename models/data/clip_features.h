@@ -35,7 +35,7 @@ class ClipDecoder {
 
   // Decodes a clip's sound and picture; either path may be empty, both may be the same file.
   // DataError, one line with file and reason: neither can be used, or one was cut (Truncated) or is not to be opened
-  // (CannotOpen). std::system_error: the machine cannot read a file, of which nothing may be kept then.
+  // (CannotOpen). SystemError: the machine cannot read a file, of which nothing may be kept then.
   ClipArrays operator()(const std::filesystem::path& audio, const std::filesystem::path& video);
 
   // clip: as load_clip() or to_clip() makes it. The log spectrograms, in the order of the options' kinds.
