@@ -51,7 +51,7 @@ std::vector<Job> jobs_of(const Options& options) {
 void write_clip(const Job& job, double mean_seconds) {
   Rng rng = job.rng.fork("clip");
   const double seconds = mean_seconds * rng.uniform(0.85, 1.15);
-  constexpr double kFrameRates[] = {8, 10, 12};
+  constexpr double kFrameRates[] = {4, 5, 6};
   constexpr int64_t kSampleRates[] = {32000, 44100, 48000};
   const demo::PictureFormat format{.frames_per_second = kFrameRates[rng.below(3)]};
   const int64_t sample_rate_hz = kSampleRates[rng.below(3)];

@@ -102,7 +102,7 @@ Mp4::Output open_video(Mp4& file, const MediaContents& contents) {
   codec.bit_rate = encoder->id == AV_CODEC_ID_MPEG4 ? 400'000 : 0;
   codec.color_range = AVCOL_RANGE_MPEG;
   codec.colorspace = AVCOL_SPC_SMPTE170M;
-  av_opt_set(codec.priv_data, "preset", "veryfast", 0);  // options of x264; MPEG-4 ignores them
+  av_opt_set(codec.priv_data, "preset", "ultrafast", 0);  // options of x264; MPEG-4 ignores them
   av_opt_set(codec.priv_data, "crf", "25", 0);
   file.open(output);
   return output;

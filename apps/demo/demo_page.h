@@ -28,7 +28,8 @@ std::string best_method(const std::filesystem::path& out);
 
 DemoResults evaluate_demo(const std::filesystem::path& out);  // on the test split
 
-std::string demo_table(const DemoResults& results);  // layout of Table I, plus both single modalities
+std::string demo_table(const DemoResults& results);    // layout of Table I, plus both single modalities
+std::string demo_picture(const DemoResults& results);  // the same table as SVG: rows are classes, cells accuracies
 std::string demo_json(const DemoResults& results,
                       double seconds);  // keys: audio_only visual_only both method fusions backbones seconds
 std::string demo_page(const DemoResults& results, const std::filesystem::path& out, double seconds);  // report.html

@@ -1,7 +1,11 @@
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "apps/demo/demo_page.h"
+#include "apps/report/page.h"
 #include "apps/train/fusion_training.h"
 #include "apps/train/trained.h"
 #include "tensor/ops/softmax.h"
@@ -63,12 +67,46 @@ DemoResults evaluate_demo(const fs::path& out) {
   return results;
 }
 
-std::string demo_table(const DemoResults& results) {
+static std::vector<NamedEvaluation> columns_of(const DemoResults& results) {
   std::vector<NamedEvaluation> columns = results.fusions;
   columns.push_back({"audio", results.audio});
   columns.push_back({"visual", results.visual});
   columns.push_back({"both", results.both()});
-  return table_of(columns);
+  return columns;
+}
+
+std::string demo_table(const DemoResults& results) { return table_of(columns_of(results)); }
+
+std::string demo_picture(const DemoResults& results) {
+  constexpr int kNames = 130, kCell = 62, kRow = 26;
+  const std::vector<NamedEvaluation> columns = columns_of(results);
+  const std::vector<std::string>& classes = results.both().classes;
+  const int width = kNames + kCell * static_cast<int>(columns.size());
+  const int height = kRow * (static_cast<int>(classes.size()) + 2);
+  std::string svg = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" font-size=\"14\">\n"
+      "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
+      width, height);
+  const auto text = [&svg](int x, int y, const char* anchor, std::string_view words) {
+    svg +=
+        fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", x, y + 18, anchor, report::escape(words));
+  };
+  const auto cell = [&](int x, int y, double accuracy) {  // from white at 0 to green at 1
+    const int faded = 255 - static_cast<int>(std::lround(155 * accuracy));
+    svg += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"rgb({},{},{})\"/>\n", x + 1, y + 1,
+                       kCell - 2, kRow - 2, faded, 255 - (255 - faded) / 4, faded);
+    text(x + kCell / 2, y, "middle", fmt::format("{:.0f} %", 100 * accuracy));
+  };
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const int x = kNames + kCell * static_cast<int>(c);
+    text(x + kCell / 2, 0, "middle", columns[c].method);
+    for (size_t k = 0; k < classes.size(); ++k)
+      cell(x, kRow * static_cast<int>(k + 1), columns[c].evaluation.per_class[k].accuracy.value_or(0));
+    cell(x, height - kRow, columns[c].evaluation.micro_accuracy);
+  }
+  for (size_t k = 0; k < classes.size(); ++k) text(4, kRow * static_cast<int>(k + 1), "start", classes[k]);
+  text(4, height - kRow, "start", "all clips");
+  return svg + "</svg>\n";
 }
 
 std::string demo_json(const DemoResults& results, double seconds) {
