@@ -13,10 +13,10 @@
 namespace avs::cuda {
 namespace {
 
-const std::pair<Order, Order> kOrders[] = {{Order::Plain, Order::Plain},
-                                           {Order::Plain, Order::Transposed},
-                                           {Order::Transposed, Order::Plain},
-                                           {Order::Transposed, Order::Transposed}};
+const std::pair<Order, Order> kProductOrders[] = {{Order::Plain, Order::Plain},
+                                                  {Order::Plain, Order::Transposed},
+                                                  {Order::Transposed, Order::Plain},
+                                                  {Order::Transposed, Order::Transposed}};
 
 // The inputs of one product in memory order, rounded to their type.
 struct Inputs {
@@ -66,7 +66,7 @@ void check(const MatMul& p, DType in_type, DType out_type) {
 }
 
 TEST(MatMul, IsRightForEveryOrderOfItsInputs) {
-  for (const auto& [a, b] : kOrders)
+  for (const auto& [a, b] : kProductOrders)
     for (const auto& [m, n, k] :
          {std::array<int64_t, 3>{1, 1, 1}, {5, 7, 3}, {33, 17, 65}, {64, 64, 32}, {68, 132, 40}})
       check({.m = m, .n = n, .k = k, .a = a, .b = b}, DType::F32, DType::F32);
@@ -74,7 +74,7 @@ TEST(MatMul, IsRightForEveryOrderOfItsInputs) {
 
 // 250 lines need two large tiles of 128 or four small ones of 64, the same area, so the large tile is chosen.
 TEST(MatMul, IsRightInTheLargeTile) {
-  for (const auto& [a, b] : kOrders) {
+  for (const auto& [a, b] : kProductOrders) {
     check({.m = 252, .n = 248, .k = 20, .a = a, .b = b}, DType::F32, DType::F32);
     check({.m = 251, .n = 253, .k = 19, .a = a, .b = b}, DType::F32, DType::F32);
   }
@@ -82,7 +82,7 @@ TEST(MatMul, IsRightInTheLargeTile) {
 
 TEST(MatMul, IsRightOnTensorCoresForEveryOrderOfItsInputs) {
   for (const DType dtype : {DType::BF16, DType::F16})
-    for (const auto& [a, b] : kOrders)
+    for (const auto& [a, b] : kProductOrders)
       for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {33, 17, 65}, {72, 136, 48}}) {
         check({.m = m, .n = n, .k = k, .a = a, .b = b}, dtype, dtype);
         check({.m = m, .n = n, .k = k, .a = a, .b = b}, dtype, DType::F32);
@@ -91,7 +91,7 @@ TEST(MatMul, IsRightOnTensorCoresForEveryOrderOfItsInputs) {
 
 TEST(MatMul, IsRightInTheLargeTileOnTensorCores) {
   for (const DType dtype : {DType::BF16, DType::F16})
-    for (const auto& [a, b] : kOrders) {
+    for (const auto& [a, b] : kProductOrders) {
       check({.m = 248, .n = 256, .k = 40, .a = a, .b = b}, dtype, dtype);
       check({.m = 251, .n = 253, .k = 37, .a = a, .b = b}, dtype, DType::F32);
     }
@@ -99,7 +99,7 @@ TEST(MatMul, IsRightInTheLargeTileOnTensorCores) {
 
 TEST(MatMul, IsRightIn16BitsOnCudaCores) {
   for (const DType dtype : {DType::BF16, DType::F16})
-    for (const auto& [a, b] : kOrders)
+    for (const auto& [a, b] : kProductOrders)
       check({.m = 36, .n = 70, .k = 21, .a = a, .b = b, .cores = Cores::Cuda}, dtype, dtype);
 }
 
@@ -115,7 +115,7 @@ TEST(MatMul, SplitsALongKAndAddsThePartsInOrder) {
       std::vector<Vector> results;
       for (const auto order : {emulation::Order::Forward, emulation::Order::Reverse, emulation::Order::Shuffled}) {
         emulation::set_order(order, 7);
-        Context& device = context(kGpu);
+        Context& device = avs::context(kGpu);
         const size_t before = device.memory().live_bytes;
         device.reset_peak();
         matmul(p, in.device_a, in.device_b, in.device_bias, c);
