@@ -1,6 +1,8 @@
 // Runs and embeddings whose cache has changed, missing files, and outputs that are not regular files.
 #include <sys/stat.h>
 
+#include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "models/checkpoint.h"
@@ -11,6 +13,24 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+
+// The same names, labels, splits and metadata, and values equal up to the rounding of a product of another number of rows: another
+// cut puts other clips side by side into a batch.
+bool is_same_extraction(const std::string& file, const std::string& other) {
+  const Checkpoint a = Checkpoint::load(file), b = Checkpoint::load(other);
+  if (a.metadata != b.metadata || a.tensors.size() != b.tensors.size()) return false;
+  for (const auto& [name, tensor] : a.tensors) {
+    const auto found = b.tensors.find(name);
+    if (found == b.tensors.end() || found->second.shape() != tensor.shape()) return false;
+    if (tensor.dtype() == DType::F32) {
+      for (int64_t i = 0; i < tensor.size(); ++i)
+        if (std::abs(tensor.data<float>()[i] - found->second.data<float>()[i]) > 1e-6f) return false;
+    } else if (std::memcmp(tensor.raw(), found->second.raw(), tensor.bytes()) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
 
 // A test's own data set and cache, which it may change, and a run of one epoch on them.
 class ChangedData : public testing::Test {
@@ -92,12 +112,12 @@ TEST_F(ChangedData, AnotherCutCostsAnExtractionNothingAndOtherClipsAreExtractedA
   const ProgramResult again = extract(out);
   EXPECT_THAT(again.out, HasSubstr("25 clips, as they were; labels and splits are the cache's")) << again.err;
   ASSERT_EQ(extract(fresh).exit_code, 0);
-  EXPECT_TRUE(bytes_of(out) == bytes_of(fresh));
+  EXPECT_TRUE(is_same_extraction(out, fresh));
 
   write_clip(fs::path(data_) / "bus/clip0.mp4", 30, 1.1);
   prepare(7);
   EXPECT_THAT(extract(out).out, testing::Not(HasSubstr("as they were")));
-  EXPECT_FALSE(bytes_of(out) == bytes_of(fresh));
+  EXPECT_FALSE(is_same_extraction(out, fresh));
 }
 
 // Kills extraction after the first shard, then replaces a video by one of the same length.
