@@ -38,7 +38,7 @@ struct Call {
   std::function<void(Given&)> run;
 };
 
-const std::set<std::string> kOfOneTensor = {"activation", "avg_pool2d", "cast", "global_avg_pool", "reduce"};
+const std::set<std::string> kOfOneTensor = {"activation", "avg_pool2d", "cast", "global_avg_pool", "reduce", "softmax"};
 
 Tensor f32(const Shape& shape) {
   return Tensor::from(shape, std::span<const float>(std::vector<float>(static_cast<size_t>(shape.size()), 0.5f)));

@@ -130,19 +130,18 @@ class FaultWalk : public testing::Test {
   std::map<std::string, int> failed_;
 };
 
-class FaultWalkOverLanes : public FaultWalk {
+class FaultWalkOverABlock : public FaultWalk {
  protected:
-  FaultWalkOverLanes() { work_ = branch_a_little; }
+  FaultWalkOverABlock() { work_ = branch_a_little; }
 };
 
-TEST_F(FaultWalkOverLanes, EveryCallFailsInEachWay) {
+TEST_F(FaultWalkOverABlock, EveryCallFailsInEachWay) {
   const int64_t count = calls().cuda;
   ASSERT_GT(count, 100);
   walk("cuda*", count, cudaErrorMemoryAllocation, false, "cudaErrorMemoryAllocation");
   walk("cuda*", count, cudaErrorIllegalAddress, true, "cudaErrorIllegalAddress");
   walk("cuda*", count, cudaErrorLaunchFailure, false, "cudaErrorLaunchFailure");
   EXPECT_GT(failed_["cudaEventRecord"], 10);
-  EXPECT_GT(failed_["cudaStreamWaitEvent"], 10);
   EXPECT_NO_THROW(branch_a_little());
 }
 
