@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 
 struct Options {
   std::string out;
-  int64_t train_clips = 28, validation_clips = 8, test_clips = 10;  // per scene
-  double seconds = 4;
+  int64_t train_clips = 14, validation_clips = 5, test_clips = 6;  // per scene
+  double seconds = 2;
   uint64_t seed = 1;
   int threads = 2;
 };

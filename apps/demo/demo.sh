@@ -53,15 +53,18 @@ mkdir -p "$out/stages" "$out/runs"
 
 seconds_since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", b - a }'; }
 
-again=no # once a stage runs, all later ones run too
+after= # the stages whose results the next one reads: it runs again if one of them ran since
 stage() { # NAME COMMAND…
-  local name=$1 mark="$out/stages/$1" began status=0
+  local name=$1 mark="$out/stages/$1" began status=0 earlier is_done
   shift
-  if [ $again = no ] && [ -e "$mark" ] && [ "$(tail -n 1 "$mark")" = "$*" ]; then
+  [ -e "$mark" ] && [ "$(tail -n 1 "$mark")" = "$*" ] && is_done=yes || is_done=no
+  for earlier in $after; do
+    [ ! "$out/stages/$earlier" -nt "$mark" ] || is_done=no
+  done
+  if [ $is_done = yes ]; then
     echo "== $name: done before" >&2
     return
   fi
-  again=yes
   # Training with other options or on other clips cannot be resumed; OUT belongs to the demo, so remove it.
   if [ -e "$mark.begun" ] && [ "$(cat "$mark.begun")" != "$*" ]; then
     case $(basename "$1") in
@@ -84,22 +87,20 @@ stage() { # NAME COMMAND…
 }
 
 # Trainings depend on the cache alone. On a CPU two queues of them run side by side, each on half of the cores, which is faster
-# than one network on all cores; a GPU takes one after the other.
-threads=$((($(nproc) + 1) / 2))
+# than one network on all cores; a GPU trains one network after the other.
+side_by_side=yes threads=$((($(nproc) + 1) / 2))
+case "$(nproc) ${device[*]}" in
+  '1 '* | *cuda*) side_by_side=no ;;
+  *cpu) ;;
+  *) ! command -v nvidia-smi >/dev/null || side_by_side=no ;;
+esac
+[ $side_by_side = yes ] || threads=0 # all
 train() { # MODEL OPTIONS…
   stage "$1" "$bin/train_backbone" --model "$1" --cache "$out/cache" --out "$out/runs/$1" --resume \
     --schedule one-cycle --mixup none --batch 8 --threads "$threads" "${device[@]}" "${@:2}"
 }
 hear() { # MODEL: at this width a sound network costs as much as the two that see
   train "$1" --width 0.0625 --epochs 6 --lr 3e-3
-}
-queue() { # COMMANDS: the trainings of one queue; leaves OUT/stages/trained if one of them ran
-  local before=$again command
-  for command in "$@"; do
-    again=$before
-    $command
-    [ "$again" = no ] || touch "$out/stages/trained"
-  done
 }
 fuse() { # NAME METHOD BACKBONES
   stage "$1" "$bin/train_fusion" --embeddings "$out/embeddings.safetensors" --method "$2" --use "$3" \
@@ -108,34 +109,41 @@ fuse() { # NAME METHOD BACKBONES
 
 if [ -z "$data" ]; then
   data=$out/data
-  stage data "$bin/make_demo_data" --out "$data" --train-clips 14 --validation-clips 5 --test-clips 6 --seconds 2
+  stage data "$bin/make_demo_data" --out "$data"
+  after=data
 fi
 stage prepare "$bin/prepare" --data "$data" --cache "$out/cache" --image-size 96
 
+after=prepare
+networks="aud-mel aud-gam aud-cqt vis-inc vis-conv"
 see_inc() { train vis-inc --width 0.25 --epochs 12 --lr 1e-3 --frames-per-clip 2 --augment flip; }
 see_conv() { train vis-conv --width 0.25 --epochs 12 --lr 1e-3 --frames-per-clip 2 --augment flip; }
-rm -f "$out/stages/trained"
+first_queue() { hear aud-mel; hear aud-gam; }
+second_queue() { hear aud-cqt; see_inc; see_conv; }
 began=$EPOCHREALTIME status=0
-if [ ${#device[@]} -eq 0 ] && [ "$(nproc)" -gt 1 ]; then
-  queue "hear aud-mel" "hear aud-gam" 2> >(sed -u 's/^/[1] /' >&2) &
+if [ $side_by_side = yes ]; then
+  first_queue 2> >(sed -u 's/^/[1] /' >&2) &
   first=$!
-  queue "hear aud-cqt" see_inc see_conv 2> >(sed -u 's/^/[2] /' >&2) &
+  second_queue 2> >(sed -u 's/^/[2] /' >&2) &
   wait $! || status=$?
   wait $first || status=$?
   [ $status -eq 0 ] || exit $status
 else
-  queue "hear aud-mel" "hear aud-gam" "hear aud-cqt" see_inc see_conv
+  first_queue
+  second_queue
 fi
-if [ -e "$out/stages/trained" ]; then
-  again=yes
-  rm "$out/stages/trained"
-  seconds_since "$began" >"$out/stages/training"
-fi
+for model in $networks; do
+  if [ "$out/stages/$model" -nt "$out/stages/training" ]; then
+    seconds_since "$began" >"$out/stages/training"
+  fi
+done
 
+after=$networks
 backbones=()
-for model in aud-mel aud-gam aud-cqt vis-inc vis-conv; do backbones+=(--backbone "$out/runs/$model"); done
+for model in $networks; do backbones+=(--backbone "$out/runs/$model"); done
 stage embeddings "$bin/extract_embeddings" "${backbones[@]}" "${device[@]}" --cache "$out/cache" --out "$out/embeddings.safetensors"
 
+after=embeddings
 audio=aud-mel,aud-gam,aud-cqt visual=vis-inc,vis-conv
 for method in f1 f2 f3 f4 f5 f6; do fuse $method $method $audio,$visual; done
 method=$("$bin/demo_report" --out "$out" --best-method)

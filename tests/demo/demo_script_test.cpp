@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -92,6 +93,15 @@ TEST_F(DemoScript, ContinuesAtTheStageThatFailed) {
   EXPECT_THAT(text_of("said"), HasSubstr("stage 'embeddings' failed (exit 1)"));
   write_program("extract_embeddings", "");
   EXPECT_EQ(run(), 0);
+  EXPECT_THAT(called(),
+              ElementsAre("extract_embeddings", "train_fusion", "demo_report", "train_fusion", "demo_report"));
+}
+
+TEST_F(DemoScript, ANetworkThatWasTrainedAfterItsEmbeddingsRepeatsThemEvenIfTheDemoWasKilledBetween) {
+  ASSERT_EQ(run(), 0);
+  const fs::path mark = folder_ / "out/stages/vis-inc";
+  fs::last_write_time(mark, fs::file_time_type::clock::now() + std::chrono::seconds(1));
+  ASSERT_EQ(run(), 0);
   EXPECT_THAT(called(),
               ElementsAre("extract_embeddings", "train_fusion", "demo_report", "train_fusion", "demo_report"));
 }
