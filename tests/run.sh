@@ -59,7 +59,7 @@ wait
   awk 'BEGIN { print "seconds, two programs at a time:" } { s = $1; sub(/^[0-9]+ /, ""); printf "  %5d  %s\n", s, $0 }'
 rm "$parts/seconds"
 count() { cat "$parts"/* 2>/dev/null | grep -c "^$1 "; }
-show() { cat "$parts"/* | sed -n "s/^$1 \([^\t]*\)\t\(.*\)\$/  \1 (\2)/p" | sed "1i $1:"; }
+show() { cat "$parts"/* | sed -n "s/^$1 \([^\t]*\)\t\(.*\)\$/  \1 (\2)/p" | sed "s/ ()\$//; 1i $1:"; }
 show skipped
 show failed
 [ "$(ls "$parts" | wc -l)" -gt 0 ] || { echo "no test ran: nothing under $build/bin matches '$filter'" >&2; exit 2; }

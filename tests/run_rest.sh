@@ -36,6 +36,21 @@ done
 echo "instruction sets: ${sets[*]} (all but the first: ops, networks and golden files)"
 wait
 
+record() { printf '%s %s\t%s\n' "$1" "$2" "${3:-}" >>"$parts/rest"; }  # passed|failed|skipped NAME [REASON]
+
+# check NAME LOG COMMAND…: NAME passes if COMMAND does. Its output goes to LOG, and is shown if it fails.
+check() {
+  local name=$1 log=$2 began=$SECONDS
+  shift 2
+  if "$@" >"$log" 2>&1; then
+    record passed "$name"
+  else
+    grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking)' "$log"
+    record failed "$name" "log: $log"
+  fi
+  echo "$((SECONDS - began)) ${name%%:*}" >>"$parts/seconds"
+}
+
 # Uses nvcc if it is installed: compiles every file for two architectures with warnings as errors, compares the output
 # of ptxas with docs/cuda_report.md, and links a program, which must start without a GPU. Configures with the CMake that
 # ./run fetched, if any: from 3.31 on, CMake's unity builds accept .cu files.
@@ -46,7 +61,7 @@ compile_cuda() {
   local unity='cuda: a CMake from 3.31 on, whose unity builds take .cu files, configures and builds it' cmake=cmake version
   if ! nvcc=$("$root/cmake/nvcc.sh" 2>/dev/null); then
     said=$("$root/cmake/nvcc.sh" 2>&1 | tr '\n' ';')
-    printf 'skipped %s\t%s\n' "$name" "$said" "$unity" "$said" "$page" "$said" "$starts" "$said" >>"$parts/rest"
+    for name in "$name" "$unity" "$page" "$starts"; do record skipped "$name" "$said"; done
     return
   fi
   mkdir -p "$tree"
@@ -55,91 +70,79 @@ compile_cuda() {
   mapfile -t options < <("$root/tests/cuda_report/report.sh" options 75,90a)
   if "$cmake" -S "$root" -B "$tree" -G Ninja -DCMAKE_CUDA_COMPILER="$nvcc" "${options[@]}" >"$tree/build.log" 2>&1 &&
     "$cmake" --build "$tree" --target avs_cuda avs_variants >>"$tree/build.log" 2>&1; then
-    printf 'passed %s\t\n' "$name" >>"$parts/rest"
+    record passed "$name"
     if [ "$(printf '%s\n' 3.31 "$version" | sort -V | head -n 1)" = 3.31 ]; then
-      printf 'passed %s\t\n' "$unity" >>"$parts/rest"
+      record passed "$unity"
     else
-      printf 'skipped %s\t%s\n' "$unity" "the newest here is $version" >>"$parts/rest"
+      record skipped "$unity" "the newest here is $version"
     fi
     said=$("$root/tests/cuda_report/report.sh" compare "$tree" "$nvcc")
     case $? in
-      0) printf 'passed %s\t\n' "$page" >>"$parts/rest" ;;
+      0) record passed "$page" ;;
       3)
-        printf 'passed %s\t\n' 'cuda: no kernel spills, and docs/cuda_report.md has all of them' >>"$parts/rest"
-        printf 'skipped %s\t%s\n' "$page" 'its registers are those of another nvcc' >>"$parts/rest"
+        record passed 'cuda: no kernel spills, and docs/cuda_report.md has all of them'
+        record skipped "$page" 'its registers are those of another nvcc'
         ;;
       *)
         echo "$said"
-        printf 'failed %s\t(./run cuda_report makes it anew)\n' "$page" >>"$parts/rest"
+        record failed "$page" "./run cuda_report makes it anew"
         ;;
     esac
     if "$cmake" --build "$tree" --target variants_bench >>"$tree/build.log" 2>&1 &&
       ! readelf -d "$tree/bin/variants_bench" | grep -E 'NEEDED.*lib(cu|nv)' >>"$tree/build.log" &&
       "$tree/bin/variants_bench" --benchmark_list_tests 2>&1 | grep -q '^cuda/layer_norm.cu/'; then
-      printf 'passed %s\t\n' "$starts" >>"$parts/rest"
+      record passed "$starts"
     else
-      printf 'failed %s\t(log: %s)\n' "$starts" "$tree/build.log" >>"$parts/rest"
+      record failed "$starts" "log: $tree/build.log"
     fi
   else
     grep -v '^\[[0-9]*/[0-9]*\] \(Building\|Linking\)' "$tree/build.log"
-    printf 'failed %s\t(log: %s)\n' "$name" "$tree/build.log" >>"$parts/rest"
+    record failed "$name" "log: $tree/build.log"
   fi
   echo "$((SECONDS - started)) cuda for sm_75 and sm_90a" >>"$parts/seconds"
 }
 
-# Checks the host code, including cuda/'s, with clang, configured as in compile_cuda but only parsed. (A pragma that
-# clang does not know is a speed hint for GCC.)
+# Parses the host code, cuda/'s included, with clang as compile_cuda configured it. (A pragma that clang does not know is a speed
+# hint for GCC.)
+parse_with_clang() {
+  cd "$build/cuda" || return
+  sed -n 's/^  "command": "[^ ]* \(.*\.c[px][px]\)",$/\1/p' compile_commands.json | sed 's/\\\(.\)/\1/g' |
+    xargs -d '\n' -P "$(nproc)" -I '{}' sh -c 'clang++ -fsyntax-only {} -Wno-unknown-pragmas'
+}
 check_with_clang() {
-  local name='clang: the host code, with CUDA, has neither error nor warning' tree="$build/cuda" started=$SECONDS
-  if ! command -v clang++ >/dev/null || [ ! -e "$tree/compile_commands.json" ]; then
-    printf 'skipped %s\t%s\n' "$name" 'no clang++, or no nvcc to configure a build with CUDA, on this machine' >>"$parts/rest"
-    return
-  fi
-  if sed -n 's/^  "command": "[^ ]* \(.*\.c[px][px]\)",$/\1/p' "$tree/compile_commands.json" | sed 's/\\\(.\)/\1/g' |
-    (cd "$tree" && xargs -d '\n' -P "$(nproc)" -I '{}' sh -c 'clang++ -fsyntax-only {} -Wno-unknown-pragmas') \
-      >"$tree/clang.log" 2>&1; then
-    printf 'passed %s\t\n' "$name" >>"$parts/rest"
+  local name='clang: the host code, with CUDA, has neither error nor warning'
+  if ! command -v clang++ >/dev/null || [ ! -e "$build/cuda/compile_commands.json" ]; then
+    record skipped "$name" 'no clang++, or no nvcc to configure a build with CUDA, on this machine'
   else
-    grep -E 'error|warning' "$tree/clang.log"
-    printf 'failed %s\t(log: %s)\n' "$name" "$tree/clang.log" >>"$parts/rest"
+    (check "$name" "$build/cuda/clang.log" parse_with_clang)
   fi
-  echo "$((SECONDS - started)) clang" >>"$parts/seconds"
 }
 
 # Runs the readers of weight files under clang's fuzzer, half a minute each, in parallel.
 fuzz_readers() {
-  local name='fuzz: the readers of weight files, 30 s each, without a finding' log="$build/fuzz.log" started=$SECONDS
+  local name='fuzz: the readers of weight files, 30 s each, without a finding'
   if ! command -v clang++ >/dev/null || ! ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1; then
-    printf 'skipped %s\tno clang with its fuzzer on this machine\n' "$name" >>"$parts/rest"
-    return
-  fi
-  if "$root/tests/fuzz/fuzz.sh" all 30 >"$log" 2>&1; then
-    printf 'passed %s\t\n' "$name" >>"$parts/rest"
+    record skipped "$name" 'no clang with its fuzzer on this machine'
   else
-    cat "$log"
-    printf 'failed %s\t(log: %s)\n' "$name" "$log" >>"$parts/rest"
+    check "$name" "$build/fuzz.log" "$root/tests/fuzz/fuzz.sh" all 30
   fi
-  echo "$((SECONDS - started)) fuzzing the readers" >>"$parts/seconds"
 }
 
 # Compiles the host code for 64-bit ARM if a cross compiler is installed (docs/porting.md): the libraries up to models/,
 # and cuda/'s. Nothing is linked or run.
+build_for_aarch64() {
+  cmake -S "$root" -B "$build/aarch64" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$root/cmake/aarch64.cmake" -DCMAKE_BUILD_TYPE=Debug \
+    -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DAVS_BENCH=OFF -DAVS_ONEDNN_ROOT="$onednn" &&
+    cmake --build "$build/aarch64" --target avs_models avs_emulated_host
+}
 compile_aarch64() {
-  local name='aarch64: everything up to models/, and the host code of cuda/, compiles' tree="$build/aarch64" started=$SECONDS
+  local name='aarch64: everything up to models/, and the host code of cuda/, compiles'
   if ! command -v aarch64-linux-gnu-g++ >/dev/null; then
-    printf 'skipped %s\tno aarch64-linux-gnu-g++ on this machine (Debian: g++-aarch64-linux-gnu)\n' "$name" >>"$parts/rest"
-    return
-  fi
-  mkdir -p "$tree"
-  if cmake -S "$root" -B "$tree" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$root/cmake/aarch64.cmake" -DCMAKE_BUILD_TYPE=Debug \
-    -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DAVS_BENCH=OFF -DAVS_ONEDNN_ROOT="$onednn" >"$tree/build.log" 2>&1 &&
-    cmake --build "$tree" --target avs_models avs_emulated_host >>"$tree/build.log" 2>&1; then
-    printf 'passed %s\t\n' "$name" >>"$parts/rest"
+    record skipped "$name" 'no aarch64-linux-gnu-g++ on this machine (Debian: g++-aarch64-linux-gnu)'
   else
-    grep -v '^\[[0-9]*/[0-9]*\] \(Building\|Linking\)' "$tree/build.log"
-    printf 'failed %s\t(log: %s)\n' "$name" "$tree/build.log" >>"$parts/rest"
+    mkdir -p "$build/aarch64"
+    check "$name" "$build/aarch64/build.log" build_for_aarch64
   fi
-  echo "$((SECONDS - started)) aarch64" >>"$parts/seconds"
 }
 
 onednn=$(sed -n 's/^AVS_ONEDNN_ROOT:[A-Z]*=//p' "$build/CMakeCache.txt" 2>/dev/null)
