@@ -15,9 +15,9 @@
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
 #include "apps/cli/weight_options.h"
-#include "apps/train/predict.h"
 #include "models/file.h"
 #include "models/printable.h"
+#include "models/training/predict.h"
 #include "models/weights/imagenet_names.h"
 #include "models/weights/import.h"
 #include "tensor/require.h"
@@ -76,7 +76,7 @@ std::vector<std::string> class_names(const Options& options, int64_t classes) {
 // The mean over all frames of softmax over the classes.
 std::vector<double> probabilities(Backbone& network, const Tensor& frames) {
   const NoGrad no_grad;
-  const Tensor logits = network.run(Variable(frames)).logits.value();
+  const Tensor logits = network.run(frames).logits.value();
   const int64_t count = logits.shape()[0], classes = logits.shape()[1];
   const std::vector<float> values = logits.to_vector();
   std::vector<double> mean(static_cast<size_t>(classes), 0.0);

@@ -9,9 +9,9 @@
 #include "apps/cli/program.h"
 #include "apps/report/reports.h"
 #include "apps/train/extract.h"
-#include "apps/train/fusion_training.h"
-#include "apps/train/predict.h"
 #include "models/file.h"
+#include "models/training/fusion_training.h"
+#include "models/training/predict.h"
 #include "tensor/require.h"
 
 namespace avs {
@@ -70,6 +70,7 @@ void check_sources(const TrainedFusionRun& fusion, const EmbeddingSet& set) {
 
 void evaluate_fusions(const Arguments& a, data::Split split, std::vector<NamedEvaluation>& columns) {
   const EmbeddingSet set = merge({a.embeddings.begin(), a.embeddings.end()});
+  warn_of_unchecked(set);
   for (const std::string& run : a.fusions) {
     TrainedFusionRun fusion = load_trained_fusion(run);
     check_sources(fusion, set);

@@ -7,8 +7,8 @@
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
 #include "apps/train/extract.h"
-#include "apps/train/predict.h"
 #include "models/file.h"
+#include "models/training/predict.h"
 #include "tensor/require.h"
 #include "tensor/version.h"
 

@@ -1,5 +1,5 @@
 // memory_plan: predicts the memory of training and inference for several batch sizes.
-#include "apps/train/memory_plan.h"
+#include "models/training/memory_plan.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -7,6 +7,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
 #include "cuda/api.h"
 #include "models/file.h"

@@ -8,8 +8,8 @@
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
 #include "apps/cli/weight_options.h"
-#include "apps/train/predict.h"
 #include "models/backbone.h"
+#include "models/training/predict.h"
 #include "models/weights/import.h"
 #include "tensor/ops/cast.h"
 #include "tensor/require.h"
@@ -80,7 +80,7 @@ Tensor answer(Backbone& backbone, const Tensor& x, const Options& options) {
   Tensor y;
   for (int64_t first = 0; first < x.shape()[0]; first += options.batch) {
     const int64_t count = std::min(options.batch, x.shape()[0] - first);
-    const Tensor part = output_at(backbone.run(Variable(x.rows(first, count))), options);
+    const Tensor part = output_at(backbone.run(x.rows(first, count)), options);
     if (!y.defined()) y = Tensor::empty(part.shape().with(0, x.shape()[0]));
     y.rows(first, count).copy_from(part);
   }

@@ -9,8 +9,8 @@
 #include "apps/data/prepare.h"
 #include "apps/report/reports.h"
 #include "apps/train/backbone_training.h"
-#include "apps/train/memory_plan.h"
 #include "models/checkpoint.h"
+#include "models/training/memory_plan.h"
 #include "tensor/require.h"
 
 namespace avs {

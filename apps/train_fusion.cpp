@@ -6,9 +6,10 @@
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
 #include "apps/report/reports.h"
-#include "apps/train/fusion_training.h"
+#include "apps/train/options.h"
 #include "apps/train/run_folder.h"
 #include "apps/train/trained.h"
+#include "models/training/fusion_training.h"
 #include "models/training/run_log.h"
 #include "tensor/require.h"
 #include "tensor/version.h"
@@ -58,6 +59,7 @@ void train(const FusionTraining& options) {
   check(options);
   const Device device = use_device(options.compute).device;
   const EmbeddingSet set = merge({options.embeddings.begin(), options.embeddings.end()});
+  warn_of_unchecked(set);
   FusionOptions fusion{.method = fusion_method_of(options.method),
                        .inputs = options.use.empty() ? set.names() : options.use,
                        .classes = static_cast<int64_t>(set.classes.size()),

@@ -47,7 +47,6 @@ Variable add(const Variable& a, const Variable& b);
 Variable dropout(const Variable& x, float rate, const Tensor& state, uint32_t stream);
 Variable scale_channels(const Variable& x, const Variable& gain);
 Variable scale_residual(const Variable& x, const Variable& gain, const Variable& residual);
-Variable affine_channels(const Variable& x, const Tensor& scale, const Tensor& shift);
 
 Variable cast(const Variable& x, DType dtype);  // its gradient arrives in x's own type again
 

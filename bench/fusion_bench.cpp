@@ -3,7 +3,7 @@
 // no file.
 #include <benchmark/benchmark.h>
 
-#include "apps/train/fusion_training.h"
+#include "models/training/fusion_training.h"
 #include "tensor/parallel.h"
 
 namespace avs {
@@ -33,7 +33,7 @@ EmbeddingRows random_rows(int64_t clips, int64_t size, Rng rng) {
 
 void fusion(benchmark::State& state, const char* method) {
   set_thread_count(1);  // train_fusion's default: a step is too small for more threads
-  FusionTraining options;
+  const LearningOptions learning{.epochs = 0, .batch = 128, .learning_rate = 2e-3, .schedule = "cosine"};
   FusionOptions fusion{.method = fusion_method_of(method), .inputs = kBackbones, .classes = kClasses};
   fusion.embedding_size = layer_of(fusion.method) == EmbeddingLayer::Fc1024 ? 1024 : kClasses;
   FusionData data{random_rows(kClips, fusion.embedding_size, Rng(1)),
@@ -41,7 +41,7 @@ void fusion(benchmark::State& state, const char* method) {
                   {}};
   for (int64_t c = 0; c < kClasses; ++c) data.classes.push_back(str("class-", c));
   TrainedFusion trained;
-  for (auto _ : state) trained = train_fusion(data, fusion, options.learning, [](const std::string&) {});
+  for (auto _ : state) trained = train_fusion(data, fusion, learning, [](const std::string&) {});
   state.counters["epochs"] = static_cast<double>(trained.epochs);
   state.counters["validation_accuracy"] = trained.validation.micro_accuracy;
 }

@@ -127,7 +127,7 @@ void load(benchmark::State& state, const data::Dataset& dataset, int64_t batch) 
       loader.start_epoch(++epoch);
       made = loader.next();
     }
-    samples += made->inputs.shape()[0];
+    samples += made->targets.shape()[0];
     benchmark::DoNotOptimize(made);
   }
   state.SetItemsProcessed(samples);

@@ -15,16 +15,16 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 
-#include "apps/cli/compute_options.h"
-#include "apps/cli/program.h"
-#include "apps/train/predict.h"
 #include "autograd/profile.h"
 #include "bench/bench.h"
+#include "cuda/api.h"
 #include "layers/optim/adam.h"
 #include "models/backbone.h"
 #include "models/training/captured_step.h"
 #include "models/training/inference.h"
+#include "models/training/placement.h"
 #include "tensor/parallel.h"
 
 namespace avs {
@@ -98,16 +98,11 @@ void train(benchmark::State& state, const std::string& model, int64_t batch) {
   ParameterArena arena(*backbone);
   Adam adam(arena, {});
   const Tensor x = random_batch(*backbone, batch), targets = random_targets(batch, 10);
-  uint64_t steps = 0;
+  StepSettings settings;
+  settings.mixup.scheme = MixupScheme::None;
   const auto step = [&] {
-    backbone->random().set(1, ++steps);
-    const Variable loss = softmax_kl(backbone->run(Variable(x)).logits, targets, 1e-7f);
-    loss.backward();
-    profile::skip();
-    adam.step(1e-4);
-    profile::charge("adam", "", profile::Direction::Forward);
-    arena.zero_gradients();
-    return loss.value().item();
+    ++settings.step;
+    return train_step(*backbone, adam, x, targets, settings);
   };
   step();  // compiles primitives and touches fresh memory
   context(kCpu).reset_peak();
@@ -173,14 +168,18 @@ std::string take(const std::string& name, std::string value, int& argc, char** a
 }
 
 void place_everything(int& argc, char** argv) {
-  ComputeOptions compute;
   const std::string threads = std::getenv("OMP_NUM_THREADS") != nullptr ? str(thread_count()) : "2";
-  compute.threads = std::atoi(take("threads", threads, argc, argv).c_str());
-  compute.device = take("device", "cpu", argc, argv);
-  compute.dtype = take("dtype", "auto", argc, argv);
-  if (const std::string wrong = check_device_name(compute.device); !wrong.empty())
-    throw UsageError("--device: " + wrong);
-  placement() = use_device(compute);
+  set_thread_count(std::atoi(take("threads", threads, argc, argv).c_str()));
+  const std::string device = take("device", "cpu", argc, argv), dtype = take("dtype", "auto", argc, argv);
+  if (device == "cpu") return;
+  const std::map<std::string, DType> dtypes = {{"f32", DType::F32}, {"bf16", DType::BF16}, {"f16", DType::F16}};
+  AVS_CHECK(UsageError, device.starts_with("cuda") && (dtype == "auto" || dtypes.contains(dtype)), "--device ", device,
+            " --dtype ", dtype, ": expected cpu, cuda or cuda:N and auto, f32, bf16 or f16");
+  AVS_CHECK(DeviceError, cuda::available(), "--device ", device, ": ", cuda::why_unavailable());
+  const Device gpu{Device::Kind::Cuda, device.size() > 5 ? std::stoi(device.substr(5)) : 0};
+  const DType widest = cuda::compute_capability(gpu) >= 80 ? DType::BF16 : DType::F16;
+  placement() = {gpu, dtype == "auto" ? widest : dtypes.at(dtype)};
+  std::cerr << "device: " << cuda::description(gpu) << ", " << placement().dtype << ", " << cuda::libraries() << '\n';
 }
 
 }  // namespace
@@ -188,7 +187,6 @@ void place_everything(int& argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    avs::log_to_stderr();  // stdout is the report, which may be JSON
     avs::width = std::stod(avs::take("width", "1", argc, argv));
     avs::place_everything(argc, argv);
     avs::register_all();

@@ -3,7 +3,6 @@
 #include "cuda/spectrogram.h"
 #include "tensor/ops/adam.h"
 #include "tensor/ops/add.h"
-#include "tensor/ops/affine_channels.h"
 #include "tensor/ops/avg_pool2d.h"
 #include "tensor/ops/batch_norm.h"
 #include "tensor/ops/cast.h"
@@ -16,6 +15,7 @@
 #include "tensor/ops/global_avg_pool.h"
 #include "tensor/ops/layer_norm.h"
 #include "tensor/ops/linear.h"
+#include "tensor/ops/load_pictures.h"
 #include "tensor/ops/max_pool2d.h"
 #include "tensor/ops/mixup.h"
 #include "tensor/ops/reduce.h"
@@ -85,7 +85,6 @@ AVS_WEAK void scale_residual(const Tensor&, const Tensor&, const Tensor&, Tensor
 AVS_WEAK void scale_channels_backward(const Tensor&, const Tensor&, const Tensor&, ScaleChannelsGradients&) {
   missing();
 }
-AVS_WEAK void affine_channels(const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void softmax(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void softmax_kl(const Tensor&, const Tensor&, float, SoftmaxKlResult&) { missing(); }
 AVS_WEAK void softmax_kl_backward(const Tensor&, const Tensor&, float, const Tensor&, Tensor&) { missing(); }
@@ -99,10 +98,10 @@ AVS_WEAK void weighted_sum_backward(const std::vector<Tensor>&, const std::vecto
 AVS_WEAK void sum_rows(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void sum_squares(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void find_non_finite(const Tensor&, Tensor&) { missing(); }
-AVS_WEAK void mixup(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const MixupOutput&, Tensor&) {
+AVS_WEAK void mixup(const Tensor&, const MixupPlan&, Tensor&) { missing(); }
+AVS_WEAK void load_pictures(const Tensor&, const PictureBoxes&, const MixupPlan&, const PixelScale&, Tensor&) {
   missing();
 }
-AVS_WEAK void mixup_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void adam(Tensor&, const Tensor&, Tensor&, Tensor&, const Tensor&, AdamSpec, const Tensor&) { missing(); }
 AVS_WEAK void update_loss_scale(Tensor&, const Tensor&, LossScale) { missing(); }
 AVS_WEAK void ema(Tensor&, const Tensor&, float) { missing(); }

@@ -1,47 +1,45 @@
 #include "layers/mixup.h"
 
 #include <numeric>
-
-#include "tensor/holders.h"
-#include "tensor/ops/mixup.h"
+#include <vector>
 
 namespace avs {
 namespace {
 
-void add_row(MixupPlan& plan, int64_t first, int64_t second, double lambda) {
-  plan.first.push_back(static_cast<int32_t>(first));
-  plan.second.push_back(static_cast<int32_t>(second));
-  plan.lambda.push_back(static_cast<float>(lambda));
+struct Rows {
+  std::vector<int32_t> first, second;
+  std::vector<float> lambda;
+  void add(int64_t a, int64_t b, double weight) {
+    first.push_back(static_cast<int32_t>(a));
+    second.push_back(static_cast<int32_t>(b));
+    lambda.push_back(static_cast<float>(weight));
+  }
+};
+
+Rows unmixed(int64_t n) {
+  Rows rows;
+  for (int64_t i = 0; i < n; ++i) rows.add(i, i, 1.0);
+  return rows;
 }
 
-MixupPlan unmixed(int64_t n) {
-  MixupPlan plan;
-  for (int64_t i = 0; i < n; ++i) add_row(plan, i, i, 1.0);
-  return plan;
-}
-
-MixupPlan author(int64_t n, double alpha, Rng& rng) {
-  MixupPlan plan = unmixed(n);
+Rows author(int64_t n, double alpha, Rng& rng) {
+  Rows rows = unmixed(n);
   const int64_t half = n / 2;
-  for (int64_t i = 0; i < half; ++i) add_row(plan, i, half + i, rng.beta(alpha, alpha));
-  for (int64_t i = 0; i < half; ++i) add_row(plan, i, half + i, rng.uniform());
-  return plan;
+  for (int64_t i = 0; i < half; ++i) rows.add(i, half + i, rng.beta(alpha, alpha));
+  for (int64_t i = 0; i < half; ++i) rows.add(i, half + i, rng.uniform());
+  return rows;
 }
 
-MixupPlan plain_beta(int64_t n, double alpha, Rng& rng) {
+Rows plain_beta(int64_t n, double alpha, Rng& rng) {
   std::vector<int64_t> partner(static_cast<size_t>(n));
   std::iota(partner.begin(), partner.end(), int64_t{0});
   rng.shuffle(partner);
-  MixupPlan plan;
-  for (int64_t i = 0; i < n; ++i) add_row(plan, i, partner[static_cast<size_t>(i)], rng.beta(alpha, alpha));
-  return plan;
+  Rows rows;
+  for (int64_t i = 0; i < n; ++i) rows.add(i, partner[static_cast<size_t>(i)], rng.beta(alpha, alpha));
+  return rows;
 }
 
-}  // namespace
-
-MixupPlan plan_mixup(int64_t n, MixupOptions options, Rng& rng) {
-  AVS_CHECK(UsageError, n > 0, "mixup: the batch is empty");
-  AVS_CHECK(UsageError, options.alpha > 0, "mixup: alpha must be above 0, got ", options.alpha);
+Rows rows_of(int64_t n, MixupOptions options, Rng& rng) {
   switch (options.scheme) {
     case MixupScheme::Author: return author(n, options.alpha, rng);
     case MixupScheme::Beta: return plain_beta(n, options.alpha, rng);
@@ -50,14 +48,16 @@ MixupPlan plan_mixup(int64_t n, MixupOptions options, Rng& rng) {
   return unmixed(n);
 }
 
-Tensor mix(const Tensor& x, const MixupPlan& plan, const MixupOutput& output) {
-  const HolderScope scope("the batch");
-  const Device device = x.device();
-  const auto indices = [&](const std::vector<int32_t>& rows) {
-    return Tensor::from({plan.rows()}, std::span<const int32_t>(rows), device);
-  };
-  return ops::mixup(x, indices(plan.first), indices(plan.second),
-                    Tensor::from({plan.rows()}, std::span<const float>(plan.lambda), device), output);
+}  // namespace
+
+MixupPlan plan_mixup(int64_t n, MixupOptions options, Rng& rng) {
+  AVS_CHECK(UsageError, n > 0, "mixup: the batch is empty");
+  AVS_CHECK(UsageError, options.alpha > 0, "mixup: alpha must be above 0, got ", options.alpha);
+  const Rows rows = rows_of(n, options, rng);
+  const auto m = static_cast<int64_t>(rows.lambda.size());
+  return {Tensor::from({m}, std::span<const int32_t>(rows.first)),
+          Tensor::from({m}, std::span<const int32_t>(rows.second)),
+          Tensor::from({m}, std::span<const float>(rows.lambda))};
 }
 
 MixupScheme mixup_scheme_of(std::string_view name) {

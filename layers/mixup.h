@@ -10,16 +10,13 @@
 //
 //   None     the batch as it is
 //
-// A plan says who is mixed with whom; ops::mixup carries it out for inputs (spectrograms, pixels, embeddings) and for
-// labels.
+// ops::mixup and ops::load_pictures carry a plan out.
 #pragma once
 
 #include <string_view>
-#include <vector>
 
 #include "tensor/ops/mixup.h"
 #include "tensor/rng.h"
-#include "tensor/tensor.h"
 
 namespace avs {
 
@@ -30,17 +27,8 @@ struct MixupOptions {
   double alpha = 0.4;
 };
 
-// Row m of the mixed batch is lambda[m] * row first[m] + (1 - lambda[m]) * row second[m] of the batch it came from.
-struct MixupPlan {
-  std::vector<int32_t> first, second;
-  std::vector<float> lambda;
-  int64_t rows() const { return static_cast<int64_t>(lambda.size()); }
-};
-
-MixupPlan plan_mixup(int64_t n, MixupOptions options, Rng& rng);  // UsageError unless alpha > 0 and n > 0
-
-// x [n, ...] f32 or u8 -> [plan.rows(), ...], on x's device; `output`: what else is done on the way.
-Tensor mix(const Tensor& x, const MixupPlan& plan, const MixupOutput& output = {});
+// For a batch of n rows, on the CPU. UsageError unless alpha > 0 and n > 0.
+MixupPlan plan_mixup(int64_t n, MixupOptions options, Rng& rng);
 
 MixupScheme mixup_scheme_of(std::string_view name);  // "author", "beta", "none"; UsageError otherwise
 

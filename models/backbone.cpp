@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "autograd/profile.h"
 #include "layers/linear.h"
 #include "models/convnext_tiny.h"
 #include "models/inception_v3.h"
 #include "models/printable.h"
 #include "models/residual_inception.h"
+#include "tensor/holders.h"
 #include "tensor/require.h"
 
 namespace avs {
@@ -134,30 +136,39 @@ Shape Backbone::input_shape() const {
   return is_sound(modality_) ? Shape{128, 704, 6} : Shape{options_.image_size, options_.image_size, 3};
 }
 
-MixupOutput Backbone::preparation() const {
-  if (preprocess_ == nullptr) return {};
-  return {preprocess_->scale(), preprocess_->shift(), compute_dtype_};
+void Backbone::moved(Device device) {
+  random_.to(device);
+  if (!pixel_scale_.scale.defined()) return;
+  pixel_scale_.scale = pixel_scale_.scale.to(device);
+  pixel_scale_.shift = pixel_scale_.shift.to(device);
 }
 
-BackboneOutput Backbone::run(const Variable& x) {
-  return in_context(x, [&] {
-    const Variable here = x.value().device() == device() ? x : Variable(x.value().to(device()));
-    return finish(preprocess_ == nullptr ? here : as_computed((*preprocess_)(here)));
-  });
+void Backbone::preprocess_pixels(const std::vector<float>& scale, const std::vector<float>& shift) {
+  const auto c = static_cast<int64_t>(scale.size());
+  pixel_scale_.scale = Tensor::from({c}, std::span<const float>(scale));
+  pixel_scale_.shift = Tensor::from({c}, std::span<const float>(shift));
 }
 
-BackboneOutput Backbone::run_prepared(const Variable& x) {
-  return in_context(x, [&] { return finish(x); });
+Tensor Backbone::load(const Samples& samples) const {
+  const HolderScope scope("the batch");
+  const Tensor x = samples.x.to(device());
+  const MixupPlan mixup = samples.mixup.to(device());
+  if (is_sound(modality_)) return mixup.defined() ? ops::mixup(x, mixup) : x;
+  PictureBoxes boxes = samples.boxes;
+  if (boxes.defined()) boxes.boxes = boxes.boxes.to(device());
+  PixelScale scale = pixel_scale_;
+  scale.dtype = compute_dtype_;
+  return ops::load_pictures(x, boxes, mixup, scale);
 }
 
-BackboneOutput Backbone::finish(const Variable& prepared) { return (*head_)(cast(body(prepared), DType::F32)); }
-
-BackboneOutput Backbone::in_context(const Variable& x, const std::function<BackboneOutput()>& work) const {
+BackboneOutput Backbone::run(const Samples& samples) {
   try {
-    check_input(x.shape());
-    return work();
+    check_input(samples.shape());
+    const Variable x(load(samples));
+    profile::charge("load", "", profile::Direction::Forward);
+    return (*head_)(cast(body(x), DType::F32));
   } catch (Error& error) {
-    error.add_context(str("in backbone ", options_.model, " with input ", x.shape()));
+    error.add_context(str("in backbone ", options_.model, " with input ", samples.shape()));
     throw;
   }
 }

@@ -14,15 +14,14 @@
 #include <vector>
 
 #include "autograd/functions.h"
-#include "layers/affine_channels.h"
 #include "layers/batch_norm.h"
 #include "layers/dropout.h"
 #include "layers/module.h"
 #include "layers/recompute.h"
 #include "models/checkpoint.h"
 #include "models/modality.h"
+#include "models/samples.h"
 #include "tensor/ops/avg_pool2d.h"
-#include "tensor/ops/mixup.h"
 
 namespace avs {
 
@@ -59,15 +58,9 @@ struct BackboneOutput {
 
 class Backbone : public Module {
  public:
-  // x: [n, 128, 704, 6] f32 log spectrograms with their deltas, or [n, h, w, 3] f32 or u8 frames, RGB 0..255 (the
-  // network's own preprocessing is inside). Other heights and widths work from the network's smallest size on.
-  // x may be on another device than the network: it is brought there. The outputs are f32, on the network's device.
-  BackboneOutput run(const Variable& x);
-
-  // What a network that sees does to pixels before its first layer, in the form in which ops::mixup takes it along, and
-  // run() for what has come through that. Networks that hear take spectrograms as they are.
-  MixupOutput preparation() const;
-  BackboneOutput run_prepared(const Variable& x);
+  // Heights and widths other than input_shape() work from the network's smallest size on. Samples may lie on another
+  // device: they are copied. The outputs are f32, on the network's device; no gradient goes to the samples.
+  BackboneOutput run(const Samples& samples);
 
   // The type of the body's activations: f32, or bf16 or f16 where the device has them. Parameters, statistics and the
   // head stay f32. Not a part of the options: a checkpoint does not care.
@@ -95,27 +88,26 @@ class Backbone : public Module {
  protected:
   Backbone(BackboneOptions options, Modality modality);
   virtual void check_input(const Shape& x) const = 0;  // ShapeError
-  virtual Variable body(const Variable& x) = 0;        // prepared [n, h, w, c] -> [n, features]
+  virtual Variable body(const Variable& x) = 0;        // preprocessed [n, h, w, c] -> [n, features]
   Variable run_stage(Layer& stage, const Variable& x) const {
     return recompute_stages_ && training() ? avs::recompute(stage, x) : stage(x);
   }
   Variable as_computed(const Variable& x) const { return cast(x, compute_dtype_); }  // where a body's own work begins
-  void moved(Device device) override { random_.to(device); }
+  void moved(Device device) override;
+  void preprocess_pixels(const std::vector<float>& scale, const std::vector<float>& shift);  // x * scale[c] + shift[c]
   void add_head();  // the last call of a network's constructor
   void passed(const std::string& stage, const Variable& y) const {
     if (observer_) observer_(stage, y);
   }
-  AffineChannels* preprocess_ = nullptr;  // of networks that see
 
  private:
   class Head;
-  BackboneOutput finish(const Variable& prepared);
-  // Checks x, and adds to errors which network it was.
-  BackboneOutput in_context(const Variable& x, const std::function<BackboneOutput()>& work) const;
+  Tensor load(const Samples& samples) const;  // the body's input
 
   BackboneOptions options_;
   Modality modality_;
   RandomState random_;
+  PixelScale pixel_scale_;  // of networks that see
   DType compute_dtype_ = DType::F32;
   bool recompute_stages_ = false;
   Observer observer_;

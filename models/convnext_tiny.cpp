@@ -1,6 +1,5 @@
 #include "models/convnext_tiny.h"
 
-#include "layers/affine_channels.h"
 #include "models/blocks.h"
 
 namespace avs {
@@ -61,7 +60,7 @@ ConvNextTiny::ConvNextTiny(BackboneOptions options) : Backbone(options, Modality
     scale.push_back(1.0f / kDeviation[c]);
     shift.push_back(-kMean[c] / kDeviation[c]);
   }
-  preprocess_ = &child<AffineChannels>("preprocess", scale, shift);
+  preprocess_pixels(scale, shift);
   int64_t channels = 0;
   for (int s = 0; s < 4; ++s) {
     const int64_t width = scaled_width(kWidths[s], options.width, 8);

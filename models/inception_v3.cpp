@@ -1,6 +1,5 @@
 #include "models/inception_v3.h"
 
-#include "layers/affine_channels.h"
 #include "layers/conv_bn.h"
 #include "layers/pooling.h"
 #include "layers/sequence.h"
@@ -192,8 +191,7 @@ InceptionV3::InceptionV3(BackboneOptions options) : Backbone(options, Modality::
       {.epsilon = 1e-3f, .new_value_weight = options.batch_norm_new_value_weight, .activation = Activation::Relu},
       options.batch_norm_gamma,
       options.pool_padding};
-  preprocess_ =
-      &child<AffineChannels>("preprocess", std::vector<float>(3, 1.0f / 127.5f), std::vector<float>(3, -1.0f));
+  preprocess_pixels(std::vector<float>(3, 1.0f / 127.5f), std::vector<float>(3, -1.0f));
   Sequence& stem = child<Sequence>("stem");
   int64_t channels = build_stem(stem, style);
   stages_.push_back(&stem);

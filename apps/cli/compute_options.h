@@ -7,8 +7,7 @@
 #include <string>
 
 #include "apps/cli/flags.h"
-#include "tensor/device.h"
-#include "tensor/dtype.h"
+#include "models/training/placement.h"
 #include "vision/video_hardware.h"
 
 namespace avs {
@@ -26,11 +25,6 @@ inline constexpr const char* kDeterministicHelp = "on a GPU: the same bits in ev
 inline constexpr const char* kFastHelp =
     "on a GPU: any engine of cuDNN, --tf32, and GELU by tanh (within 5e-4); bits may differ from run to run";
 inline constexpr const char* kTf32Help = "on a GPU: f32 products on tensor cores, their factors rounded to ten bits";
-
-struct Placement {  // a network's device and the type of its activations
-  Device device = kCpu;
-  DType dtype = DType::F32;
-};
 
 // Error text for a device name; empty if it is auto, cpu, cuda or cuda:N.
 std::string check_device_name(const std::string& name);

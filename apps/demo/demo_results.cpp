@@ -6,8 +6,8 @@
 
 #include "apps/demo/demo_page.h"
 #include "apps/report/page.h"
-#include "apps/train/fusion_training.h"
 #include "apps/train/trained.h"
+#include "models/training/fusion_training.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/require.h"
 

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "apps/train/memory_plan.h"
-#include "apps/train/predict.h"
 #include "apps/train/trained.h"
 #include "autograd/interrupt.h"
 #include "autograd/profile.h"
+#include "models/training/memory_plan.h"
 #include "models/training/non_finite.h"
+#include "models/training/predict.h"
 #include "models/weights/import.h"
 #include "tensor/require.h"
 #include "tensor/version.h"
@@ -108,13 +108,11 @@ BackboneTrainer::BackboneTrainer(const BackboneTraining& options, const data::Ca
                      " reads (", name_of(kind), ")");
   validation_set_ = evaluation_dataset(cache, kind, data::Split::Validation, image_size_of(options, cache));
   if (validation_set_->size() == 0) spdlog::warn("no validation clips: the last epoch counts as the best");
-  loader_.emplace(*train_set_,
-                  data::LoaderOptions{
-                      .batch = options.learning.batch,
-                      .order = data::Order::Shuffled,
-                      .pixels = placement.device.is_cuda() ? data::Pixels::PicturesWherePossible : data::Pixels::Floats,
-                      .workers = static_cast<int>(options.workers),
-                      .seed = options.learning.seed});
+  loader_.emplace(*train_set_, data::LoaderOptions{.batch = options.learning.batch,
+                                                   .order = data::Order::Shuffled,
+                                                   .pixels = pixels_for(placement.device),
+                                                   .workers = static_cast<int>(options.workers),
+                                                   .seed = options.learning.seed});
   schedule_ = options.learning.schedule_over(loader_->batches_per_epoch() * options.learning.epochs);
   make_model(weights);
   log_.emplace(run.metrics(), MetricsSeen{position_.epoch, position_.step, position_.metrics_lines});
@@ -277,10 +275,9 @@ void BackboneTrainer::train_epoch() {
 void BackboneTrainer::make_step(const data::Batch& batch) {
   stop_if_interrupted();
   // A run that continues with an epoch's short last batch must not capture that one.
-  const bool is_full = batch.inputs.shape()[0] == std::min(options_.learning.batch, train_set_->size());
+  const bool is_full = batch.targets.shape()[0] == std::min(options_.learning.batch, train_set_->size());
   const bool is_profiled = profile_is_due();
-  const bool in_graph =
-      !is_profiled && is_full && captured_ && captured_->takes({batch.inputs, batch.resized}, batch.targets);
+  const bool in_graph = !is_profiled && is_full && captured_ && captured_->takes(batch.samples, batch.targets);
   if (!in_graph) {
     finish_steps();
     if (captured_) captured_->forget();  // both kinds of step at once would take twice the memory
@@ -292,11 +289,11 @@ void BackboneTrainer::make_step(const data::Batch& batch) {
                               .mixup = options_.learning.mixup_options()};
   std::optional<StepResult> result;
   if (in_graph) {
-    result = captured_->start({batch.inputs, batch.resized}, batch.targets, settings);
+    result = captured_->start(batch.samples, batch.targets, settings);
   } else {
     remember_buffers();
     result = is_profiled ? profiled_step(batch, settings)
-                         : train_step(*model_, *adam_, {batch.inputs, batch.resized}, batch.targets, settings);
+                         : train_step(*model_, *adam_, batch.samples, batch.targets, settings);
   }
   if (average_) average_->update(step + 1);
   if (result) after_step(*result);
@@ -311,7 +308,7 @@ bool BackboneTrainer::profile_is_due() {
 
 StepResult BackboneTrainer::profiled_step(const data::Batch& batch, const StepSettings& settings) {
   profile::Timeline timeline(model_->device());
-  const StepResult result = train_step(*model_, *adam_, {batch.inputs, batch.resized}, batch.targets, settings);
+  const StepResult result = train_step(*model_, *adam_, batch.samples, batch.targets, settings);
   const std::string title = str(options_.model, " on ", model_->device(), ", step ", settings.step + 1);
   write_text(options_.profile, profile::chrome_trace(timeline.spans(), title));
   spdlog::info("profile of step {}: {} (chrome://tracing or ui.perfetto.dev shows it)", settings.step + 1,

@@ -4,15 +4,14 @@
 #include <cmath>
 #include <map>
 
-#include "apps/train/fusion_training.h"
-#include "apps/train/predict.h"
 #include "audio/delta.h"
 #include "audio/resample.h"
 #include "autograd/variable.h"
+#include "models/training/fusion_training.h"
+#include "models/training/predict.h"
 #include "tensor/ops/cast.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/require.h"
-#include "vision/resize.h"
 
 namespace avs {
 namespace {
@@ -23,6 +22,14 @@ std::string damage_of(const std::optional<Frames>& frames, const std::optional<W
   std::string note = frames ? frames->note : "";
   if (sound && !sound->note.empty()) note += (note.empty() ? "" : "; ") + sound->note;
   return note;
+}
+
+// Frames of another size than the network's are resized as they enter it.
+Samples at_size(const Tensor& x, const Shape& wanted) {
+  const int64_t n = x.shape()[0], h = x.shape()[1], w = x.shape()[2];
+  if (h == wanted[0] && w == wanted[1]) return x;
+  const PictureBox whole{0, 0, static_cast<float>(w), static_cast<float>(h)};
+  return {x, {to_tensor(std::vector<PictureBox>(static_cast<size_t>(n), whole)), wanted[0], wanted[1]}};
 }
 
 // The frames on screen from second `from` to second `to`; at least the one nearest to its middle.
@@ -169,8 +176,7 @@ std::vector<float> Classifier::probabilities(const Tensor& frames, const std::op
   std::vector<Variable> embeddings;
   for (size_t i = 0; i < backbones_.size(); ++i) {
     const Modality modality = backbones_[i].net->modality();
-    embeddings.emplace_back(
-        embedding(i, is_sound(modality) ? spectrograms.at(modality) : frames_for(backbones_[i], frames)));
+    embeddings.emplace_back(embedding(i, is_sound(modality) ? spectrograms.at(modality) : frames));
   }
   return ops::softmax(fusion_.net->run(embeddings).value()).to_vector();
 }
@@ -180,29 +186,12 @@ Tensor Classifier::embedding(size_t backbone, const Tensor& samples) {
   ClipMeans mean;
   for (int64_t first = 0; first < n; first += kSamplesPerPass) {
     const Tensor part = samples.rows(first, std::min(kSamplesPerPass, n - first));
-    const Inference::Outputs output = inferences_[backbone].run(part);
+    const Inference::Outputs output = inferences_[backbone].run(at_size(part, backbones_[backbone].net->input_shape()));
     const bool fc1024 = layer_of(fusion_.net->options().method) == EmbeddingLayer::Fc1024;
     const Tensor& rows = fc1024 ? output.fc1024 : output.logits;
     for (int64_t i = 0; i < rows.shape()[0]; ++i) mean.add(0, 0, row_of(rows, i));
   }
   return mean.take();
-}
-
-Tensor Classifier::frames_for(const TrainedBackbone& backbone, const Tensor& frames) const {
-  const int64_t n = frames.shape()[0], from = frames.shape()[1], to = backbone.net->options().image_size;
-  Tensor pixels = Tensor::empty({n, to, to, 3});
-  const int64_t in = from * from * 3, out = to * to * 3;
-  for (int64_t i = 0; i < n; ++i) {
-    const std::span<const uint8_t> source(frames.data<uint8_t>() + i * in, static_cast<size_t>(in));
-    const std::span<float> target(pixels.data<float>() + i * out, static_cast<size_t>(out));
-    const auto side = static_cast<double>(from);
-    if (from == to) {
-      std::copy(source.begin(), source.end(), target.begin());
-    } else {
-      resize(source, {from, from}, {0, 0, side, side}, {to, to}, target);
-    }
-  }
-  return pixels;
 }
 
 }  // namespace avs

@@ -58,7 +58,6 @@ class Classifier {
   // frames: u8 [frames, size, size, 3]; sound: ten seconds. Each is needed if a backbone reads it.
   std::vector<float> probabilities(const Tensor& frames, const std::optional<Waveform>& sound);
   Tensor embedding(size_t backbone, const Tensor& samples);
-  Tensor frames_for(const TrainedBackbone& backbone, const Tensor& frames) const;
 
   TrainedFusionRun fusion_;
   std::vector<TrainedBackbone> backbones_;

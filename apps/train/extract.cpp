@@ -4,9 +4,9 @@
 #include <cstring>
 #include <regex>
 
-#include "apps/train/predict.h"
 #include "models/checkpoint.h"
 #include "models/file.h"
+#include "models/training/predict.h"
 #include "tensor/require.h"
 
 namespace avs {

@@ -8,8 +8,8 @@
 #include <filesystem>
 
 #include "apps/cli/progress.h"
-#include "apps/train/embeddings.h"
 #include "apps/train/trained.h"
+#include "models/data/embeddings.h"
 
 namespace avs {
 

@@ -8,34 +8,9 @@
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/weight_options.h"
-#include "layers/mixup.h"
-#include "layers/optim/adam.h"
-#include "layers/optim/schedule.h"
+#include "models/training/learning_options.h"
 
 namespace avs {
-
-// What both phases share. The defaults are those of Phase I: docs/paper.md#training.
-struct LearningOptions {
-  int64_t epochs = 30;
-  int64_t batch = 32;
-  double learning_rate = 1e-4;
-  std::string schedule = "constant";
-  double warm_up = 0.05;
-  std::string mixup = "author";
-  double mixup_alpha = 0.4;
-  double l2 = 1e-4;
-  double adam_epsilon = 1e-7;
-  std::string epsilon_placement = "hat";
-  double max_gradient_norm = 0;
-  double ema = 0;
-  uint64_t seed = 1;
-
-  // epochs, or where that is 0 as many as make about 3,000 steps, 20 to 300.
-  int64_t epochs_of(int64_t steps_per_epoch) const;
-  Schedule schedule_over(int64_t total_steps) const;
-  MixupOptions mixup_options() const;
-  AdamOptions adam_options() const;
-};
 
 struct BackboneTraining {
   std::string model, cache, data, out, weights;

@@ -11,6 +11,8 @@
 namespace avs {
 namespace {
 
+constexpr const char* kUnchecked = "{}: has no checksum, damage would not be noticed";
+
 std::filesystem::path checkpoint_of(const std::filesystem::path& run) {
   if (!std::filesystem::is_directory(run)) {
     require<DataError>(std::filesystem::exists(run), run.string(), ": no such RUN folder");
@@ -44,8 +46,12 @@ auto read_metadata(const std::filesystem::path& file, const Read& read) {
 
 Checkpoint load_checkpoint(const std::filesystem::path& file) {
   Checkpoint checkpoint = Checkpoint::load(file);
-  if (!checkpoint.was_checked) spdlog::warn("{}: has no checksum, damage would not be noticed", file.string());
+  if (!checkpoint.was_checked) spdlog::warn(kUnchecked, file.string());
   return checkpoint;
+}
+
+void warn_of_unchecked(const EmbeddingSet& set) {
+  for (const std::string& file : set.unchecked) spdlog::warn(kUnchecked, file);
 }
 
 TrainedBackbone load_trained_backbone(const std::filesystem::path& run) {

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "apps/train/embeddings.h"
 #include "models/backbone.h"
 #include "models/checkpoint.h"
 #include "models/data/cache.h"
+#include "models/data/embeddings.h"
 #include "models/fusion.h"
 
 namespace avs {
@@ -28,6 +28,7 @@ struct TrainedBackbone {
 
 // Checkpoint::load, and one line in the log where the file was written before checkpoints had a checksum.
 Checkpoint load_checkpoint(const std::filesystem::path& file);
+void warn_of_unchecked(const EmbeddingSet& set);  // the same for embeddings
 
 // run: a RUN folder (its best.safetensors) or a checkpoint. DataError naming the file when it is none.
 TrainedBackbone load_trained_backbone(const std::filesystem::path& run);

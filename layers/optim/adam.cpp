@@ -36,13 +36,9 @@ void Adam::scale_losses() {
 }
 
 void Adam::step(double learning_rate) {
-  parameters_.gather_gradients();
-  look_at_gradients();
-  const Outcome outcome = this->outcome();
-  check(outcome);
-  if (options_.max_gradient_norm > 0 && !outcome.skipped()) limit_gradient_norm();
   prepare(learning_rate);
-  move();
+  apply();
+  check(outcome());
 }
 
 // Writes to the device what the kernels of move() read: whether to update, and the factor of the gradients.
@@ -79,6 +75,7 @@ void Adam::prepare(double learning_rate) {
 void Adam::apply() {
   parameters_.gather_gradients();
   look_at_gradients();
+  if (options_.max_gradient_norm > 0 && !outcome().skipped()) limit_gradient_norm();
   move();
 }
 

@@ -20,7 +20,7 @@ class Adam {
   Adam(ParameterArena& parameters, AdamOptions options);
 
   // Gathers the gradients that backward(loss_scale()) recorded and updates the parameters, each at learning_rate times
-  // its own factor; t counts from 1. A NaN or infinite gradient is a NumericError that names the parameter and changes
+  // its own factor; t counts from 1. A NaN or infinite gradient is a NumericError that names the parameter and updates
   // nothing; under scale_losses() the step is skipped instead, until the scale falls below 1.
   void step(double learning_rate);
 
@@ -32,9 +32,9 @@ class Adam {
     return scaling_.view(0, {1});
   }  // on the device: the gradient that a loss's backward() starts from; 1 without loss scaling
 
-  // step() in two parts, for a step that is captured once and replayed (cuda/api.h): prepare() writes the values of
-  // this step to the device; apply() computes there without synchronising with the host, and updates nothing when a
-  // gradient is not finite. The host reads the result later and passes it to check().
+  // step() in parts, for a step that is captured once and replayed (cuda/api.h): prepare() writes the values of this step
+  // to the device; apply() computes there and updates nothing when a gradient is not finite; the host asks for the
+  // outcome() and passes it to check().
   void prepare(double learning_rate);
   void apply();
   // limiting the norm synchronises with the host

@@ -80,36 +80,17 @@ void mask_spectrogram(Tensor& features, const SpectrogramAugmentation& options, 
     fill(features, {0, bands}, draw_mask(options.time_mask_frames, frames, rng), means);
 }
 
-Box draw_crop(PictureSize picture, const FrameAugmentation& options, Rng& rng) {
-  const auto width = static_cast<double>(picture.width), height = static_cast<double>(picture.height);
-  if (options.crop_min_area == 1) return {0, 0, width, height};
-  // Rounds to multiples of 1/256, which f32 holds exactly: a GPU must resize the same box as the CPU.
-  const auto step = [](double pixels) { return std::floor(pixels * 256) / 256; };
-  const double area = rng.uniform(options.crop_min_area, options.crop_max_area) * width * height;
+PictureBox draw_crop(int64_t height, int64_t width, const FrameAugmentation& options, Rng& rng) {
+  const auto h = static_cast<double>(height), w = static_cast<double>(width);
+  if (options.crop_min_area == 1) return {0, 0, static_cast<float>(w), static_cast<float>(h)};
+  const auto step = [](double pixels) { return std::floor(pixels * 256) / 256; };  // f32 holds these exactly
+  const double area = rng.uniform(options.crop_min_area, options.crop_max_area) * w * h;
   const double log_aspect = std::log(options.crop_max_aspect);
-  const double aspect = std::exp(rng.uniform(-log_aspect, log_aspect)) * width / height;
-  Box box;
-  box.width = std::max(1.0 / 256, step(std::min(width, std::sqrt(area * aspect))));
-  box.height = std::max(1.0 / 256, step(std::min(height, std::sqrt(area / aspect))));
-  box.x = step(rng.uniform(0, width - box.width));
-  box.y = step(rng.uniform(0, height - box.height));
-  return box;
+  const double aspect = std::exp(rng.uniform(-log_aspect, log_aspect)) * w / h;
+  const double box_w = std::max(1.0 / 256, step(std::min(w, std::sqrt(area * aspect))));
+  const double box_h = std::max(1.0 / 256, step(std::min(h, std::sqrt(area / aspect))));
+  const double left = step(rng.uniform(0, w - box_w)), top = step(rng.uniform(0, h - box_h));
+  return {static_cast<float>(left), static_cast<float>(top), static_cast<float>(box_w), static_cast<float>(box_h)};
 }
-
-namespace {
-
-template <typename T>
-void flip(std::span<T> pixels, PictureSize size) {
-  for (int64_t y = 0; y < size.height; ++y) {
-    T* const row = pixels.data() + y * size.width * 3;
-    for (int64_t x = 0; x < size.width / 2; ++x)
-      std::swap_ranges(row + x * 3, row + x * 3 + 3, row + (size.width - 1 - x) * 3);
-  }
-}
-
-}  // namespace
-
-void flip_horizontally(std::span<float> pixels, PictureSize size) { flip(pixels, size); }
-void flip_horizontally(std::span<uint8_t> pixels, PictureSize size) { flip(pixels, size); }
 
 }  // namespace avs::data

@@ -3,11 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
+#include "tensor/ops/load_pictures.h"
 #include "tensor/rng.h"
-#include "tensor/tensor.h"
-#include "vision/resize.h"
 
 namespace avs::data {
 
@@ -36,8 +34,6 @@ void shift_time(Tensor& log, const SpectrogramAugmentation& options, Rng& rng);
 // outlier.
 void mask_spectrogram(Tensor& features, const SpectrogramAugmentation& options, Rng& rng);
 
-Box draw_crop(PictureSize picture, const FrameAugmentation& options, Rng& rng);
-void flip_horizontally(std::span<float> pixels, PictureSize size);
-void flip_horizontally(std::span<uint8_t> pixels, PictureSize size);
+PictureBox draw_crop(int64_t height, int64_t width, const FrameAugmentation& options, Rng& rng);  // not mirrored
 
 }  // namespace avs::data

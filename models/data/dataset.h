@@ -4,7 +4,7 @@
 #pragma once
 
 #include <memory>
-#include <span>
+#include <vector>
 
 #include "models/data/augment.h"
 #include "models/data/cache.h"
@@ -12,30 +12,20 @@
 
 namespace avs::data {
 
+struct Sample {
+  Tensor x;             // f32 [128, 704, 6], or u8 [h, w, 3]: a frame as the cache holds it
+  PictureBox box = {};  // of a frame: what the network sees of it
+};
+
 class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual int64_t size() const = 0;        // samples of an epoch
-  virtual Shape sample_shape() const = 0;  // f32
+  virtual Shape sample_shape() const = 0;  // as a network takes it
   virtual int64_t class_count() const = 0;
-  virtual int64_t clip(int64_t index) const = 0;   // id in Cache::clips()
-  virtual int64_t label(int64_t index) const = 0;  // class of that clip
-
-  // Writes sample_shape().size() floats. Any thread. DataError names the damaged cache entry.
-  virtual void read(int64_t index, Rng rng, std::span<float> out) const = 0;
-
-  // Are the values of read() bytes (pixels that nobody resized)? Then they can be had as such, a quarter of the memory.
-  virtual bool holds_bytes() const { return false; }
-  virtual void read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const;  // UsageError unless holds_bytes()
-
-  // Are they boxes of stored pictures, resized? Then the whole pictures and the boxes can be had, for a GPU to resize.
-  virtual bool holds_pictures() const { return false; }
-  virtual Shape picture_shape() const { return {}; }  // u8 [height, width, 3]
-  struct PictureBox {
-    Box box;
-    bool mirrored;
-  };
-  virtual PictureBox read_picture(int64_t index, Rng rng, std::span<uint8_t> out) const;  // UsageError: as above
+  virtual int64_t clip(int64_t index) const = 0;         // id in Cache::clips()
+  virtual int64_t label(int64_t index) const = 0;        // class of that clip
+  virtual Sample get(int64_t index, Rng rng) const = 0;  // any thread. DataError names the damaged cache entry
 };
 
 // Spectrograms [128, 704, 6]: log spectrogram, delta, delta-delta of both channels (docs/paper.md#sound-branch).
@@ -50,7 +40,7 @@ class SpectrogramDataset final : public Dataset {
   int64_t class_count() const override { return static_cast<int64_t>(cache_.classes().size()); }
   int64_t clip(int64_t index) const override { return clips_.at(static_cast<size_t>(index)); }
   int64_t label(int64_t index) const override;
-  void read(int64_t index, Rng rng, std::span<float> out) const override;
+  Sample get(int64_t index, Rng rng) const override;
 
  private:
   const Cache& cache_;
@@ -72,27 +62,20 @@ class FrameDataset final : public Dataset {
  public:
   FrameDataset(const Cache& cache, Split split, FrameDatasetOptions options = {});  // UsageError: options out of range
 
-  int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
+  int64_t size() const override { return static_cast<int64_t>(frames_.size()); }
   Shape sample_shape() const override { return {options_.image_size, options_.image_size, 3}; }
   int64_t class_count() const override { return static_cast<int64_t>(cache_.classes().size()); }
-  int64_t clip(int64_t index) const override { return samples_.at(static_cast<size_t>(index)).clip; }
+  int64_t clip(int64_t index) const override { return frames_.at(static_cast<size_t>(index)).clip; }
   int64_t label(int64_t index) const override;
-  void read(int64_t index, Rng rng, std::span<float> out) const override;
-  bool holds_bytes() const override;
-  void read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const override;
-  bool holds_pictures() const override { return !holds_bytes(); }
-  Shape picture_shape() const override;
-  PictureBox read_picture(int64_t index, Rng rng, std::span<uint8_t> out) const override;
+  Sample get(int64_t index, Rng rng) const override;
 
  private:
-  bool flips(Rng& rng) const;
-  struct Sample {
-    int64_t clip, frame;  // frame -1: drawn at random
+  struct Frame {
+    int64_t clip, number;  // -1: drawn at random
   };
-  void read_stored(const Sample& sample, Rng& rng, std::span<uint8_t> out) const;  // a picture as the cache holds it
   const Cache& cache_;
   FrameDatasetOptions options_;
-  std::vector<Sample> samples_;
+  std::vector<Frame> frames_;
 };
 
 }  // namespace avs::data

@@ -1,12 +1,77 @@
 #include "models/data/loader.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <system_error>
 
 #include "tensor/error.h"
 
 namespace avs::data {
+namespace {
+
+template <typename T>
+void mirror(T* frame, int64_t h, int64_t w) {
+  for (T* row = frame; row != frame + h * w * 3; row += w * 3)
+    for (int64_t x = 0; x < w / 2; ++x) std::swap_ranges(row + x * 3, row + x * 3 + 3, row + (w - 1 - x) * 3);
+}
+
+bool is_whole(const PictureBox& box, const Shape& frame, const Shape& wanted) {
+  return frame == wanted && box.width == static_cast<float>(frame[1]) && box.height == static_cast<float>(frame[0]);
+}
+
+// The box of a frame as floats, on `wanted` pixels.
+void show(const Sample& sample, const Shape& wanted, float* to) {
+  const Shape& frame = sample.x.shape();
+  if (is_whole(sample.box, frame, wanted)) {
+    std::copy_n(sample.x.data<uint8_t>(), sample.x.size(), to);
+    if (sample.box.mirrored != 0) mirror(to, frame[0], frame[1]);
+    return;
+  }
+  const PictureBoxes boxes{to_tensor({sample.box}), wanted[0], wanted[1]};
+  const Tensor y = ops::load_pictures(sample.x.reshape({1, frame[0], frame[1], 3}), boxes, {}, {});
+  std::memcpy(to, y.raw(), y.bytes());
+}
+
+// Gathers the samples of a batch.
+class Collector {
+ public:
+  Collector(int64_t n, const Shape& wanted, Pixels pixels) : n_(n), wanted_(wanted), pixels_(pixels) {}
+
+  void add(const Sample& sample) {
+    const bool is_frame = sample.x.dtype() == DType::U8, as_stored = is_frame && pixels_ == Pixels::AsStored;
+    AVS_CHECK(ShapeError, is_frame || sample.x.shape() == wanted_, "the cache holds samples of ", sample.x.shape(),
+              ", the network takes ", wanted_);
+    if (!x_.defined())
+      x_ = Tensor::empty(batch_of(as_stored ? sample.x.shape() : wanted_), as_stored ? DType::U8 : DType::F32);
+    Tensor row = x_.rows(count_++, 1);
+    if (as_stored) boxes_.push_back(sample.box);
+    if (is_frame && !as_stored) return show(sample, wanted_, row.data<float>());
+    row.copy_from(sample.x.reshape(row.shape()));
+  }
+
+  Samples take() {
+    if (boxes_.empty()) return x_;
+    const Shape frame{x_.shape()[1], x_.shape()[2], x_.shape()[3]};
+    if (!std::ranges::all_of(boxes_, [&](const PictureBox& box) { return is_whole(box, frame, wanted_); }))
+      return {x_, {to_tensor(boxes_), wanted_[0], wanted_[1]}};
+    for (int64_t i = 0; i < n_; ++i)
+      if (boxes_[static_cast<size_t>(i)].mirrored != 0) mirror(x_.rows(i, 1).data<uint8_t>(), frame[0], frame[1]);
+    return x_;
+  }
+
+ private:
+  Shape batch_of(const Shape& sample) const { return {n_, sample[0], sample[1], sample[2]}; }
+
+  const int64_t n_;
+  const Shape wanted_;
+  const Pixels pixels_;
+  Tensor x_;
+  std::vector<PictureBox> boxes_;  // of frames as they are stored
+  int64_t count_ = 0;
+};
+
+}  // namespace
 
 Loader::Loader(const Dataset& dataset, LoaderOptions options) : dataset_(dataset), options_(options) {
   if (options.batch < 1) throw UsageError(str("the batch must hold at least 1 sample, got ", options.batch));
@@ -118,32 +183,16 @@ Batch Loader::make(int64_t epoch, int64_t batch, const std::vector<int64_t>& ord
   const int64_t first = batch * options_.batch;
   const int64_t n = std::min(options_.batch, static_cast<int64_t>(order.size()) - first);
   Batch made;
-  const bool pictures = options_.pixels == Pixels::PicturesWherePossible && dataset_.holds_pictures();
-  const bool bytes = options_.pixels != Pixels::Floats && dataset_.holds_bytes();
-  const Shape sample = pictures ? dataset_.picture_shape() : dataset_.sample_shape();
-  std::vector<int64_t> extents = sample.extents();
-  extents.insert(extents.begin(), n);
-  made.inputs = Tensor::empty(Shape(std::span<const int64_t>(extents)), bytes || pictures ? DType::U8 : DType::F32);
-  if (pictures) made.resized = {Tensor::empty({n, 5}), dataset_.sample_shape()[0], dataset_.sample_shape()[1]};
   made.targets = Tensor::zeros({n, dataset_.class_count()});
   const Rng of_epoch = Rng(options_.seed).fork("samples", static_cast<uint64_t>(epoch));
+  Collector collector(n, dataset_.sample_shape(), options_.pixels);
   for (int64_t i = 0; i < n; ++i) {
     const int64_t index = order[static_cast<size_t>(first + i)];
-    const Rng rng = of_epoch.fork("sample", static_cast<uint64_t>(index));
-    const auto count = static_cast<size_t>(sample.size());
-    if (pictures) {
-      const auto [box, mirrored] =
-          dataset_.read_picture(index, rng, {made.inputs.data<uint8_t>() + i * sample.size(), count});
-      const double values[] = {box.x, box.y, box.width, box.height, mirrored ? 1.0 : 0.0};
-      std::ranges::transform(values, made.resized.boxes.data<float>() + 5 * i,
-                             [](double value) { return static_cast<float>(value); });
-    } else if (bytes)
-      dataset_.read_bytes(index, rng, {made.inputs.data<uint8_t>() + i * sample.size(), count});
-    else
-      dataset_.read(index, rng, {made.inputs.data<float>() + i * sample.size(), count});
+    collector.add(dataset_.get(index, of_epoch.fork("sample", static_cast<uint64_t>(index))));
     made.targets.data<float>()[i * dataset_.class_count() + dataset_.label(index)] = 1;
     made.clips.push_back(dataset_.clip(index));
   }
+  made.samples = collector.take();
   return made;
 }
 

@@ -21,25 +21,21 @@
 #include <vector>
 
 #include "models/data/dataset.h"
+#include "models/samples.h"
 #include "tensor/no_copy.h"
-#include "tensor/ops/mixup.h"
 
 namespace avs::data {
 
 struct Batch {
-  Tensor inputs;               // f32 or u8 [n, sample shape...], or u8 pictures as stored, of which
-  PictureBoxes resized;        // these boxes are to be resized to the sample's shape; else undefined
+  Samples samples;
   Tensor targets;              // f32 [n, classes], one-hot
   std::vector<int64_t> clips;  // n ids in Cache::clips()
 };
 
 enum class Order : uint8_t { Sequential, Shuffled };
-// How pixels are given: bytes travel faster to a GPU. The values are the same, and to rounding where a GPU resizes.
-enum class Pixels : uint8_t {
-  Floats,
-  BytesWherePossible,    // where nobody resizes
-  PicturesWherePossible  // and where somebody does, pictures as stored and boxes of them
-};
+// Frames leave the loader as floats of the network's size or, for a GPU, as the bytes that the cache holds, with boxes
+// where the network resizes them. The values are the same, to rounding where a GPU resizes.
+enum class Pixels : uint8_t { Floats, AsStored };
 enum class LastBatch : uint8_t { Keep, Drop };  // of an epoch, when it is not full; never dropped if it is the only one
 
 struct LoaderOptions {

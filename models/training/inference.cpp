@@ -24,20 +24,24 @@ Inference::Outputs on_host(const Inference::Outputs& there) {
 
 Inference::Inference(Backbone& net) : net_(net) { net_.eval(); }
 
-Inference::Outputs Inference::forward(const Tensor& samples) {
-  const BackboneOutput output = net_.run(Variable(samples));
+Inference::Outputs Inference::forward(const Samples& samples) {
+  const BackboneOutput output = net_.run(samples);
   return {output.fc1024.defined() ? output.fc1024.value() : Tensor(), output.logits.value(),
           ops::softmax(output.logits.value())};
 }
 
-Inference::Outputs Inference::run(const Tensor& samples) {
+bool Inference::repeats(const Samples& samples) const {
+  return samples_.x.defined() && samples.x.shape() == samples_.x.shape() && samples.x.dtype() == samples_.x.dtype() &&
+         samples.shape() == samples_.shape() && samples.boxes.defined() == samples_.boxes.defined();
+}
+
+Inference::Outputs Inference::run(const Samples& samples) {
   const NoGrad inference;
   if (!net_.device().is_cuda()) return forward(samples);
-  const bool repeats = inputs_.defined() && samples.shape() == inputs_.shape() && samples.dtype() == inputs_.dtype();
-  if (!repeats) {
+  if (!repeats(samples)) {
     const Outputs outputs = forward(samples);
     if (graph_ == nullptr) {
-      inputs_ = samples;
+      samples_ = samples;
       outputs_ = outputs;
     }
     return on_host(outputs);
@@ -45,21 +49,27 @@ Inference::Outputs Inference::run(const Tensor& samples) {
   if (graph_ == nullptr) {
     capture(samples);
   } else {
-    upload_->send(samples, inputs_);
+    send(samples);
     graph_->replay();
   }
   return on_host(outputs_);
 }
 
-void Inference::capture(const Tensor& samples) {
+void Inference::send(const Samples& samples) {
+  upload_->send(samples.x, samples_.x);
+  if (samples_.boxes.defined()) samples_.boxes.boxes.copy_from(samples.boxes.boxes);
+}
+
+void Inference::capture(const Samples& samples) {
   const Device device = net_.device();
-  inputs_ = Tensor::empty(samples.shape(), samples.dtype(), device);
+  samples_.x = Tensor::empty(samples.x.shape(), samples.x.dtype(), device);
+  if (samples.boxes.defined()) samples_.boxes.boxes = Tensor::empty(samples.boxes.boxes.shape(), DType::F32, device);
   for_each_pair(outputs_, Outputs(outputs_), [](Tensor& to, const Tensor& like) { to = like.clone(); });
-  upload_ = cuda::upload(device, inputs_.bytes());
-  upload_->send(samples, inputs_);
+  upload_ = cuda::upload(device, samples_.x.bytes());
+  send(samples);
   const Uninterrupted whole;
   graph_ = cuda::capture(device, [this] {
-    for_each_pair(outputs_, forward(inputs_), [](Tensor& to, const Tensor& from) { to.copy_from(from); });
+    for_each_pair(outputs_, forward(samples_), [](Tensor& to, const Tensor& from) { to.copy_from(from); });
   });
 }
 

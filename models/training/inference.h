@@ -19,14 +19,16 @@ class Inference {
     Tensor fc1024, logits, probabilities;  // on the CPU; fc1024 is undefined under a direct head
   };
   Device device() const { return net_.device(); }
-  Outputs run(const Tensor& samples);  // [n, ...] on the CPU
+  Outputs run(const Samples& samples);  // on the CPU
 
  private:
-  Outputs forward(const Tensor& samples);
-  void capture(const Tensor& samples);
+  Outputs forward(const Samples& samples);
+  bool repeats(const Samples& samples) const;
+  void send(const Samples& samples);
+  void capture(const Samples& samples);
 
   Backbone& net_;
-  Tensor inputs_;    // written before each replay; before there is a graph, what came last
+  Samples samples_;  // written before each replay; before there is a graph, the last batch
   Outputs outputs_;  // on the device, of the last batch
   std::unique_ptr<cuda::Upload> upload_;
   std::unique_ptr<cuda::Graph> graph_;

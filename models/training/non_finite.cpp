@@ -22,9 +22,9 @@ std::string first_non_finite_parameter(Module& model) {
   return {};
 }
 
-std::string find_non_finite(Backbone& model, const Tensor& x) {
+std::string find_non_finite(Backbone& model, const Samples& samples) {
   if (std::string parameter = first_non_finite_parameter(model); !parameter.empty()) return parameter;
-  if (const std::string bad = bad_value(x); !bad.empty()) return "the input holds " + bad;
+  if (const std::string bad = bad_value(samples.x); !bad.empty()) return "the input holds " + bad;
   // BatchNorm statistics are not asked: the step that failed has already written what it saw into them.
   std::string found;
   const NoGrad watching;
@@ -32,7 +32,7 @@ std::string find_non_finite(Backbone& model, const Tensor& x) {
     if (const std::string bad = found.empty() ? bad_value(y.value()) : ""; !bad.empty())
       found = str("stage '", stage, "' is the first to hold ", bad);
   });
-  model.run_prepared(Variable(x));
+  model.run(samples);
   model.observe({});
   return found.empty() ? "the head is where it begins" : found;
 }

@@ -7,10 +7,9 @@
 
 namespace avs {
 
-// Looks at the parameters, then the prepared input x (Backbone::run_prepared), then runs x once more (training mode, no
-// gradients) and watches the stages: "parameter 'stem.conv.weight' holds nan", "the input holds inf", "stage 'mixed3' is
+// Looks at the parameters, then the samples, then runs them once more (training mode, no gradients) and watches the stages: "parameter 'stem.conv.weight' holds nan", "the input holds inf", "stage 'mixed3' is
 // the first to hold nan".
-std::string find_non_finite(Backbone& model, const Tensor& x);
+std::string find_non_finite(Backbone& model, const Samples& samples);
 
 // The first parameter that is not finite; empty: all are.
 std::string first_non_finite_parameter(Module& model);

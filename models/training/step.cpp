@@ -1,4 +1,3 @@
-// One training step, start to finish. Everything else in apps/train is bookkeeping.
 #include "models/training/step.h"
 
 #include <cmath>
@@ -10,36 +9,52 @@
 
 namespace avs {
 
-MixupOutput preparation_of(const Backbone& model, const StepInputs& inputs) {
-  MixupOutput output = model.preparation();
-  output.resized = inputs.resized;
-  if (inputs.resized.boxes.defined()) output.resized.boxes = inputs.resized.boxes.to(model.device());
-  return output;
+StepTensors run_step(Adam& optimizer, const Forward& forward) {
+  constexpr float kClip = 1e-7f;  // of both arguments of the divergence, as in Keras (docs/paper.md#training)
+  const Scores scores = forward();
+  const Variable loss = softmax_kl(scores.logits, scores.targets, kClip);  // [1]
+  loss.backward(optimizer.loss_scale());  // from 1, in f16 from more; fills the parameters' gradients, frees the graph
+  optimizer.apply();                      // gathers them, adds L2, moves the parameters
+  profile::charge("adam", "", profile::Direction::Forward);
+  return {loss.value(), scores.logits.value(), scores.targets};
 }
 
-StepResult train_step(Backbone& model, Adam& optimizer, const StepInputs& inputs, const Tensor& targets,
-                      const StepSettings& settings) {
-  Rng rng = Rng(settings.seed).fork("mixup", static_cast<uint64_t>(settings.step));
-  const MixupPlan plan = plan_mixup(inputs.values.shape()[0], settings.mixup, rng);
-  const Device device = model.device();
-  // [rows, ...]: n rows become 2n under the author's scheme; the network's preprocessing of pixels is done on the way
-  const Tensor x = mix(inputs.values.to(device), plan, preparation_of(model, inputs));
-  const Tensor y = mix(targets.to(device), plan);  // [rows, classes], with the same lambdas
-  profile::charge("mixup", "", profile::Direction::Forward);
+StepResult result_of(const Adam& optimizer, const Adam::Outcome& outcome, double loss, const Tensor& logits,
+                     const Tensor& targets, const Reason& why) {
+  if (!std::isfinite(loss)) throw NumericError(str("the loss is ", loss, ": ", why()));
+  optimizer.check(outcome);
+  return {loss, accuracy_of(logits, targets), targets.shape()[0], outcome.skipped(), outcome.loss_scale};
+}
 
+StepResult take_step(Adam& optimizer, double learning_rate, const Forward& forward, const Reason& why) {
+  optimizer.prepare(learning_rate);
+  const StepTensors step = run_step(optimizer, forward);
+  return result_of(optimizer, optimizer.outcome(), static_cast<double>(step.loss.item()), step.logits, step.targets,
+                   why);
+}
+
+MixupPlan plan_of(const StepSettings& settings, int64_t n) {
+  Rng rng = Rng(settings.seed).fork("mixup", static_cast<uint64_t>(settings.step));
+  return plan_mixup(n, settings.mixup, rng);
+}
+
+void begin_step(Backbone& model, const StepSettings& settings) {
   model.train();
   model.random().set(settings.seed, static_cast<uint64_t>(settings.step));
-  const Variable logits = model.run_prepared(Variable(x)).logits;  // records the graph
-  const Variable loss = softmax_kl(logits, y, kKlClip);            // [1]
-  const double value = static_cast<double>(loss.value().item());
-  if (!std::isfinite(value)) throw NumericError(str("the loss is ", value, ": ", find_non_finite(model, x)));
+}
 
-  loss.backward(optimizer.loss_scale());   // from 1, in f16 from more; fills the parameters' gradients, frees the graph
-  optimizer.step(settings.learning_rate);  // gathers them, adds L2, moves the parameters
-  profile::charge("adam", "", profile::Direction::Forward);
-  StepResult result{value, accuracy_of(logits.value(), y), plan.rows()};
-  if (optimizer.scales_losses()) result.set(optimizer.outcome());
-  return result;
+Scores scores_of(Backbone& model, const Samples& samples, const Tensor& targets) {
+  const Tensor y = ops::mixup(targets.to(model.device()), samples.mixup);  // with the lambdas of the samples
+  return {model.run(samples).logits, y};
+}
+
+StepResult train_step(Backbone& model, Adam& optimizer, Samples samples, const Tensor& targets,
+                      const StepSettings& settings) {
+  samples.mixup = plan_of(settings, samples.x.shape()[0]).to(model.device());  // the author's scheme makes 2n rows of n
+  begin_step(model, settings);
+  return take_step(
+      optimizer, settings.learning_rate, [&] { return scores_of(model, samples, targets); },
+      [&] { return find_non_finite(model, samples); });
 }
 
 }  // namespace avs

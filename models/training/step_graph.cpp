@@ -1,12 +1,9 @@
 #include "models/training/step_graph.h"
 
-#include <cmath>
 #include <cstddef>
 #include <cstring>
 
-#include "autograd/functions.h"
 #include "autograd/interrupt.h"
-#include "models/training/run_log.h"
 #include "tensor/ops/reduce.h"
 
 namespace avs {
@@ -14,14 +11,14 @@ namespace {
 constexpr int kUnderWay = 2;  // steps of which the host does not know the result
 }
 
-StepGraph::StepGraph(Device device, Adam& optimizer, int64_t rows, int64_t classes, std::function<Scores()> forward)
+StepGraph::StepGraph(Device device, Adam& optimizer, int64_t rows, int64_t classes, Forward forward)
     : device_(device), optimizer_(optimizer), rows_(rows), classes_(classes), forward_(std::move(forward)) {
   const auto scores = static_cast<int64_t>(sizeof(float)) * rows * classes;
   report_ = Tensor::empty({static_cast<int64_t>(sizeof(Summary)) + 2 * scores}, DType::U8, device);
   results_ = cuda::read_back(device, report_.bytes(), kUnderWay);
 }
 
-std::optional<StepResult> StepGraph::start(double learning_rate, std::function<std::string()> why) {
+std::optional<StepResult> StepGraph::start(double learning_rate, Reason why) {
   optimizer_.prepare(learning_rate);
   if (graph_ == nullptr) {
     const Uninterrupted whole;  // it runs twice, and once it counts
@@ -41,16 +38,13 @@ std::optional<StepResult> StepGraph::finish() {
 }
 
 void StepGraph::record() {
-  const Scores scores = forward_();
-  const Variable loss = softmax_kl(scores.logits, scores.targets, kKlClip);
-  loss.backward(optimizer_.loss_scale());
-  optimizer_.apply();
-  put(offsetof(Summary, loss), loss.value());
+  const StepTensors step = run_step(optimizer_, forward_);
+  put(offsetof(Summary, loss), step.loss);
   put(offsetof(Summary, decaying_squares), optimizer_.decaying_squares());
   put(offsetof(Summary, scaling), optimizer_.scaling());
   put(offsetof(Summary, first_bad), optimizer_.first_bad());
-  put(sizeof(Summary), scores.logits.value());
-  put(sizeof(Summary) + scores.logits.value().bytes(), scores.targets);
+  put(sizeof(Summary), step.logits);
+  put(sizeof(Summary) + step.logits.bytes(), step.targets);
 }
 
 void StepGraph::put(size_t at, const Tensor& from) {
@@ -58,7 +52,7 @@ void StepGraph::put(size_t at, const Tensor& from) {
 }
 
 StepResult StepGraph::read() {
-  const std::function<std::string()> why = std::exchange(why_[0], std::exchange(why_[1], nullptr));
+  const Reason why = std::exchange(why_[0], std::exchange(why_[1], nullptr));
   --under_way_;
   const std::span<const std::byte> bytes = results_->oldest();
   Summary summary;
@@ -68,13 +62,9 @@ StepResult StepGraph::read() {
     std::memcpy(t.raw(), bytes.data() + sizeof(summary) + static_cast<size_t>(which) * t.bytes(), t.bytes());
     return t;
   };
-  const auto loss = static_cast<double>(summary.loss);
-  if (!std::isfinite(loss)) throw NumericError(str("the loss is ", loss, ": ", why()));
   const Adam::Outcome outcome{ops::index_of(summary.first_bad), static_cast<double>(summary.scaling[0])};
-  optimizer_.check(outcome);
-  StepResult result{.loss = loss, .accuracy = accuracy_of(scores(0), scores(1)), .rows = rows_};
+  StepResult result = result_of(optimizer_, outcome, static_cast<double>(summary.loss), scores(0), scores(1), why);
   result.l2 = optimizer_.l2_penalty_of(static_cast<double>(summary.decaying_squares));
-  result.set(outcome);
   return result;
 }
 

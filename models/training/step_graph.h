@@ -9,11 +9,9 @@
 // So the device always has a step ahead of it, and the host never waits for the step it has just started.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 
-#include "autograd/variable.h"
 #include "cuda/api.h"
 #include "models/training/step.h"
 
@@ -21,16 +19,12 @@ namespace avs {
 
 class StepGraph {
  public:
-  struct Scores {
-    Variable logits;  // [rows, classes]
-    Tensor targets;   // the same, f32
-  };
-  // forward() records what is in front of the loss; all that it reads lies where it lay when it was captured.
-  StepGraph(Device device, Adam& optimizer, int64_t rows, int64_t classes, std::function<Scores()> forward);
+  // All that forward() reads lies where it lay when it was captured.
+  StepGraph(Device device, Adam& optimizer, int64_t rows, int64_t classes, Forward forward);
 
   // Starts a step and gives the result of the one before, unless finish() did. NumericError: that one's loss is not
   // finite (`why` was given with it and is asked for the reason), or Adam::check() says so of a gradient.
-  std::optional<StepResult> start(double learning_rate, std::function<std::string()> why);
+  std::optional<StepResult> start(double learning_rate, Reason why);
   std::optional<StepResult> finish();  // of the step under way, for which it waits; nothing when there is none
   int64_t under_way() const { return under_way_; }
 
@@ -48,11 +42,11 @@ class StepGraph {
   const Device device_;
   Adam& optimizer_;
   const int64_t rows_, classes_;
-  const std::function<Scores()> forward_;
+  const Forward forward_;
   Tensor report_;  // u8: Summary, logits, targets
   std::unique_ptr<cuda::ReadBack> results_;
   std::unique_ptr<cuda::Graph> graph_;
-  std::function<std::string()> why_[2];  // of the steps under way: the older first
+  Reason why_[2];  // of the steps under way: the older first
   int64_t under_way_ = 0;
 };
 

@@ -43,7 +43,7 @@ TEST_F(RunModel, WritesWhatTheNetworkComputesAtEachPlace) {
   for (const std::string& model : backbone_names()) {
     prepare(model);
     const NoGrad no_grad;
-    const BackboneOutput expected = net_->run(Variable(x_));
+    const BackboneOutput expected = net_->run(x_);
     for (const auto& [at, value] : {std::pair{"pool", expected.pool},
                                     {"fc1024", expected.fc1024},
                                     {"logits", expected.logits},
@@ -63,7 +63,7 @@ TEST_F(RunModel, CutsManySamplesIntoBatches) {
   ASSERT_EQ(run("vis-conv", "--batch 2").exit_code, 0);
   const Tensor y = Checkpoint::load(file("out")).tensors.at("y");
   const NoGrad no_grad;
-  EXPECT_LT(relative_error(to_double(y), to_double(net_->run(Variable(x_)).logits.value())), 1e-5);
+  EXPECT_LT(relative_error(to_double(y), to_double(net_->run(x_).logits.value())), 1e-5);
 }
 
 TEST_F(RunModel, SaysInOneLineWhatIsWrong) {

@@ -24,7 +24,7 @@ std::vector<ConvGraph> convolutions_of(const std::string& model) {
   asked.clear();
   const auto backbone = make_backbone({.model = model});
   const std::vector<int64_t> sample = backbone->input_shape().extents();
-  const Variable x(Tensor::zeros({1, sample[0], sample[1], sample[2]}));
+  const Tensor x = Tensor::zeros({1, sample[0], sample[1], sample[2]});
   backbone->train();
   backbone->random().set(1, 1);
   const Variable logits = backbone->run(x).logits;

@@ -53,10 +53,10 @@ Seen see_epoch(Loader& loader, int64_t epoch, int64_t first_batch = 0) {
   Seen seen;
   loader.start_epoch(epoch, first_batch);
   while (const std::optional<Batch> batch = loader.next()) {
-    for (const float value : batch->inputs.to_vector()) seen.values.push_back(value);
+    for (const float value : batch->samples.x.to_vector()) seen.values.push_back(value);
     for (const float value : batch->targets.to_vector()) seen.values.push_back(value);
     seen.clips.insert(seen.clips.end(), batch->clips.begin(), batch->clips.end());
-    seen.sizes.push_back(batch->inputs.shape()[0]);
+    seen.sizes.push_back(batch->samples.x.shape()[0]);
   }
   return seen;
 }
@@ -101,12 +101,12 @@ TEST_F(LoaderTest, ContinuesInTheMiddleOfAnEpochWithTheSameBits) {
   Seen rest;
   std::vector<float> values;
   while (const auto batch = loader.next())
-    for (const float value : batch->inputs.to_vector()) values.push_back(value);
+    for (const float value : batch->samples.x.to_vector()) values.push_back(value);
   Loader resumed(dataset, options);
   resumed.start_epoch(position.epoch, position.batch);
   std::vector<float> again;
   while (const auto batch = resumed.next())
-    for (const float value : batch->inputs.to_vector()) again.push_back(value);
+    for (const float value : batch->samples.x.to_vector()) again.push_back(value);
   EXPECT_FALSE(values.empty());
   EXPECT_EQ(values, again);
 }
@@ -136,13 +136,13 @@ TEST_F(LoaderTest, CanBeAbandonedAtAnyMoment) {
 class FailingDataset final : public Dataset {
  public:
   int64_t size() const override { return 6; }
-  Shape sample_shape() const override { return {1}; }
+  Shape sample_shape() const override { return {1, 1, 1}; }
   int64_t class_count() const override { return 2; }
   int64_t clip(int64_t index) const override { return index; }
   int64_t label(int64_t) const override { return 0; }
-  void read(int64_t index, Rng, std::span<float> out) const override {
+  Sample get(int64_t index, Rng) const override {
     if (index == 3) throw DataError("sample 3 is damaged");
-    out[0] = static_cast<float>(index);
+    return {Tensor::zeros({1, 1, 1})};
   }
 };
 
@@ -165,9 +165,9 @@ TEST_F(LoaderTest, GivesSpectrogramsWithTheirDeltas) {
   Loader loader(dataset, {.batch = 2});
   loader.start_epoch(0);
   const Batch batch = *loader.next();
-  EXPECT_EQ(batch.inputs.shape(), (Shape{2, 128, 704, 6}));
+  EXPECT_EQ(batch.samples.x.shape(), (Shape{2, 128, 704, 6}));
   const Tensor expected = audio::stack_deltas(cache().entry(batch.clips[1], Modality::Mel).read(Modality::Mel));
-  EXPECT_EQ(batch.inputs.rows(1, 1).to_vector(), expected.to_vector());
+  EXPECT_EQ(batch.samples.x.rows(1, 1).to_vector(), expected.to_vector());
   EXPECT_EQ(batch.targets.shape(), (Shape{2, 2}));
 }
 
@@ -202,11 +202,8 @@ TEST_F(LoaderTest, GivesEveryFrameOfEveryClipForEvaluation) {
   for (const int64_t id : cache().select(Split::Train, Modality::Frames))
     expected += cache().clips()[static_cast<size_t>(id)].frame_count;
   EXPECT_EQ(dataset.size(), expected);
-  std::vector<float> sample(24 * 24 * 3);
-  dataset.read(1, Rng(0), sample);
   const Tensor frames = cache().entry(dataset.clip(1), Modality::Frames).read(Modality::Frames);
-  const uint8_t* const second = frames.rows(1, 1).data<uint8_t>();
-  EXPECT_TRUE(std::equal(sample.begin(), sample.end(), second, [](float a, uint8_t b) { return a == b; }));
+  EXPECT_EQ(dataset.get(1, Rng(0)).x.to_vector(), frames.rows(1, 1).to_vector());
 }
 
 TEST_F(LoaderTest, DrawsDifferentFramesInDifferentEpochs) {
@@ -219,62 +216,42 @@ TEST_F(LoaderTest, GivesTheSamePixelsAsBytesWhereNobodyResizesThem) {
   FrameDatasetOptions options{.image_size = cache().options().frames.image_size};
   options.augmentation.horizontal_flip = Flip::HalfTheTime;
   const FrameDataset frames(cache(), Split::Train, options);
-  EXPECT_TRUE(frames.holds_bytes());
   const LoaderOptions as_floats{.batch = 3, .order = Order::Shuffled, .seed = 5};
-  LoaderOptions as_bytes = as_floats;
-  as_bytes.pixels = Pixels::BytesWherePossible;
-  Loader floats(frames, as_floats), bytes(frames, as_bytes);
+  LoaderOptions as_stored = as_floats;
+  as_stored.pixels = Pixels::AsStored;
+  Loader floats(frames, as_floats), bytes(frames, as_stored);
   bytes.start_epoch(0);
-  EXPECT_EQ(bytes.next()->inputs.dtype(), DType::U8);
+  const Batch batch = *bytes.next();
+  EXPECT_EQ(batch.samples.x.dtype(), DType::U8);
+  EXPECT_FALSE(batch.samples.boxes.defined());
   EXPECT_EQ(see_epoch(bytes, 1), see_epoch(floats, 1));
 }
 
-TEST_F(LoaderTest, GivesFloatsWherePixelsAreResized) {
-  FrameDatasetOptions smaller{.image_size = cache().options().frames.image_size - 1}, cropped;
-  cropped.image_size = cache().options().frames.image_size;
-  cropped.augmentation.crop_min_area = 0.5;
-  for (const FrameDatasetOptions& options : {smaller, cropped}) {
-    const FrameDataset frames(cache(), Split::Train, options);
-    EXPECT_FALSE(frames.holds_bytes());
-    Loader loader(frames, {.batch = 3, .pixels = Pixels::BytesWherePossible});
-    loader.start_epoch(0);
-    EXPECT_EQ(loader.next()->inputs.dtype(), DType::F32);
-    std::vector<uint8_t> out(static_cast<size_t>(frames.sample_shape().size()));
-    EXPECT_THROW(frames.read_bytes(0, Rng(1), out), UsageError);
-  }
-}
-
-// What a GPU resizes is what the CPU resizes: the same frames, boxes and mirrors, drawn in the same order.
-TEST_F(LoaderTest, GivesPicturesAndBoxesThatResizeToTheSameSamples) {
+// A GPU resizes what the CPU resizes: the same frames, boxes and mirrors, drawn in the same order.
+TEST_F(LoaderTest, GivesFramesAndBoxesThatResizeToTheSameSamples) {
   FrameDatasetOptions smaller{.image_size = cache().options().frames.image_size - 5}, cropped = smaller;
   cropped.augmentation = {.horizontal_flip = Flip::HalfTheTime, .crop_min_area = 0.3, .crop_max_area = 0.9};
   for (const FrameDatasetOptions& options : {smaller, cropped}) {
     const FrameDataset frames(cache(), Split::Train, options);
     const LoaderOptions as_floats{.batch = 3, .order = Order::Shuffled, .seed = 5};
-    LoaderOptions as_pictures = as_floats;
-    as_pictures.pixels = Pixels::PicturesWherePossible;
-    Loader floats(frames, as_floats), pictures(frames, as_pictures);
+    LoaderOptions as_stored = as_floats;
+    as_stored.pixels = Pixels::AsStored;
+    Loader floats(frames, as_floats), stored(frames, as_stored);
     floats.start_epoch(2);
-    pictures.start_epoch(2);
+    stored.start_epoch(2);
     int mirrored = 0;
     while (const std::optional<Batch> expected = floats.next()) {
-      const std::optional<Batch> got = pictures.next();
+      const std::optional<Batch> got = stored.next();
       ASSERT_TRUE(got.has_value());
-      const int64_t n = got->inputs.shape()[0];
-      EXPECT_EQ(got->inputs.dtype(), DType::U8);
-      EXPECT_EQ(got->inputs.shape()[1], cache().options().frames.image_size);
+      const Samples& samples = got->samples;
+      EXPECT_EQ(samples.x.dtype(), DType::U8);
+      EXPECT_EQ(samples.x.shape()[1], cache().options().frames.image_size);
       EXPECT_EQ(got->targets.to_vector(), expected->targets.to_vector());
-      std::vector<int32_t> all(static_cast<size_t>(n));
-      std::iota(all.begin(), all.end(), 0);
-      const Tensor index = Tensor::from({n}, std::span<const int32_t>(all));
-      const Tensor y =
-          ops::mixup(got->inputs, index, index, Tensor::full({n}, 1.0f), MixupOutput{.resized = got->resized});
-      ASSERT_EQ(y.shape(), expected->inputs.shape());
-      const std::vector<float> a = y.to_vector(), b = expected->inputs.to_vector();
-      ASSERT_EQ(a, b);
-      for (int64_t i = 0; i < n; ++i) mirrored += got->resized.boxes.to_vector()[static_cast<size_t>(5 * i + 4)] != 0;
+      EXPECT_EQ(samples.shape(), expected->samples.shape());
+      ASSERT_EQ(ops::load_pictures(samples.x, samples.boxes, {}, {}).to_vector(), expected->samples.x.to_vector());
+      for (int64_t i = 0; i < samples.x.shape()[0]; ++i) mirrored += samples.boxes.boxes.data<float>()[5 * i + 4] != 0;
     }
-    EXPECT_FALSE(pictures.next().has_value());
+    EXPECT_FALSE(stored.next().has_value());
     EXPECT_EQ(mirrored > 0, options.augmentation.horizontal_flip == Flip::HalfTheTime);
   }
 }
@@ -282,12 +259,15 @@ TEST_F(LoaderTest, GivesPicturesAndBoxesThatResizeToTheSameSamples) {
 TEST_F(LoaderTest, ResizesFramesToTheNetworksSize) {
   const FrameDataset small(cache(), Split::Train, {.image_size = 12, .random_frames = 0});
   const FrameDataset whole(cache(), Split::Train, {.image_size = 24, .random_frames = 0});
-  std::vector<float> a(12 * 12 * 3), b(24 * 24 * 3);
-  small.read(0, Rng(0), a);
-  whole.read(0, Rng(0), b);
-  const double mean_a = std::accumulate(a.begin(), a.end(), 0.0) / static_cast<double>(a.size());
-  const double mean_b = std::accumulate(b.begin(), b.end(), 0.0) / static_cast<double>(b.size());
-  EXPECT_NEAR(mean_a, mean_b, 1);
+  const auto mean = [](const FrameDataset& frames) {
+    Loader loader(frames, {.batch = 1});
+    loader.start_epoch(0);
+    const Tensor x = loader.next()->samples.x;
+    EXPECT_EQ(x.shape()[1], frames.sample_shape()[0]);
+    const std::vector<float> values = x.to_vector();
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  };
+  EXPECT_NEAR(mean(small), mean(whole), 1);
 }
 
 // ---- augmentation -----------------------------------------------------------
@@ -305,7 +285,7 @@ TEST(Augmentation, IsOffByDefault) {
   shift_time(features, {}, rng);
   mask_spectrogram(features, {}, rng);
   EXPECT_EQ(features.to_vector(), before);
-  EXPECT_EQ(draw_crop({30, 40}, {}, rng).width, 40);
+  EXPECT_EQ(draw_crop(30, 40, {}, rng).width, 40);
   EXPECT_EQ(rng.next(), Rng(1).next()) << "and costs no random number";
 }
 
@@ -344,19 +324,13 @@ TEST(Augmentation, DrawsCropsInsideThePictureWithinTheirLimits) {
   const FrameAugmentation options{.crop_min_area = 0.2, .crop_max_area = 0.8};
   Rng rng(3);
   for (int i = 0; i < 1000; ++i) {
-    const Box box = draw_crop({60, 80}, options, rng);
-    ASSERT_TRUE(box.x >= 0 && box.y >= 0 && box.x + box.width <= 80 + 1e-9 && box.y + box.height <= 60 + 1e-9);
+    const PictureBox box = draw_crop(60, 80, options, rng);
+    ASSERT_TRUE(box.left >= 0 && box.top >= 0 && box.left + box.width <= 80 && box.top + box.height <= 60);
     ASSERT_LE(box.width * box.height, 0.8 * 60 * 80 + 1e-6);
     ASSERT_GE(box.width * box.height, 0.2 * 60 * 80 / (4.0 / 3) - 1e-6);
   }
   EXPECT_THROW(check(FrameAugmentation{.crop_min_area = 0}), UsageError);
   EXPECT_THROW(check(SpectrogramAugmentation{.time_masks = -1}), UsageError);
-}
-
-TEST(Augmentation, FlipsLeftAndRight) {
-  std::vector<float> pixels = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-  flip_horizontally(pixels, {1, 3});
-  EXPECT_EQ(pixels, (std::vector<float>{7, 8, 9, 4, 5, 6, 1, 2, 3}));
 }
 
 }  // namespace

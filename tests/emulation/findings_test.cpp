@@ -74,8 +74,8 @@ void run_find_non_finite(decltype(find_non_finite)* find) {
 void run_mixup(decltype(mixup)* mix) {  // rows of 77 floats are not aligned
   Tensor y = Tensor::empty({2, 77}, DType::F32, kGpu);
   const std::vector<int32_t> first{0, 1}, second{1, 0};
-  mix(random_on_gpu({2, 77}, 1), Tensor::from({2}, first, kGpu), Tensor::from({2}, second, kGpu),
-      to_tensor({0.3, 0.6}, {2}, kGpu), {}, y);
+  mix(random_on_gpu({2, 77}, 1),
+      {Tensor::from({2}, first, kGpu), Tensor::from({2}, second, kGpu), to_tensor({0.3, 0.6}, {2}, kGpu)}, y);
 }
 
 // A tile of A, [64, 32], times a tile of B, [32, 64].

@@ -1,6 +1,6 @@
 // Phase II on the emulated device: whole trainings of all six fusions, with captured steps and the smaller batch at an
 // epoch's end, compared with the same trainings on the CPU.
-#include "apps/train/fusion_training.h"
+#include "models/training/fusion_training.h"
 
 #include <nlohmann/json.hpp>
 

@@ -64,7 +64,7 @@ TEST(TrainingInF16, TheScaleSavesGradientsThatF16CannotHold) {
     t.net->random().set(3, 1);
     const Tensor x = random_input(small_input("vis-conv", 2), 5).to(kGpu);
     const Tensor targets = Tensor::full({2, 4}, 0.25f, kGpu);
-    const Variable loss = softmax_kl(t.net->run(Variable(x)).logits, targets, 1e-7f);
+    const Variable loss = softmax_kl(t.net->run(x).logits, targets, 1e-7f);
     loss.backward(Tensor::full({1}, 1e-6f * scale, kGpu));
     Vector all;
     for (const Parameter* p : t.net->parameters()) {

@@ -3,7 +3,7 @@
 // the parameters after the step.
 #include <numeric>
 
-#include "apps/train/fusion_training.h"
+#include "models/training/fusion_training.h"
 #include "models/training/step.h"
 #include "tests/emulation/cudnn.h"
 #include "tests/emulation/gpu.h"
@@ -42,7 +42,7 @@ Step step_of(const std::string& model, Device device, DType dtype = DType::F32) 
   Adam adam(arena, {});
   net->train();
   net->random().set(3, 1);
-  const Variable loss = softmax_kl(net->run(Variable(x)).logits, targets, 1e-7f);
+  const Variable loss = softmax_kl(net->run(x).logits, targets, 1e-7f);
   loss.backward();
   Step step;
   step.loss = loss.value().item();

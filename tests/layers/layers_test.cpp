@@ -1,7 +1,6 @@
 // Layers: names, modes, errors. Their ops (tests/ops) and the networks (tests/models) test the values.
 #include <cmath>
 
-#include "layers/affine_channels.h"
 #include "layers/conv_bn.h"
 #include "layers/depthwise_conv2d.h"
 #include "layers/dropout.h"
@@ -196,13 +195,6 @@ TEST(Conv2d, PadsEvenFiltersAsKerasDoes) {
   conv.parameters()[0]->variable.set_value(to_tensor({1, 10, 100, 1000}, {1, 1, 4, 1}));
   const Vector y = to_double(conv(Variable(to_tensor({1, 2, 3}, {1, 1, 3, 1}))).value());
   EXPECT_EQ(y, (Vector{3210, 321, 32}));  // one zero before, two after
-}
-
-TEST(AffineChannels, MapsBytesAndFloatsAlike) {
-  AffineChannels layer({2.0f, 0.5f}, {1.0f, 0.0f});
-  const std::vector<uint8_t> bytes{0, 10, 255, 20};
-  const Variable x(Tensor::from({2, 2}, std::span<const uint8_t>(bytes)));
-  EXPECT_EQ(layer(x).value().to_vector(), (std::vector<float>{1, 5, 511, 10}));
 }
 
 TEST(Init, FansAreOfTheWeightsShape) {

@@ -194,7 +194,6 @@ TEST(Adam, ANanGradientIsNamedAndTouchesNothing) {
   const std::vector<float> before = arena.values().to_vector();
   EXPECT_THAT(error_of<NumericError>([&] { adam.step(0.01); }), testing::HasSubstr("'c'"));
   EXPECT_EQ(arena.values().to_vector(), before);
-  EXPECT_EQ(adam.steps(), 0);
 }
 
 TEST(Adam, TheGradientNormIsLimitedOnRequest) {

@@ -99,7 +99,7 @@ std::map<std::string, Shape> stage_shapes(const std::string& model, double width
   std::map<std::string, Shape> shapes;
   backbone->observe([&](const std::string& stage, const Variable& y) { shapes[stage] = y.shape(); });
   const NoGrad no_grad;
-  const BackboneOutput output = backbone->run(Variable(random_input(input, 1)));
+  const BackboneOutput output = backbone->run(random_input(input, 1));
   for (const std::string& stage : backbone->stages()) EXPECT_TRUE(shapes.contains(stage)) << stage;
   EXPECT_EQ(output.pool.shape(), (Shape{input[0], backbone->features()}));
   EXPECT_EQ(output.fc1024.shape(), (Shape{input[0], 1024}));
@@ -142,9 +142,9 @@ TEST(Backbone, SmallestInputsWorkAndSmallerOnesAreRefused) {
     backbone->eval();
     const NoGrad no_grad;
     const Shape smallest = small_input(model, 1);
-    EXPECT_EQ(backbone->run(Variable(random_input(smallest, 1))).logits.shape(), (Shape{1, 10})) << model;
+    EXPECT_EQ(backbone->run(random_input(smallest, 1)).logits.shape(), (Shape{1, 10})) << model;
     const Shape too_small = smallest.with(1, smallest[1] - 1);
-    EXPECT_THAT(error_of<ShapeError>([&] { backbone->run(Variable(random_input(too_small, 1))); }),
+    EXPECT_THAT(error_of<ShapeError>([&] { backbone->run(random_input(too_small, 1)); }),
                 testing::AllOf(testing::HasSubstr(str("h and w at least ", smallest[1])),
                                testing::HasSubstr(str("in backbone ", model))));
   }
@@ -158,8 +158,8 @@ TEST(Backbone, PixelsAreTheSameAsBytesAndAsFloats) {
     const auto backbone = make_backbone(small_options(model));
     backbone->eval();
     const NoGrad no_grad;
-    const Variable bytes(Tensor::from({1, 75, 75, 3}, std::span<const uint8_t>(pixels)));
-    const Variable numbers(Tensor::from({1, 75, 75, 3}, std::span<const float>(floats)));
+    const Tensor bytes = Tensor::from({1, 75, 75, 3}, std::span<const uint8_t>(pixels));
+    const Tensor numbers = Tensor::from({1, 75, 75, 3}, std::span<const float>(floats));
     EXPECT_EQ(backbone->run(bytes).logits.value().to_vector(), backbone->run(numbers).logits.value().to_vector());
   }
 }
@@ -226,7 +226,7 @@ TEST(Backbone, FreezingAStageKeepsItAndEverythingBeforeItAsItIs) {
     const auto net = make_backbone(options);
     const std::vector<std::string> stages = net->stages();
     const std::string last = stages.at(2);
-    const Variable x(random_input(small_input(model, 2), 5));
+    const Tensor x = random_input(small_input(model, 2), 5);
     std::map<std::string, std::vector<float>> outputs;
     net->observe([&](const std::string& stage, const Variable& y) { outputs[stage] = y.value().to_vector(); });
     const auto statistics = [&] {
@@ -294,7 +294,7 @@ TEST(Backbone, AnErrorDeepInsideNamesTheLayersOnItsWayOut) {
   for (Parameter* p : backbone->parameters())
     if (p->path == "mixed3.branch3x3.0.conv.weight") p->variable.set_value(Tensor::zeros({8, 3, 3, 5}));
   EXPECT_THAT(error_of<ShapeError>([&] {
-                backbone->run(Variable(random_input({1, 75, 75, 3}, 1)));
+                backbone->run(random_input({1, 75, 75, 3}, 1));
               }),
               testing::AllOf(testing::HasSubstr("in layer 'mixed3.branch3x3.0.conv' with input [1, "),
                              testing::HasSubstr("in layer 'mixed3.branch3x3.0' with input [1, "),

@@ -357,7 +357,7 @@ TEST(LoadBackbone, AFileAloneRebuildsItsNetwork) {
     EXPECT_EQ(back->options(), options);
     backbone->eval();
     const NoGrad no_grad;
-    const Variable x(random_input(small_input(model, 2), 1));
+    const Tensor x = random_input(small_input(model, 2), 1);
     EXPECT_EQ(back->run(x).logits.value().to_vector(), backbone->run(x).logits.value().to_vector()) << model;
   }
 }

@@ -27,7 +27,7 @@ TEST(Folding, EqualsTheUnfoldedNetwork) {
     const auto backbone = make_backbone(small_options(model));
     disturb_norms(*backbone);
     backbone->eval();
-    const Variable x(random_input(small_input(model, 2), 3));
+    const Tensor x = random_input(small_input(model, 2), 3);
     const BackboneOutput unfolded = backbone->run(x);
     const NoGrad no_grad;
     const BackboneOutput folded = backbone->run(x);
@@ -39,7 +39,7 @@ TEST(Folding, EqualsTheUnfoldedNetwork) {
 TEST(Folding, IsForgottenWhenTheModeChanges) {
   const auto backbone = make_backbone(small_options("vis-inc"));
   backbone->eval();
-  const Variable x(random_input(small_input("vis-inc", 1), 3));
+  const Tensor x = random_input(small_input("vis-inc", 1), 3);
   const NoGrad no_grad;
   const Vector before = to_double(backbone->run(x).pool.value());
   disturb_norms(*backbone);
@@ -53,7 +53,7 @@ TEST(Folding, FollowsWeightsThatAreLoadedInInferenceMode) {
   disturb_norms(*b);
   a->eval();
   b->eval();
-  const Variable x(random_input(small_input("vis-inc", 1), 3));
+  const Tensor x = random_input(small_input("vis-inc", 1), 3);
   const NoGrad no_grad;
   a->run(x);
   Checkpoint checkpoint;

@@ -17,7 +17,7 @@ Tensor one_hot(int64_t rows, int64_t classes) {
 }
 
 Variable loss_of(Backbone& backbone, const Tensor& x, const Tensor& targets) {
-  return softmax_kl(backbone.run(Variable(x)).logits, targets, 1e-7f);
+  return softmax_kl(backbone.run(x).logits, targets, 1e-7f);
 }
 
 TEST(Learning, EveryParameterReceivesAGradient) {
@@ -73,7 +73,7 @@ TEST_P(EightSamples, AreLearnedByHeart) {
   EXPECT_NEAR(first, std::log(4.0f), 1.0f);
   EXPECT_LT(last, 0.1f * first);
   const NoGrad no_grad;
-  for (int pass = 0; pass < 10; ++pass) backbone->run(Variable(x));  // let the running statistics follow the weights
+  for (int pass = 0; pass < 10; ++pass) backbone->run(x);  // let the running statistics follow the weights
   backbone->eval();
   EXPECT_LT(loss_of(*backbone, x, targets).value().item(), 0.2f * first);
 }
@@ -117,9 +117,9 @@ TEST(Learning, MemoryReturnsAfterAStepAndInferenceKeepsNone) {
 
     backbone->eval();
     const NoGrad no_grad;
-    const Variable warm = backbone->run(Variable(x)).logits;  // folds
+    const Variable warm = backbone->run(x).logits;  // folds
     const size_t ready = context(kCpu).memory().live_bytes;
-    const Variable again = backbone->run(Variable(x)).logits;
+    const Variable again = backbone->run(x).logits;
     EXPECT_LE(context(kCpu).memory().live_bytes, ready + again.value().bytes() + 64) << model;
   }
 }

@@ -18,7 +18,7 @@ Step step_of(const std::string& model, bool recompute, int64_t n = 2) {
   Tensor targets = Tensor::full({n, 10}, 0.1f);
   context(kCpu).reset_peak();
   const size_t before = context(kCpu).memory().live_bytes;
-  const Variable loss = softmax_kl(net->run(Variable(x)).logits, targets, 1e-7f);
+  const Variable loss = softmax_kl(net->run(x).logits, targets, 1e-7f);
   loss.backward();
   Step step;
   step.peak_bytes = context(kCpu).memory().peak_bytes - before;

@@ -7,11 +7,11 @@
 namespace avs {
 namespace {
 
-struct Layer {
+struct DepthwiseLayer {
   Shape x, w;
   Padding padding;
 };
-const std::vector<Layer> kLayers = {
+const std::vector<DepthwiseLayer> kLayers = {
     {{2, 5, 6, 3}, {3, 3, 3}, Padding::all(1)},
     {{1, 8, 9, 5}, {7, 7, 5}, Padding::all(3)},
     {{1, 3, 2, 4}, {7, 7, 4}, Padding::all(3)},     // smaller than its filter
@@ -44,7 +44,7 @@ TEST(DepthwiseConv2d, MatchesTheOracle) {
 
 // All three directions at sizes of several blocks with tails in every extent, also in a GPU's 16-bit types.
 TEST(DepthwiseConv2d, MatchesTheDefinitionInEveryTypeAndDirection) {
-  const std::vector<Layer> layers = {
+  const std::vector<DepthwiseLayer> layers = {
       {{2, 9, 15, 70}, {7, 7, 70}, Padding::all(3)},
       {{2, 37, 16, 33}, {7, 7, 33}, Padding::all(3)},  // several parts of the filter's gradient
       {{1, 13, 20, 32}, {7, 7, 32}, {}},

@@ -12,7 +12,8 @@ namespace avs::structure {
 namespace {
 
 const std::set<std::string> kShared = {"activation"};  // headers in tensor/ops that are no op
-const std::set<std::string> kNeverRecorded = {"adam", "mixup", "reduce", "softmax"};  // ops without autograd function
+const std::set<std::string> kNeverRecorded = {"adam", "load_pictures", "mixup", "reduce",
+                                              "softmax"};  // ops without autograd function
 
 std::vector<std::string> stems() {
   std::vector<std::string> found;

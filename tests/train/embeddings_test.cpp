@@ -1,4 +1,4 @@
-#include "apps/train/embeddings.h"
+#include "models/data/embeddings.h"
 
 #include <unistd.h>
 

@@ -2,8 +2,8 @@
 // parameter against central differences.
 #include "models/fusion.h"
 
-#include "apps/train/fusion_training.h"
 #include "autograd/functions.h"
+#include "models/training/fusion_training.h"
 #include "tests/op_case.h"
 #include "tests/reference/linear.h"
 
@@ -193,32 +193,6 @@ TEST(FusionTraining, LearnsKeepsTheBestEpochAndRepeatsItself) {
   EXPECT_EQ(p.to_vector(), fuse(*two.net, data.validation.x).to_vector());
   EXPECT_EQ(evaluate(p, data.validation.ids, data.validation.labels, data.classes).micro_accuracy,
             one.validation.micro_accuracy);
-}
-
-// The shortcut of an affine fusion against its definition: mix the embeddings first, then run the network.
-TEST(FusionTraining, MixingLogitsEqualsMixingEmbeddingsInValueAndGradient) {
-  const EmbeddingRows data = separable(20, 3);
-  const std::vector<int64_t> rows = {4, 17, 0, 9, 12, 3, 8};
-  Rng rng(6);
-  const MixupPlan plan = plan_mixup(7, {}, rng);
-  FusionNet shortcut(kSmallFusion), definition(kSmallFusion);
-  std::vector<Variable> x;
-  for (const Tensor& matrix : data.x) {
-    Tensor batch = Tensor::empty({7, 10});
-    for (size_t i = 0; i < rows.size(); ++i) batch.rows(static_cast<int64_t>(i), 1).copy_from(matrix.rows(rows[i], 1));
-    x.emplace_back(mix(batch, plan));
-  }
-  const MixedBatch batch = mixed_batch(rows, plan);
-  const Variable fast = mixed_logits(shortcut, data.x, Pairs::of(batch.picking, kCpu), Pairs::of(batch.mixing, kCpu),
-                                     Pairs::of(batch.both, kCpu));
-  const Variable slow = definition.run(x);
-  EXPECT_LT(relative_error(to_double(fast.value()), to_double(slow.value())), 1e-5);
-  const Tensor dy = to_tensor(reference::random_vector(13 * 3, 8), {13, 3});
-  fast.backward(dy);
-  slow.backward(dy);
-  const auto p = shortcut.parameters(), q = definition.parameters();
-  for (size_t i = 0; i < p.size(); ++i)
-    EXPECT_LT(relative_error(to_double(p[i]->variable.grad()), to_double(q[i]->variable.grad())), 1e-5) << p[i]->path;
 }
 
 TEST(FusionTraining, StopsAtALossThatIsNoNumber) {

@@ -1,5 +1,5 @@
 // A plan made of two small steps says what the allocator counts at other batch sizes.
-#include "apps/train/memory_plan.h"
+#include "models/training/memory_plan.h"
 
 #include "tests/models/small_backbones.h"
 
@@ -71,7 +71,7 @@ TEST(Holders, AreToldByStageAndLargestFirst) {
   const auto net = make_backbone(small_options("vis-conv"));
   const ParameterArena arena(*net);  // parameters move into it
   const Tensor x = random_input(small_input("vis-conv", 4), 1);
-  const Variable y = net->run(Variable(x)).logits;
+  const Variable y = net->run(x).logits;
   size_t parameters = 0, stages = 0;
   const std::vector<Holder> all = holders(kCpu);
   for (size_t i = 1; i < all.size(); ++i) EXPECT_GE(all[i - 1].bytes, all[i].bytes);

@@ -30,7 +30,7 @@ double relative_error(const std::vector<float>& got, const std::vector<float>& w
 
 std::vector<float> answer(Backbone& network, bool logits) {
   const NoGrad no_grad;
-  const BackboneOutput output = network.run(Variable(golden::expected().tensors.at("x")));
+  const BackboneOutput output = network.run(golden::expected().tensors.at("x"));
   return (logits ? output.logits : output.pool).value().to_vector();
 }
 
@@ -139,7 +139,7 @@ TEST(Weights, AFirstConvolutionTrainedOnSignedInputIsConverted) {
   std::vector<float> moved = x.to_vector();
   for (size_t i = 0; i < moved.size(); ++i) moved[i] = ((moved[i] / 127.5f - 1) * deviation[i % 3] + mean[i % 3]) * 255;
   const NoGrad no_grad;
-  const Variable wanted = plain->run(Variable(Tensor::from(x.shape(), std::span<const float>(moved)))).pool;
+  const Variable wanted = plain->run(Tensor::from(x.shape(), std::span<const float>(moved))).pool;
   EXPECT_LT(relative_error(answer(*converted, false), wanted.value().to_vector()), 1e-5);
 }
 

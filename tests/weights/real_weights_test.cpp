@@ -49,7 +49,7 @@ std::vector<float> features(Backbone& network, const Clip& clip) {
   const NoGrad no_grad;
   const Frames frames =
       sample_frames(clip.video, {.frames_per_second = 0.5, .max_seconds = 2, .image_size = 128}).value();
-  std::vector<float> pool = network.run(Variable(frames.pixels.rows(0, 1))).pool.value().to_vector();
+  std::vector<float> pool = network.run(frames.pixels.rows(0, 1)).pool.value().to_vector();
   double norm = 0;
   for (const float v : pool) norm += double{v} * v;
   for (float& v : pool) v /= static_cast<float>(std::sqrt(norm) + 1e-12);

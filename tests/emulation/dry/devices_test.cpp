@@ -6,7 +6,6 @@
 
 #include "tensor/ops/adam.h"
 #include "tensor/ops/add.h"
-#include "tensor/ops/affine_channels.h"
 #include "tensor/ops/batch_norm.h"
 #include "tensor/ops/concat.h"
 #include "tensor/ops/conv2d.h"
@@ -16,8 +15,8 @@
 #include "tensor/ops/gelu.h"
 #include "tensor/ops/layer_norm.h"
 #include "tensor/ops/linear.h"
+#include "tensor/ops/load_pictures.h"
 #include "tensor/ops/max_pool2d.h"
-#include "tensor/ops/mixup.h"
 #include "tensor/ops/relu.h"
 #include "tensor/ops/scale_channels.h"
 #include "tensor/ops/softmax.h"
@@ -143,9 +142,6 @@ void add_batch_norms(std::vector<Call>& calls) {
 void add_rows_of_channels(std::vector<Call>& calls) {
   calls.push_back({"add", "add", {rows(), rows()}, [](Given& t) { ops::add(t[0], t[1]); }});
   calls.push_back({"add", "add_into", {rows(), rows()}, [](Given& t) { ops::add_into(t[0], t[1]); }});
-  calls.push_back({"affine_channels", "affine_channels", {rows(), of_channels(), of_channels()}, [](Given& t) {
-                     ops::affine_channels(t[0], t[1], t[2]);
-                   }});
   calls.push_back({"concat", "concat", {rows(), rows(), rows()}, [](Given& t) { ops::concat(t); }});
   calls.push_back(
       {"concat", "write_channels", {f32({4, 2}), rows()}, [](Given& t) { ops::write_channels(t[0], 3, t[1]); }});
@@ -183,15 +179,15 @@ void add_losses_and_steps(std::vector<Call>& calls) {
                    }});
   calls.push_back({"adam", "ema", {rows(), rows()}, [](Given& t) { ops::ema(t[0], t[1], 0.9f); }});
   const Tensor first = i32({0, 1}), second = i32({1, 0}), lambda = f32({2});
-  calls.push_back({"mixup", "mixup", {rows(), first, second, lambda, of_channels(), of_channels()}, [](Given& t) {
-                     ops::mixup(t[0], t[1], t[2], t[3], {.scale = t[4], .shift = t[5]});
+  calls.push_back({"mixup", "mixup", {rows(), first, second, lambda}, [](Given& t) {
+                     ops::mixup(t[0], {t[1], t[2], t[3]});
                    }});
-  const Tensor pixels = Tensor::zeros({2, 4, 4, 3}, DType::U8);
-  calls.push_back({"mixup", "mixup", {pixels, first, second, lambda, Tensor::full({2, 5}, 1)}, [](Given& t) {
-                     ops::mixup(t[0], t[1], t[2], t[3], {.resized = {t[4], 2, 2}});
-                   }});
-  calls.push_back({"mixup", "mixup", {f32({2, kC}), first, second, lambda}, [](Given& t) {
-                     ops::mixup_backward(t[0], t[1], t[2], t[3], 2);
+  const Tensor pixels = Tensor::zeros({2, 4, 4, 3}, DType::U8), three = f32({3});
+  calls.push_back({"load_pictures",
+                   "load_pictures",
+                   {pixels, first, second, lambda, three, three, Tensor::full({2, 5}, 1)},
+                   [](Given& t) {
+                     ops::load_pictures(t[0], {t[6], 2, 2}, {t[1], t[2], t[3]}, {t[4], t[5]});
                    }});
 }
 

@@ -5,7 +5,7 @@
 #include <sstream>
 #include <tuple>
 
-#include "apps/train/memory_plan.h"
+#include "models/training/memory_plan.h"
 #include "tests/apps/run_program.h"
 #include "tests/emulation/gpu.h"
 #include "tests/op_case.h"

@@ -89,7 +89,7 @@ void write_networks(const std::vector<Case>& cases, const std::filesystem::path&
     checkpoint.metadata[kBackboneKey] = to_json(net->options());
     net->eval();
     const NoGrad inference;
-    const BackboneOutput output = net->run(Variable(c.input("x")));
+    const BackboneOutput output = net->run(c.input("x"));
     answers.tensors = {{"x", c.input("x")}, {"pool", output.pool.value()}, {"logits", output.logits.value()}};
     answers.metadata = {{"case", c.name}, {"peer", c.peer}};
     checkpoint.save(folder / fmt::format("network-{}.safetensors", number));

@@ -1,5 +1,5 @@
 // Phase II from its initial weights to convergence, and the metrics of an evaluation.
-#include "apps/train/fusion_training.h"
+#include "models/training/fusion_training.h"
 #include "tests/parity/check/kinds.h"
 
 namespace avs::parity {

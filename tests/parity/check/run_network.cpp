@@ -43,12 +43,12 @@ NamedTensors run_network(const Case& c) {
   net->eval();
   {
     const NoGrad inference;
-    store_outputs(net->run(Variable(c.input("x"))), prefix, outputs);
+    store_outputs(net->run(c.input("x")), prefix, outputs);
   }
   prefix = "train/";
   net->train();
   net->random().set(c.spec.at("seed").get<uint64_t>(), c.spec.at("step").get<uint64_t>());
-  const BackboneOutput trained = net->run(Variable(c.input("x")));
+  const BackboneOutput trained = net->run(c.input("x"));
   store_outputs(trained, prefix, outputs);
   trained.logits.backward(c.input("dlogits"));
   for (const Parameter* p : net->parameters())

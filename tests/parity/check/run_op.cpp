@@ -138,7 +138,6 @@ const Ops& element_wise_and_shapes() {
        }},
       {"scale_channels", [](Inputs& in) { return scale_channels(in("x"), in("gain")); }},
       {"scale_residual", [](Inputs& in) { return scale_residual(in("x"), in("gain"), in("residual")); }},
-      {"affine_channels", [](Inputs& in) { return affine_channels(in("x"), in.fixed("scale"), in.fixed("shift")); }},
       {"max_pool2d", [](Inputs& in) { return max_pool2d(in("x"), pool_of(in)); }},
       {"avg_pool2d",
        [](Inputs& in) {
@@ -162,7 +161,7 @@ const Ops& losses_and_sums() {
       {"softmax", [](Inputs& in) { return Variable(ops::softmax(in.fixed("x"))); }},
       {"mixup",
        [](Inputs& in) {
-         return Variable(ops::mixup(in.fixed("x"), in.fixed("first"), in.fixed("second"), in.fixed("lambda")));
+         return Variable(ops::mixup(in.fixed("x"), {in.fixed("first"), in.fixed("second"), in.fixed("lambda")}));
        }},
       {"sum_rows", [](Inputs& in) { return Variable(ops::sum_rows(in.fixed("x"))); }},
       {"sum_squares", [](Inputs& in) { return Variable(ops::sum_squares(in.fixed("x"))); }},

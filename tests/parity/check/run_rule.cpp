@@ -19,6 +19,10 @@ Tensor as_floats(const std::vector<T>& values) {
   return Tensor::from({static_cast<int64_t>(narrow.size())}, std::span<const float>(narrow));
 }
 
+Tensor as_floats(const Tensor& indices) {
+  return as_floats(std::vector<int32_t>(indices.data<int32_t>(), indices.data<int32_t>() + indices.size()));
+}
+
 }  // namespace
 
 NamedTensors run_schedule(const Case& c) {
@@ -53,8 +57,8 @@ NamedTensors run_mixup(const Case& c) {
   const MixupPlan plan = plan_mixup(x.shape()[0], options, rng);
   return {{"first", as_floats(plan.first)},
           {"second", as_floats(plan.second)},
-          {"lambda", as_floats(plan.lambda)},
-          {"y", mix(x, plan)}};
+          {"lambda", plan.lambda},
+          {"y", ops::mixup(x, plan)}};
 }
 
 NamedTensors run_adam(const Case& c) {

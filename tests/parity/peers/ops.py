@@ -186,9 +186,6 @@ def element_wise(most):
         yield o.done(o.leaf("x", shape) * o.leaf("gain", shape[-1:]))
         o = OpCase(most, name, "scale_residual")
         yield o.done(o.leaf("x", shape) * o.leaf("gain", shape[-1:]) + o.leaf("residual", shape))
-    o = OpCase(most, "pixels", "affine_channels")
-    x = o.leaf("x", (2, 5, 5, 3), 127, 127)
-    yield o.done(x * o.fixed("scale", (3,)) + o.fixed("shift", (3,)))
     for name, rate, seed, step, stream in (
         ("odd", 0.2, 5, 3, 0),
         ("a large seed and step", 0.125, 2**33 + 7, 2**20 + 1, 4),

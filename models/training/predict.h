@@ -7,7 +7,6 @@
 #include <span>
 #include <vector>
 
-#include "apps/cli/compute_options.h"
 #include "models/backbone.h"
 #include "models/data/loader.h"
 #include "models/training/inference.h"
@@ -17,11 +16,8 @@ namespace avs {
 
 // How batches for a device hold pixels.
 inline data::Pixels pixels_for(Device device) {
-  return device.is_cuda() ? data::Pixels::BytesWherePossible : data::Pixels::Floats;
+  return device.is_cuda() ? data::Pixels::AsStored : data::Pixels::Floats;
 }
-
-// Moves a network to where it shall compute, and has its body compute in the type that was chosen there.
-void place(Backbone& net, Placement placement);
 
 // The mean over each clip's samples, which are added one clip after the other.
 class ClipMeans {
@@ -72,11 +68,7 @@ class DatasetSlice final : public data::Dataset {
   int64_t class_count() const override { return whole_.class_count(); }
   int64_t clip(int64_t index) const override { return whole_.clip(first_ + index); }
   int64_t label(int64_t index) const override { return whole_.label(first_ + index); }
-  void read(int64_t index, Rng rng, std::span<float> out) const override { whole_.read(first_ + index, rng, out); }
-  bool holds_bytes() const override { return whole_.holds_bytes(); }
-  void read_bytes(int64_t index, Rng rng, std::span<uint8_t> out) const override {
-    whole_.read_bytes(first_ + index, rng, out);
-  }
+  data::Sample get(int64_t index, Rng rng) const override { return whole_.get(first_ + index, rng); }
 
  private:
   const data::Dataset& whole_;

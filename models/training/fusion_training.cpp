@@ -1,16 +1,13 @@
-#include "apps/train/fusion_training.h"
+#include "models/training/fusion_training.h"
 
-#include <cmath>
 #include <numeric>
 #include <optional>
 
-#include "autograd/functions.h"
 #include "autograd/interrupt.h"
 #include "layers/mixup.h"
 #include "layers/optim/weight_average.h"
 #include "models/training/run_log.h"
 #include "models/training/step_graph.h"
-#include "tensor/ops/mixup.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/require.h"
 
@@ -19,28 +16,12 @@ namespace {
 
 constexpr int64_t kInferenceRows = 1024;  // bounds the memory of a pass over a whole split
 
-// Rows of x mixed, with their gradient.
-Variable mix_rows(const Variable& x, const Pairs& p) {
-  return record("mix_rows", {x}, ops::mixup(x.value(), p.first, p.second, p.lambda),
-                [p, n = x.shape()[0]](const Tensor& dy, const Needs&) {
-                  return std::vector<Tensor>{ops::mixup_backward(dy, p.first, p.second, p.lambda, n)};
-                });
-}
-
-MixupPlan copies_of(std::span<const int64_t> rows) {
-  MixupPlan plan;
-  for (const int64_t row : rows) {
-    plan.first.push_back(static_cast<int32_t>(row));
-    plan.second.push_back(static_cast<int32_t>(row));
-    plan.lambda.push_back(1.0f);
-  }
+// The same mixes, of the matrices' rows instead of the batch's.
+MixupPlan in_matrix(const MixupPlan& plan, std::span<const int64_t> rows) {
+  for (Tensor indices : {plan.first, plan.second})
+    for (int32_t& i : std::span(indices.data<int32_t>(), static_cast<size_t>(indices.size())))
+      i = static_cast<int32_t>(rows[static_cast<size_t>(i)]);
   return plan;
-}
-
-std::vector<Variable> mixed(const std::vector<Tensor>& matrices, const Pairs& p) {
-  std::vector<Variable> x;
-  for (const Tensor& matrix : matrices) x.emplace_back(ops::mixup(matrix, p.first, p.second, p.lambda));
-  return x;
 }
 
 std::vector<Tensor> all_on(Device device, const std::vector<Tensor>& matrices) {
@@ -48,52 +29,6 @@ std::vector<Tensor> all_on(Device device, const std::vector<Tensor>& matrices) {
   for (const Tensor& matrix : matrices) there.push_back(matrix.to(device));
   return there;
 }
-
-}  // namespace
-
-Pairs Pairs::of(const MixupPlan& plan, Device device) {
-  return {Tensor::from({plan.rows()}, std::span<const int32_t>(plan.first), device),
-          Tensor::from({plan.rows()}, std::span<const int32_t>(plan.second), device),
-          Tensor::from({plan.rows()}, std::span<const float>(plan.lambda), device)};
-}
-
-void Pairs::write(const MixupPlan& plan) {
-  const Pairs here = of(plan, kCpu);
-  first.copy_from(here.first);
-  second.copy_from(here.second);
-  lambda.copy_from(here.lambda);
-}
-
-MixedBatch mixed_batch(std::span<const int64_t> rows, const MixupPlan& mixing) {
-  MixedBatch batch{copies_of(rows), mixing, mixing};
-  for (int32_t& i : batch.both.first) i = batch.picking.first[static_cast<size_t>(i)];
-  for (int32_t& i : batch.both.second) i = batch.picking.first[static_cast<size_t>(i)];
-  return batch;
-}
-
-Variable mixed_logits(FusionNet& net, const std::vector<Tensor>& matrices, const Pairs& picking, const Pairs& mixing,
-                      const Pairs& both) {
-  // Without a ReLU a fusion is an affine map, and weights that add up to 1 pass through it: the logits of mixed
-  // embeddings are the mixed logits. That saves mixing five matrices of 1024 columns.
-  if (net.options().activation == Activation::None) return mix_rows(net.run(mixed(matrices, picking)), mixing);
-  return net.run(mixed(matrices, both));
-}
-
-namespace {
-
-// The pairs of one batch on the device.
-struct BatchPairs {
-  Pairs picking, mixing, both;
-  BatchPairs(const MixedBatch& batch, Device device)
-      : picking(Pairs::of(batch.picking, device)),
-        mixing(Pairs::of(batch.mixing, device)),
-        both(Pairs::of(batch.both, device)) {}
-  void write(const MixedBatch& batch) {
-    picking.write(batch.picking);
-    mixing.write(batch.mixing);
-    both.write(batch.both);
-  }
-};
 
 class FusionTrainer {
  public:
@@ -163,57 +98,46 @@ class FusionTrainer {
 
   void step(std::span<const int64_t> rows, Rng& rng, LogLine& line) {
     stop_if_interrupted();
-    const MixupPlan plan = plan_mixup(static_cast<int64_t>(rows.size()), learning_.mixup_options(), rng);
-    const MixedBatch batch = mixed_batch(rows, plan);
+    const MixupPlan plan =
+        in_matrix(plan_mixup(static_cast<int64_t>(rows.size()), learning_.mixup_options(), rng), rows);
     line.learning_rate = schedule_.learning_rate(adam_.steps());
     const bool in_graph = device_.is_cuda() && adam_.can_be_captured() &&
                           static_cast<int64_t>(rows.size()) == std::min(learning_.batch, data_.train.size());
     if (in_graph) {
-      take(start_captured(batch, line.learning_rate), line);
+      take(start_captured(plan, line.learning_rate), line);
     } else {
       take(finish_step(), line);
-      take(eager_step(batch, line.learning_rate), line);
+      const MixupPlan here = plan.to(device_);
+      take(take_step(
+               adam_, line.learning_rate, [&] { return scores(here); }, kReason),
+           line);
     }
     if (average_) average_->update(adam_.steps());
   }
 
-  StepGraph::Scores scores(const BatchPairs& p) {
-    const Tensor rows = ops::mixup(targets_, p.picking.first, p.picking.second, p.picking.lambda);
-    const Tensor y = ops::mixup(rows, p.mixing.first, p.mixing.second, p.mixing.lambda);
-    return {mixed_logits(*net_, train_x_, p.picking, p.mixing, p.both), y};
-  }
-
-  StepResult eager_step(const MixedBatch& batch, double learning_rate) {
-    const BatchPairs pairs(batch, device_);
-    const StepGraph::Scores s = scores(pairs);
-    const Variable loss = softmax_kl(s.logits, s.targets, kKlClip);
-    loss.backward();
-    adam_.step(learning_rate);
-    StepResult result;
-    result.loss = static_cast<double>(loss.value().item());
-    result.accuracy = accuracy_of(s.logits.value(), s.targets);
-    result.rows = batch.mixing.rows();
-    return result;
+  Scores scores(const MixupPlan& plan) {
+    std::vector<Variable> x;
+    for (const Tensor& matrix : train_x_) x.emplace_back(ops::mixup(matrix, plan));
+    return {net_->run(x), ops::mixup(targets_, plan)};
   }
 
   // Batches of full size; the first is captured. The result is of the step before.
-  std::optional<StepResult> start_captured(const MixedBatch& batch, double learning_rate) {
+  std::optional<StepResult> start_captured(const MixupPlan& plan, double learning_rate) {
     if (!graph_) {
-      pairs_.emplace(batch, device_);
-      graph_.emplace(device_, adam_, batch.mixing.rows(), targets_.shape()[1], [this] { return scores(*pairs_); });
+      plan_ = plan.to(device_);
+      graph_.emplace(device_, adam_, plan.rows(), targets_.shape()[1], [this] { return scores(plan_); });
     } else {
-      pairs_->write(batch);
+      plan_.copy_from(plan);
     }
-    return graph_->start(learning_rate, [] { return std::string("a smaller --lr may help"); });
+    return graph_->start(learning_rate, kReason);
   }
   std::optional<StepResult> finish_step() { return graph_ ? graph_->finish() : std::nullopt; }
 
-  void take(const std::optional<StepResult>& result, LogLine& line) {
-    if (!result) return;
-    line.sums.add(result->loss, result->accuracy, result->rows);
-    require<NumericError>(std::isfinite(line.sums.loss), "the loss is no number at step ", adam_.steps());
+  static void take(const std::optional<StepResult>& result, LogLine& line) {
+    if (result) line.sums.add(result->loss, result->accuracy, result->rows);
   }
 
+  inline static const Reason kReason = [] { return std::string("a smaller --lr may help"); };
   const FusionData& data_;
   const LearningOptions& learning_;
   const Device device_;
@@ -225,7 +149,7 @@ class FusionTrainer {
   Tensor targets_;
   int64_t steps_per_epoch_, epochs_;
   Schedule schedule_;
-  std::optional<BatchPairs> pairs_;  // of the captured step
+  MixupPlan plan_;  // of the captured step
   std::optional<StepGraph> graph_;
 };
 

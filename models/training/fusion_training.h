@@ -5,12 +5,10 @@
 
 #include <functional>
 #include <memory>
-#include <span>
 
-#include "apps/train/embeddings.h"
-#include "apps/train/options.h"
-#include "layers/mixup.h"
+#include "models/data/embeddings.h"
 #include "models/fusion.h"
+#include "models/training/learning_options.h"
 #include "models/training/metrics.h"
 
 namespace avs {
@@ -18,26 +16,6 @@ namespace avs {
 // A fusion's class probabilities for rows of embeddings, all on the net's device: [rows, classes] on the CPU. A matrix
 // pass in blocks, no gradients.
 Tensor fuse(FusionNet& net, const std::vector<Tensor>& x);
-
-// Who is mixed with whom, where ops::mixup() reads it.
-struct Pairs {
-  Tensor first, second, lambda;
-  static Pairs of(const MixupPlan& plan, Device device);
-  void write(const MixupPlan& plan);  // in place: captured steps keep reading the same memory
-};
-
-// A batch: some rows of the matrices, and how they are mixed (the indices of `mixing` count within the batch).
-struct MixedBatch {
-  MixupPlan picking;  // the rows as they are
-  MixupPlan mixing;
-  MixupPlan both;  // mixing, but counting in the matrices
-};
-MixedBatch mixed_batch(std::span<const int64_t> rows, const MixupPlan& mixing);
-
-// Logits of a mixed batch: [mixing.rows(), classes]. Mixes embeddings (by `both`), or what comes to the same and is
-// cheaper, logits (by `picking`, then `mixing`).
-Variable mixed_logits(FusionNet& net, const std::vector<Tensor>& matrices, const Pairs& picking, const Pairs& mixing,
-                      const Pairs& both);
 
 struct FusionData {
   EmbeddingRows train, validation;

@@ -1,10 +1,9 @@
-#include "apps/train/embeddings.h"
+#include "models/data/embeddings.h"
 
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "apps/train/trained.h"
 #include "models/checkpoint.h"
 #include "tensor/error.h"
 #include "tensor/require.h"
@@ -107,7 +106,10 @@ std::vector<std::string> EmbeddingSet::names() const {
 
 EmbeddingSet EmbeddingSet::load(const std::filesystem::path& file) {
   try {
-    return read_set(load_checkpoint(file));
+    const Checkpoint checkpoint = Checkpoint::load(file);
+    EmbeddingSet set = read_set(checkpoint);
+    if (!checkpoint.was_checked) set.unchecked = {file.string()};
+    return set;
   } catch (const nlohmann::json::exception& error) {
     throw DataError(str(file.string(), ": damaged metadata: ", error.what()));
   } catch (const std::out_of_range&) {
@@ -157,6 +159,7 @@ EmbeddingSet merge(const std::vector<std::filesystem::path>& files) {
       b.source.name = distinct_name(b.source.name, all.names());
       all.backbones.push_back(std::move(b));
     }
+    all.unchecked.insert(all.unchecked.end(), next.unchecked.begin(), next.unchecked.end());
   }
   return all;
 }

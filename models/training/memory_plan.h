@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/cli/compute_options.h"
+#include "models/training/placement.h"
 #include "models/training/step.h"
 #include "tensor/holders.h"
 

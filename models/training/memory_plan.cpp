@@ -1,11 +1,10 @@
-#include "apps/train/memory_plan.h"
+#include "models/training/memory_plan.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 #include <map>
 
-#include "apps/train/predict.h"
 #include "layers/optim/weight_average.h"
 #include "models/training/captured_step.h"
 
@@ -66,7 +65,7 @@ void run_inference(Backbone& model, int64_t n) {
   const NoGrad inference;
   const Tensor x = noise(model, n);
   model.eval();
-  model.run(Variable(x));
+  model.run(x);
 }
 
 }  // namespace

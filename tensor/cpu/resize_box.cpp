@@ -1,4 +1,4 @@
-#include "tensor/resize_box.h"
+#include "tensor/cpu/resize_box.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 
 #include "tensor/error.h"
 
-namespace avs {
+namespace avs::cpu {
 namespace {
 
 struct Taps {  // one output pixel is a weighted sum of neighbouring input pixels
@@ -53,22 +53,20 @@ void resize_row(const uint8_t* from, const std::vector<Taps>& across, int64_t st
 
 }  // namespace
 
-void check_box(PictureSize in, Box box, PictureSize out) {
-  AVS_CHECK(ShapeError, in.height > 0 && in.width > 0 && out.height > 0 && out.width > 0, "resize: from ", in.height,
-            " x ", in.width, " to ", out.height, " x ", out.width);
+void check_box(PictureSize in, const PictureBox& box) {
   AVS_CHECK(ShapeError,
-            box.width > 0 && box.height > 0 && box.x >= 0 && box.y >= 0 &&
-                box.x + box.width <= static_cast<double>(in.width) + 1e-6 &&
-                box.y + box.height <= static_cast<double>(in.height) + 1e-6,
-            "resize: the box leaves the picture: from (", box.x, ", ", box.y, "), ", box.width, " x ", box.height,
-            ", of ", in.width, " x ", in.height, " pixels");
+            box.width > 0 && box.height > 0 && box.left >= 0 && box.top >= 0 &&
+                box.left + box.width <= static_cast<float>(in.width) &&
+                box.top + box.height <= static_cast<float>(in.height),
+            "load_pictures: the box leaves the picture: from (", box.left, ", ", box.top, "), ", box.width, " x ",
+            box.height, ", of ", in.width, " x ", in.height, " pixels");
 }
 
-void resize_box(const uint8_t* in, PictureSize in_size, int64_t c, Box box, Mirrored mirrored, PictureSize out_size,
+void resize_box(const uint8_t* in, PictureSize in_size, int64_t c, const PictureBox& box, PictureSize out_size,
                 float* out) {
-  std::vector<Taps> across = taps_of(box.x, box.width, in_size.width, out_size.width);
-  if (mirrored == Mirrored::LeftRight) std::ranges::reverse(across);
-  const std::vector<Taps> down = taps_of(box.y, box.height, in_size.height, out_size.height);
+  std::vector<Taps> across = taps_of(box.left, box.width, in_size.width, out_size.width);
+  if (box.mirrored != 0) std::ranges::reverse(across);
+  const std::vector<Taps> down = taps_of(box.top, box.height, in_size.height, out_size.height);
 
   // Resize along rows first, only those that some output pixel needs.
   const int64_t first_row = down.front().first;
@@ -97,4 +95,4 @@ void resize_box(const uint8_t* in, PictureSize in_size, int64_t c, Box box, Mirr
   }
 }
 
-}  // namespace avs
+}  // namespace avs::cpu

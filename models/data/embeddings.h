@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/data/layout.h"
+#include "models/data/clip.h"
 #include "models/fusion.h"
 #include "tensor/tensor.h"
 
@@ -42,6 +42,8 @@ struct EmbeddingSet {
   std::vector<BackboneEmbedding> backbones;
   std::string contents = {};  // data::Fingerprint::contents of the cache; empty: not known
   std::string computed = {};  // batch, device, type, versions: where they are equal, so are the bits
+
+  std::vector<std::string> unchecked = {};  // files without a checksum
 
   int64_t size() const { return static_cast<int64_t>(clips.size()); }
   const BackboneEmbedding& backbone(const std::string& name) const;  // UsageError lists the names there are

@@ -1,6 +1,5 @@
-#include "apps/train/predict.h"
+#include "models/training/predict.h"
 
-#include "apps/train/trained.h"
 #include "autograd/interrupt.h"
 
 namespace avs {
@@ -27,11 +26,6 @@ void ClipMeans::finish() {
   samples_ = 0;
 }
 
-void place(Backbone& net, Placement placement) {
-  net.to(placement.device);
-  net.compute_in(placement.dtype);
-}
-
 std::unique_ptr<data::Dataset> evaluation_dataset(const data::Cache& cache, Modality modality, data::Split split,
                                                   int64_t image_size) {
   if (is_sound(modality)) return std::make_unique<data::SpectrogramDataset>(cache, modality, split);
@@ -39,20 +33,21 @@ std::unique_ptr<data::Dataset> evaluation_dataset(const data::Cache& cache, Moda
       cache, split, data::FrameDatasetOptions{.image_size = image_size, .random_frames = 0, .augmentation = {}});
 }
 
-ClipOutputs run_clips(Inference& inference, const data::Dataset& dataset, int64_t batch, int workers,
+ClipOutputs run_clips(Inference& inference, const data::Dataset& dataset, int64_t batch_size, int workers,
                       const std::function<void(int64_t samples)>& on_samples) {
   ClipMeans fc1024, logits, probabilities;
-  data::Loader loader(
-      dataset,
-      {.batch = batch, .order = data::Order::Sequential, .pixels = pixels_for(inference.device()), .workers = workers});
+  data::Loader loader(dataset, {.batch = batch_size,
+                                .order = data::Order::Sequential,
+                                .pixels = pixels_for(inference.device()),
+                                .workers = workers});
   loader.start_epoch(0);
   int64_t sample = 0;
-  while (const std::optional<data::Batch> samples = loader.next()) {
+  while (const std::optional<data::Batch> batch = loader.next()) {
     stop_if_interrupted();
-    const Inference::Outputs output = inference.run(samples->inputs);
+    const Inference::Outputs output = inference.run(batch->samples);
     const auto add = [&](ClipMeans& means, const Tensor& rows) {
       for (int64_t i = 0; i < rows.shape()[0]; ++i)
-        means.add(samples->clips[static_cast<size_t>(i)], dataset.label(sample + i), row_of(rows, i));
+        means.add(batch->clips[static_cast<size_t>(i)], dataset.label(sample + i), row_of(rows, i));
     };
     add(fc1024, output.fc1024);
     add(logits, output.logits);
