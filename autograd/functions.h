@@ -22,22 +22,13 @@ Variable linear_gelu(const Variable& x, const Variable& w, const Variable& bias)
 Variable mlp(const Variable& x, const Variable& w1, const Variable& bias1, const Variable& w2, const Variable& bias2);
 
 // ---- normalisation: gamma and residual may be undefined ----
-struct RunningMoments {
-  Tensor mean, variance;  // [c]
-};
-// With which moments a BatchNorm normalises: the batch's, and the running ones move; or these, which stand still.
-enum class Moments : uint8_t { OfBatch, Running };
-// Of concat(x), without the copy: each part is read where it is and written to where it belongs.
+// x side by side, without a concat.
 Variable batch_norm(const std::vector<Variable>& x, const Variable& gamma, const Variable& beta,
-                    const Variable& residual, const RunningMoments& running, Moments moments, BatchNormSpec spec);
-// concat() of several BatchNorms' outputs, again without the copy. Where beta is undefined, of x as it is.
-struct BatchNormOf {
-  Variable x, gamma = {}, beta = {};
-  RunningMoments running = {};
-  Moments moments = Moments::OfBatch;
-  BatchNormSpec spec = {};
-};
-Variable concat_batch_norms(const std::vector<BatchNormOf>& parts);
+                    const Variable& residual, const RunningMoments& running, BatchNormSpec spec);
+// The same, written to slices of tensors. A slice's Variable has the whole tensor as its value, and so has its gradient.
+std::vector<Variable> batch_norm(const std::vector<Variable>& x, const Variable& gamma, const Variable& beta,
+                                 const Variable& residual, RunningMoments running, BatchNormSpec spec,
+                                 std::vector<ChannelSlice> y);
 Variable layer_norm(const Variable& x, const Variable& gain, const Variable& bias, float epsilon);
 
 // ---- element-wise ----
@@ -54,7 +45,12 @@ Variable cast(const Variable& x, DType dtype);  // its gradient arrives in x's o
 Variable max_pool2d(const Variable& x, Pool2dSpec spec);
 Variable avg_pool2d(const Variable& x, Pool2dSpec spec, PoolPadding counting);
 Variable global_avg_pool(const Variable& x);
+// Pools channels [first, first + count) in place and leaves the others: x must have no other reader.
+Variable avg_pool_channels(const Variable& x, int64_t first, int64_t count, Pool2dSpec spec, PoolPadding counting);
 Variable concat(const std::vector<Variable>& parts);
+Variable write_channels(const Variable& x, ChannelSlice y);  // a slice, as batch_norm writes them
+Variable join(const std::vector<Variable>& slices);          // the tensor whose channels they are
+Variable stack(const std::vector<Variable>& parts);          // one below the other: joined along the first axis
 
 // ---- fusion and losses ----
 Variable weighted_sum(const std::vector<Variable>& x, const std::vector<Variable>& w, const Variable& bias,

@@ -56,16 +56,13 @@ AVS_WEAK void fill(Tensor&, float) { missing(); }
 AVS_WEAK void gelu(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void gelu_backward(const Tensor&, const Tensor&, Tensor&) { missing(); }
 
-AVS_WEAK void batch_norm(std::vector<BatchNormPart>&, const Tensor&, BatchNormSpec, Tensor&) { missing(); }
-AVS_WEAK void batch_norm_backward(const std::vector<BatchNormPart>&, const Tensor&, const Tensor&, BatchNormSpec,
-                                  std::vector<BatchNormPartGradients>&, Tensor&) {
+AVS_WEAK void batch_norm(const std::vector<Tensor>&, const Tensor&, const Tensor&, const Tensor&, RunningMoments&,
+                         BatchNormSpec, BatchNormMoments&, std::vector<ChannelSlice>&) {
   missing();
 }
-AVS_WEAK void batch_norm_inference(const std::vector<BatchNormPart>&, const Tensor&, BatchNormSpec, Tensor&) {
-  missing();
-}
-AVS_WEAK void batch_norm_inference_backward(const std::vector<BatchNormPart>&, const Tensor&, const Tensor&,
-                                            BatchNormSpec, std::vector<BatchNormPartGradients>&, Tensor&) {
+AVS_WEAK void batch_norm_backward(const std::vector<Tensor>&, const std::vector<ChannelSlice>&, const Tensor&,
+                                  const BatchNormMoments&, const std::vector<ChannelSlice>&, BatchNormSpec,
+                                  BatchNormGradients&) {
   missing();
 }
 AVS_WEAK void layer_norm(const Tensor&, const Tensor&, const Tensor&, float, LayerNormResult&) { missing(); }

@@ -1,11 +1,37 @@
 #include "layers/batch_norm.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "layers/recompute.h"
+#include "tensor/holders.h"
+#include "tensor/ops/concat.h"
 
 namespace avs {
+namespace {
+
+// Makes the buffers views of `whole`, one after the other, unless they are: Module::to gives each memory of its own.
+void gather(const std::vector<Buffer*>& buffers, Tensor& whole) {
+  std::vector<Tensor> parts;
+  int64_t first = 0;
+  bool gathered = whole.defined();
+  for (const Buffer* buffer : buffers) {
+    const Shape shape = buffer->value.shape();
+    gathered = gathered && buffer->value.raw() == whole.view(first, shape).raw();
+    first += shape.size();
+    parts.push_back(buffer->value);
+  }
+  if (gathered) return;
+  const HolderScope scope("parameters");
+  whole = ops::concat(parts);
+  first = 0;
+  for (Buffer* buffer : buffers) {
+    const Shape shape = buffer->value.shape();
+    buffer->value = whole.view(first, shape);
+    first += shape.size();
+  }
+}
+
+}  // namespace
 
 BatchNorm::BatchNorm(int64_t channels, BatchNormSpec spec, Gamma gamma)
     : spec_(spec),
@@ -15,31 +41,20 @@ BatchNorm::BatchNorm(int64_t channels, BatchNormSpec spec, Gamma gamma)
       running_variance_(buffer("running_variance", Tensor::full({channels}, 1.0f))) {}
 
 Variable BatchNorm::operator()(const std::vector<Variable>& x, const Variable& residual) {
-  return as_layer(x.front().shape(), [&] { return normalise(x, residual); });
+  return as_layer(x.front().shape(), [&] {
+    return batch_norm(x, gamma(), beta(), residual, {running_mean_.value, running_variance_.value}, spec_now());
+  });
 }
 
-Variable BatchNorm::normalise(const std::vector<Variable>& x, const Variable& residual) {
-  return batch_norm(x, gamma(), beta(), residual, running(), moments(), spec_now());
+Variable BatchNorm::forward(const Variable& x) {
+  return batch_norm({x}, gamma(), beta(), {}, {running_mean_.value, running_variance_.value}, spec_now());
 }
 
 BatchNormSpec BatchNorm::spec_now() const {
   BatchNormSpec spec = spec_;
+  spec.moments = training() && !frozen() ? Moments::OfBatch : Moments::Running;
   if (recomputing()) spec.new_value_weight = 0;  // the first pass has moved the running moments
   return spec;
-}
-
-Variable BatchNorm::concat(const std::vector<Part>& parts) {
-  if (std::ranges::none_of(parts, [](const Part& part) { return part.norm != nullptr; })) {
-    std::vector<Variable> done;
-    for (const Part& part : parts) done.push_back(part.x);
-    return avs::concat(done);
-  }
-  std::vector<BatchNormOf> all;
-  for (const auto& [x, norm] : parts)
-    all.push_back(norm == nullptr ? BatchNormOf{x}
-                                  : BatchNormOf{x, norm->gamma(), norm->beta(), norm->running(), norm->moments(),
-                                                norm->spec_now()});
-  return concat_batch_norms(all);
 }
 
 BatchNorm::Affine BatchNorm::inference_affine() const {
@@ -54,6 +69,22 @@ BatchNorm::Affine BatchNorm::inference_affine() const {
     affine.shift[c] = static_cast<float>(beta[c] - scale * mean[c]);
   }
   return affine;
+}
+
+std::vector<Variable> BatchNorm::side_by_side(const std::vector<BatchNorm*>& layers, RunningMoments& running,
+                                              const std::vector<Variable>& x, const std::vector<ChannelSlice>& y) {
+  std::vector<Variable> gammas, betas;
+  std::vector<Buffer*> means, variances;
+  for (BatchNorm* norm : layers) {
+    if (norm->gamma().defined()) gammas.push_back(norm->gamma());
+    betas.push_back(norm->beta());
+    means.push_back(&norm->running_mean_);
+    variances.push_back(&norm->running_variance_);
+  }
+  gather(means, running.mean);
+  gather(variances, running.variance);
+  return batch_norm(x, gammas.empty() ? Variable() : stack(gammas), stack(betas), {}, running, layers[0]->spec_now(),
+                    y);
 }
 
 }  // namespace avs

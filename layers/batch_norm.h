@@ -19,30 +19,23 @@ class BatchNorm final : public Layer {
   using Layer::operator();
   // activation(normalised concat(x) + residual), without concat's copy; residual may be undefined
   Variable operator()(const std::vector<Variable>& x, const Variable& residual);
-
-  // Outputs side by side that are not normalised yet: each is, to where it belongs, instead of by its layer and then
-  // copied. norm null: nothing is left to do to x.
-  struct Part {
-    Variable x;
-    BatchNorm* norm;
-  };
-  static Variable concat(const std::vector<Part>& parts);
+  // Several layers as one, over all their channels: normalises x, side by side, to the slices of y. They keep their own
+  // parameters; their running moments become views of `running`, which the caller keeps for the next call.
+  static std::vector<Variable> side_by_side(const std::vector<BatchNorm*>& layers, RunningMoments& running,
+                                            const std::vector<Variable>& x, const std::vector<ChannelSlice>& y);
 
   const BatchNormSpec& spec() const { return spec_; }
   Variable gamma() const { return gamma_ == nullptr ? Variable() : gamma_->variable; }
   const Variable& beta() const { return beta_.variable; }
 
-  // What inference does to a channel, y = scale * x + shift: what is folded into the convolution before.
+  // Inference computes y = scale * x + shift in each channel: the convolution before can do that.
   struct Affine {
     std::vector<float> scale, shift;
   };
   Affine inference_affine() const;
 
  private:
-  Variable forward(const Variable& x) override { return normalise({x}, Variable()); }
-  Variable normalise(const std::vector<Variable>& x, const Variable& residual);
-  Moments moments() const { return training() && !frozen() ? Moments::OfBatch : Moments::Running; }
-  RunningMoments running() const { return {running_mean_.value, running_variance_.value}; }
+  Variable forward(const Variable& x) override;
   BatchNormSpec spec_now() const;
 
   BatchNormSpec spec_;

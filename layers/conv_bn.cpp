@@ -20,11 +20,6 @@ bool ConvBn::folds(const Variable& x) const {
   return !training() && !recording({x, conv_.weight(), norm_.gamma(), norm_.beta()});
 }
 
-BatchNorm::Part ConvBn::begin(const Variable& x) {
-  if (folds(x)) return {(*this)(x), nullptr};
-  return {as_layer(x.shape(), [&] { return conv_(x); }), &norm_};
-}
-
 Variable ConvBn::forward(const Variable& x) {
   if (!folds(x)) return norm_(conv_(x));
   if (!folded_.defined()) folded_ = fold(conv_.weight().value(), norm_.inference_affine());

@@ -21,12 +21,16 @@ class ConvBn final : public Layer {
  public:
   explicit ConvBn(Filter filter, Conv2dSpec conv = {}, BatchNormSpec norm = {}, Gamma gamma = Gamma::Learned);
 
-  // As far as it goes without the BatchNorm where that is not folded in: for outputs side by side (BatchNorm::concat).
-  BatchNorm::Part begin(const Variable& x);
+  const Variable& filter() const { return conv_.weight(); }
+  BatchNorm& norm() { return norm_; }
+  // The convolution alone: norm() is for the caller to run (BatchNorm::side_by_side).
+  Variable convolve(const Variable& x) {
+    return as_layer(x.shape(), [&] { return conv_(x); });
+  }
+  bool folds(const Variable& x) const;  // is x's result one convolution, the BatchNorm folded in?
 
  private:
   Variable forward(const Variable& x) override;
-  bool folds(const Variable& x) const;
   void mode_changed() override { folded_ = {}; }
 
   Conv2d& conv_;

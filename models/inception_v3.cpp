@@ -9,6 +9,7 @@ namespace avs {
 namespace {
 
 constexpr Pool2dSpec kMaxPool{.window_h = 3, .window_w = 3, .stride_h = 2, .stride_w = 2};
+constexpr Pool2dSpec kAveragePool{3, 3, 1, 1, {1, 1, 1, 1}};
 
 // What every convolution of one network shares.
 struct Style {
@@ -33,7 +34,8 @@ struct Step {
 // "1x3" and "3x1" side by side. Called with the channels that come in; out_channels() go out.
 class Branch final : public Layer {
  public:
-  Branch(int64_t in, const Style& style, const std::vector<Step>& steps) : channels_(in) {
+  Branch(int64_t in, int64_t offset, const Style& style, const std::vector<Step>& steps)
+      : offset_(offset), begins_with_1x1_(steps[0].r * steps[0].s == 1), channels_(in) {
     for (const Step& step : steps) steps_.push_back(&add(str(steps_.size()), style, step));
   }
 
@@ -51,15 +53,26 @@ class Branch final : public Layer {
     return *this;
   }
   int64_t out_channels() const { return channels_; }
+  int64_t offset() const { return offset_; }  // its first channel in the block's output
 
-  // All but the last BatchNorm, or two: they write to where the block has its output (BatchNorm::concat).
-  std::vector<BatchNorm::Part> begin(const Variable& x) {
-    return as_layer(x.shape(), [&]() -> std::vector<BatchNorm::Part> {
-      Variable y = pool_ == nullptr ? x : (*pool_)(x);
+  ConvBn& first() { return *steps_[0]; }
+  bool begins_with_1x1() const { return begins_with_1x1_; }
+  bool is_one_step() const { return steps_.size() == 1 && halves_[0] == nullptr; }
+  bool averages() const { return pool_ != nullptr; }
+
+  struct End {
+    Variable x;  // the last convolution's output, not yet normalised
+    BatchNorm* norm;
+  };
+  // From step `from` on, without the BatchNorm at the end; two ends where the branch splits.
+  std::vector<End> finish(Variable y, size_t from) {
+    return as_layer(y.shape(), [&] {
       const size_t whole = halves_[0] == nullptr ? steps_.size() - 1 : steps_.size();
-      for (size_t i = 0; i < whole; ++i) y = (*steps_[i])(y);
-      if (halves_[0] == nullptr) return {steps_.back()->begin(y)};
-      return {halves_[0]->begin(y), halves_[1]->begin(y)};
+      for (size_t i = from; i < whole; ++i) y = (*steps_[i])(y);
+      std::vector<End> ends;
+      for (ConvBn* last : halves_[0] == nullptr ? std::vector{steps_.back()} : std::vector{halves_[0], halves_[1]})
+        ends.push_back({last->convolve(y), &last->norm()});
+      return ends;
     });
   }
 
@@ -74,8 +87,14 @@ class Branch final : public Layer {
     return conv;
   }
 
-  Variable forward(const Variable& x) override { return BatchNorm::concat(begin(x)); }
+  Variable forward(const Variable& x) override {
+    Variable y = pool_ == nullptr ? x : (*pool_)(x);
+    for (ConvBn* step : steps_) y = (*step)(y);
+    return halves_[0] == nullptr ? y : concat({(*halves_[0])(y), (*halves_[1])(y)});
+  }
 
+  int64_t offset_;
+  bool begins_with_1x1_;
   std::vector<ConvBn*> steps_;
   ConvBn* halves_[2] = {nullptr, nullptr};
   Layer* pool_ = nullptr;
@@ -83,17 +102,22 @@ class Branch final : public Layer {
 };
 
 // Branches side by side, concatenated in order of construction.
+//
+// Their 1x1 convolutions read the same x, so they are one convolution with all their filters, one BatchNorm over all
+// their channels, and one gradient of x. The average pool commutes with the 1x1 convolution behind it and is computed
+// after it, of fewer channels. Every BatchNorm writes its channels to where they are read next. At inference, where
+// BatchNorm is folded into each filter, the branches run one by one.
 class Mixed final : public Layer {
  public:
   Mixed(int64_t in, const Style& style) : in_(in), style_(style) {}
 
   Branch& branch(const std::string& name, const std::vector<Step>& steps) {
-    Branch& added = child<Branch>("branch" + name, in_, style_, steps);
+    Branch& added = child<Branch>("branch" + name, in_, out_channels(), style_, steps);
     branches_.push_back(&added);
     return added;
   }
   void average_branch(int64_t k) {
-    AvgPool2d& pool = child<AvgPool2d>("pool", Pool2dSpec{3, 3, 1, 1, Padding::all(1)}, style_.pool_padding);
+    AvgPool2d& pool = child<AvgPool2d>("pool", kAveragePool, style_.pool_padding);
     branch("_pool", {{k, 1, 1}}).after(pool);
   }
   void max_branch() { max_pool_ = &child<MaxPool2d>("pool", kMaxPool); }  // behind all others
@@ -106,17 +130,75 @@ class Mixed final : public Layer {
 
  private:
   Variable forward(const Variable& x) override {
-    std::vector<BatchNorm::Part> all;
-    for (Branch* branch : branches_)
-      for (const BatchNorm::Part& part : branch->begin(x)) all.push_back(part);
-    if (max_pool_ != nullptr) all.push_back({(*max_pool_)(x), nullptr});
-    return BatchNorm::concat(all);
+    const Variable pooled = max_pool_ == nullptr ? Variable() : (*max_pool_)(x);
+    if (branches_[0]->first().folds(x)) {
+      std::vector<Variable> all;
+      for (Branch* branch : branches_) all.push_back((*branch)(x));
+      if (max_pool_ != nullptr) all.push_back(pooled);
+      return concat(all);
+    }
+    const Tensor& like = max_pool_ == nullptr ? x.value() : pooled.value();
+    const Tensor y = Tensor::empty(like.shape().with(-1, out_channels()), like.dtype(), like.device());
+    std::vector<Variable> slices = run_branches(x, y);
+    if (max_pool_ != nullptr) slices.push_back(write_channels(pooled, {y, out_channels() - in_, in_}));
+    return join(slices);
+  }
+
+  // The branches' slices of y.
+  std::vector<Variable> run_branches(const Variable& x, const Tensor& y) {
+    const std::vector<Variable> begun = run_1x1(x, y);
+    std::vector<Variable> slices, ends;
+    std::vector<BatchNorm*> norms;
+    std::vector<ChannelSlice> places;
+    for (size_t i = 0, next = 0; i < branches_.size(); ++i) {
+      Branch& branch = *branches_[i];
+      const bool has_begun = branch.begins_with_1x1();
+      const Variable& from = has_begun ? begun[next++] : x;
+      if (has_begun && branch.is_one_step()) {
+        slices.push_back(from);
+        continue;
+      }
+      int64_t channel = branch.offset();
+      for (const auto& [end, norm] : branch.finish(from, has_begun ? 1 : 0)) {
+        ends.push_back(end);
+        norms.push_back(norm);
+        places.emplace_back(y, channel, end.shape()[-1]);
+        channel += end.shape()[-1];
+      }
+    }
+    const std::vector<Variable> written = BatchNorm::side_by_side(norms, running_at_ends_, ends, places);
+    slices.insert(slices.end(), written.begin(), written.end());
+    return slices;
+  }
+
+  // The first step of each branch that begins with a 1x1 convolution.
+  std::vector<Variable> run_1x1(const Variable& x, const Tensor& y) {
+    std::vector<Variable> filters;
+    std::vector<BatchNorm*> norms;
+    std::vector<ChannelSlice> places;
+    int64_t before_pool = 0, channels = 0;
+    for (Branch* branch : branches_) {
+      if (!branch->begins_with_1x1()) continue;
+      const Variable& filter = branch->first().filter();
+      const int64_t c = filter.shape()[0];
+      filters.push_back(filter);
+      norms.push_back(&branch->first().norm());
+      places.push_back(branch->is_one_step() ? ChannelSlice(y, branch->offset(), c)
+                                             : Tensor::empty(x.shape().with(-1, c), y.dtype(), y.device()));
+      before_pool = channels;
+      channels += c;
+    }
+    Variable all = conv2d(x, stack(filters), {}, {});
+    if (branches_.back()->averages())
+      all = avg_pool_channels(all, before_pool, channels - before_pool, kAveragePool, style_.pool_padding);
+    return BatchNorm::side_by_side(norms, running_at_1x1_, {all}, places);
   }
 
   int64_t in_;
   Style style_;
   std::vector<Branch*> branches_;
   MaxPool2d* max_pool_ = nullptr;
+  RunningMoments running_at_1x1_, running_at_ends_;
 };
 
 // ---- the four kinds of blocks ----

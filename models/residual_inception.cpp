@@ -61,8 +61,8 @@ Variable InceptionBn::forward(const Variable& x) {
   return convolve_folded(x);
 }
 
-// Not folded at inference: the residual has to be added anyway, and batch_norm_inference does it and the ReLU in the
-// pass that normalises.
+// Not folded at inference: the residual has to be added anyway, and batch_norm does it and the ReLU in the pass
+// that normalises.
 Variable InceptionBn::operator()(const Variable& x, const Variable& residual) {
   return as_layer(x.shape(), [&] { return norm_(convolve(x), residual); });
 }

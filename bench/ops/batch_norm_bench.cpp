@@ -2,7 +2,6 @@
 // of the residual-inception at 8 spectrograms of 128x704, whose second BatchNorm adds the residual.
 #include "bench/bench.h"
 #include "tensor/ops/batch_norm.h"
-#include "tensor/ops/concat.h"
 
 namespace avs {
 namespace {
@@ -19,126 +18,72 @@ void sizes(benchmark::internal::Benchmark* bench) {
                                   {8 * 16 * 88, 512}});
 }
 
-struct Inputs {
-  Tensor x, other, gamma, beta;  // other: the residual, or dy
-  mutable Tensor mean, variance;
-};
-
 constexpr BatchNormSpec kSpec{.activation = Activation::Relu};
 
+// x in `parts` tensors side by side, normalised to a tensor y.
+struct Inputs {
+  std::vector<Tensor> x, dx;
+  Tensor other, gamma, beta;  // other: the residual, or dy
+  RunningMoments running;
+  std::vector<ChannelSlice> y;
+  Tensor dresidual;
+};
+
 template <typename Work>
-void bench_norm(benchmark::State& state, int64_t tensors_moved, Work&& work) {
+void bench_norm(benchmark::State& state, int64_t parts, int64_t tensors_moved, Work&& work) {
   const Device device = bench::device_of(state.range(0));
   const int64_t rows = state.range(1), c = state.range(2);
   const auto channels = [&] { return bench::random_tensor({c}, device); };
-  const Inputs in{bench::random_tensor({rows, c}, device),
-                  bench::random_tensor({rows, c}, device),
-                  channels(),
-                  channels(),
-                  channels(),
-                  Tensor::full({c}, 1.0f, device)};
+  const auto all = [&] { return bench::random_tensor({rows, c}, device); };
+  Inputs in{{}, {}, all(), channels(), channels(), {channels(), Tensor::full({c}, 1.0f, device)}, {all()}, all()};
+  for (int64_t i = 0; i < parts; ++i) {
+    in.x.push_back(bench::random_tensor({rows, c / parts}, device));
+    in.dx.push_back(in.x.back().clone());
+  }
   bench::run(state, device, [&] { return work(in); });
-  bench::report_bandwidth(state, tensors_moved * static_cast<double>(in.x.bytes()), device);
+  bench::report_bandwidth(state, tensors_moved * static_cast<double>(in.other.bytes()), device);
+}
+
+BatchNormMoments forward(Inputs& in, const Tensor& residual, BatchNormSpec spec = kSpec) {
+  return ops::batch_norm(in.x, in.gamma, in.beta, residual, in.running, spec, in.y);
+}
+Tensor backward(Inputs& in, const Tensor& dresidual) {
+  BatchNormGradients gradients{in.dx, {}, {}, dresidual};
+  ops::batch_norm_backward(in.x, in.y, in.gamma, {in.beta, in.running.variance}, {in.other}, kSpec, gradients);
+  return gradients.dbeta;
 }
 
 void batch_norm_relu(benchmark::State& state) {
-  bench_norm(state, 3, [](const Inputs& in) {
-    return ops::batch_norm(in.x, in.gamma, in.beta, Tensor(), in.mean, in.variance, kSpec);
-  });
+  bench_norm(state, 1, 3, [](Inputs& in) { return forward(in, {}); });
 }
 void batch_norm_residual_relu(benchmark::State& state) {
-  bench_norm(state, 4, [](const Inputs& in) {
-    return ops::batch_norm(in.x, in.gamma, in.beta, in.other, in.mean, in.variance, kSpec);
-  });
+  bench_norm(state, 1, 4, [](Inputs& in) { return forward(in, in.other); });
 }
 void batch_norm_relu_backward(benchmark::State& state) {
-  bench_norm(state, 7, [](const Inputs& in) {
-    return ops::batch_norm_backward(in.x, in.x, in.gamma, in.mean, in.variance, in.other, Residual::None, kSpec);
-  });
+  bench_norm(state, 1, 7, [](Inputs& in) { return backward(in, {}); });
 }
 void batch_norm_residual_relu_backward(benchmark::State& state) {
-  bench_norm(state, 7, [](const Inputs& in) {
-    return ops::batch_norm_backward(in.x, in.x, in.gamma, in.mean, in.variance, in.other, Residual::Added, kSpec);
-  });
+  bench_norm(state, 1, 7, [](Inputs& in) { return backward(in, in.dresidual); });
 }
 void batch_norm_inference(benchmark::State& state) {
-  bench_norm(state, 2, [](const Inputs& in) {
-    return ops::batch_norm_inference(in.x, in.gamma, in.beta, Tensor(), in.mean, in.variance, kSpec);
-  });
+  bench_norm(state, 1, 2,
+             [](Inputs& in) { return forward(in, {}, {.activation = Activation::Relu, .moments = Moments::Running}); });
 }
 
-// ---- four branches side by side: in place, and with the copies of a concat ----
-
-struct Branches {
-  Inputs whole;
-  std::vector<BatchNormPart> parts;
-  std::vector<Tensor> xs;
-  Tensor y;
-};
-
-template <typename Work>
-void bench_branches(benchmark::State& state, int64_t tensors_moved, Work&& work) {
-  const Device device = bench::device_of(state.range(0));
-  const int64_t rows = state.range(1), c = state.range(2), each = c / 4;
-  const auto channels = [&](int64_t n) { return bench::random_tensor({n}, device); };
-  const auto ones = [&](int64_t n) { return Tensor::full({n}, 1.0f, device); };
-  const auto all = [&] { return bench::random_tensor({rows, c}, device); };
-  Branches in{{all(), all(), channels(c), channels(c), channels(c), ones(c)}, {}, {}, all()};
-  for (int64_t i = 0; i < 4; ++i) {
-    in.xs.push_back(bench::random_tensor({rows, each}, device));
-    in.parts.push_back({.x = in.xs.back(),
-                        .first = i * each,
-                        .gamma = channels(each),
-                        .beta = channels(each),
-                        .running_mean = channels(each),
-                        .running_variance = ones(each),
-                        .mean = channels(each),
-                        .inverse_std = ones(each)});
-  }
-  bench::run(state, device, [&] { return work(in); });
-  bench::report_bandwidth(state, tensors_moved * static_cast<double>(in.y.bytes()), device);
+// Four branches of an inception block, to one output.
+void branches(benchmark::State& state) {
+  bench_norm(state, 4, 3, [](Inputs& in) { return forward(in, {}); });
 }
-
-void branches_in_place(benchmark::State& state) {
-  bench_branches(state, 3, [](Branches& in) {
-    Tensor y = Tensor::empty(in.y.shape(), in.y.dtype(), in.y.device());
-    ops::batch_norm_parts(in.parts, Tensor(), kSpec, y);
-    return y;
-  });
-}
-void branches_concatenated(benchmark::State& state) {
-  bench_branches(state, 3, [](Branches& in) {
-    return ops::batch_norm(ops::concat(in.xs), in.whole.gamma, in.whole.beta, Tensor(), in.whole.mean,
-                           in.whole.variance, kSpec);
-  });
-}
-void branches_in_place_backward(benchmark::State& state) {
-  bench_branches(state, 7, [](Branches& in) {
-    std::vector<BatchNormPartGradients> gradients(4);
-    Tensor none;
-    ops::batch_norm_parts_backward(in.parts, in.y, in.whole.other, kSpec, gradients, none);
-    return gradients;
-  });
-}
-void branches_concatenated_backward(benchmark::State& state) {
-  bench_branches(state, 7, [](Branches& in) {
-    const Tensor dx = ops::batch_norm_backward(in.whole.x, in.y, in.whole.gamma, in.whole.mean, in.whole.variance,
-                                               in.whole.other, Residual::None, kSpec)
-                          .dx;
-    std::vector<Tensor> gradients;
-    for (int64_t i = 0, c = dx.shape()[1] / 4; i < 4; ++i) gradients.push_back(ops::slice_channels(dx, i * c, c));
-    return gradients;
-  });
+void branches_backward(benchmark::State& state) {
+  bench_norm(state, 4, 7, [](Inputs& in) { return backward(in, {}); });
 }
 
 void branch_sizes(benchmark::internal::Benchmark* bench) {
   bench::rows_of_channels(bench, {{8 * 128 * 704, 64}, {8 * 64 * 352, 128}, {8 * 16 * 88, 512}, {16 * 25 * 25, 256}});
 }
 
-BENCHMARK(branches_in_place)->Apply(branch_sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(branches_concatenated)->Apply(branch_sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(branches_in_place_backward)->Apply(branch_sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(branches_concatenated_backward)->Apply(branch_sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(branches)->Apply(branch_sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(branches_backward)->Apply(branch_sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(batch_norm_relu)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(batch_norm_residual_relu)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(batch_norm_relu_backward)->Apply(sizes)->UseManualTime()->Unit(benchmark::kMillisecond);

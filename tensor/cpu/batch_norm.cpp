@@ -12,12 +12,12 @@
 namespace avs::cpu {
 namespace {
 
-// ---- kernels: wide rows against per-channel values of one wide row ----
-//
-// x and dx are read and written as they lie. Of y, residual, dy and dresidual only `run` elements follow each other,
-// and the next run begins `stride` elements on: a wide row where x is all of them, one row where it is a part.
-struct Runs {
-  int64_t run, stride;
+// ---- kernels: rows against per-channel values of one row ----
+
+// `width` channels of some rows: where their row ends, the next begins x_stride elements further in x and dx, y_stride
+// in y, dy, residual and dresidual. The last row may be cut short.
+struct Rows {
+  int64_t width, elements, x_stride, y_stride;
 };
 
 AVS_SIMD void moments_piece(const float* x, const float* shift, int64_t elements, int64_t width, float* sum,
@@ -33,16 +33,16 @@ AVS_SIMD void moments_piece(const float* x, const float* shift, int64_t elements
   }
 }
 
-struct Affine {  // y = (x - mean) * scale + beta, each repeated over a wide row
-  std::vector<float> mean, scale, beta;
+struct Affine {  // y = (x - mean) * scale + beta
+  const float *mean, *scale, *beta;
 };
 
 template <bool kResidual, bool kRelu>
 [[gnu::always_inline]] inline void apply_rows(const float* x, const float* residual, const Affine& affine,
-                                              int64_t elements, const Runs& runs, float* y) {
-  const float *mean = affine.mean.data(), *scale = affine.scale.data(), *beta = affine.beta.data();
-  for (int64_t i = 0, o = 0; i < elements; i += runs.run, o += runs.stride) {
-    const int64_t n = std::min(runs.run, elements - i);
+                                              const Rows& rows, float* y) {
+  const auto [mean, scale, beta] = affine;
+  for (int64_t at = 0, i = 0, o = 0; at < rows.elements; at += rows.width, i += rows.x_stride, o += rows.y_stride) {
+    const int64_t n = std::min(rows.width, rows.elements - at);
 #pragma omp simd
     for (int64_t k = 0; k < n; ++k) {
       float v = (x[i + k] - mean[k]) * scale[k] + beta[k];
@@ -54,23 +54,20 @@ template <bool kResidual, bool kRelu>
 }
 
 AVS_SIMD void apply_piece(const float* x, const float* residual, const Affine& affine, Activation activation,
-                          int64_t elements, const Runs& runs, float* y) {
+                          const Rows& rows, float* y) {
   const bool relu = activation == Activation::Relu;
   if (residual != nullptr)
-    relu ? apply_rows<true, true>(x, residual, affine, elements, runs, y)
-         : apply_rows<true, false>(x, residual, affine, elements, runs, y);
+    relu ? apply_rows<true, true>(x, residual, affine, rows, y) : apply_rows<true, false>(x, residual, affine, rows, y);
   else
-    relu ? apply_rows<false, true>(x, nullptr, affine, elements, runs, y)
-         : apply_rows<false, false>(x, nullptr, affine, elements, runs, y);
+    relu ? apply_rows<false, true>(x, nullptr, affine, rows, y) : apply_rows<false, false>(x, nullptr, affine, rows, y);
 }
 
 // Sums of g and of g * (x - mean), and g itself where it is the residual's gradient.
 template <bool kRelu, bool kWrite>
 [[gnu::always_inline]] inline void gradient_sums(const float* x, const float* y, const float* dy, const float* mean,
-                                                 int64_t elements, const Runs& runs, float* sum_g, float* sum_gx,
-                                                 float* g_out) {
-  for (int64_t i = 0, o = 0; i < elements; i += runs.run, o += runs.stride) {
-    const int64_t n = std::min(runs.run, elements - i);
+                                                 const Rows& rows, float* sum_g, float* sum_gx, float* g_out) {
+  for (int64_t at = 0, i = 0, o = 0; at < rows.elements; at += rows.width, i += rows.x_stride, o += rows.y_stride) {
+    const int64_t n = std::min(rows.width, rows.elements - at);
 #pragma omp simd
     for (int64_t k = 0; k < n; ++k) {
       float g = dy[o + k];
@@ -82,27 +79,26 @@ template <bool kRelu, bool kWrite>
   }
 }
 
-AVS_SIMD void gradient_sums_piece(const float* x, const float* y, const float* dy, const float* mean, int64_t elements,
-                                  const Runs& runs, float* sum_g, float* sum_gx, float* g_out) {
+AVS_SIMD void gradient_sums_piece(const float* x, const float* y, const float* dy, const float* mean, const Rows& rows,
+                                  float* sum_g, float* sum_gx, float* g_out) {
   if (y == nullptr)
-    g_out != nullptr ? gradient_sums<false, true>(x, y, dy, mean, elements, runs, sum_g, sum_gx, g_out)
-                     : gradient_sums<false, false>(x, y, dy, mean, elements, runs, sum_g, sum_gx, g_out);
+    g_out != nullptr ? gradient_sums<false, true>(x, y, dy, mean, rows, sum_g, sum_gx, g_out)
+                     : gradient_sums<false, false>(x, y, dy, mean, rows, sum_g, sum_gx, g_out);
   else
-    g_out != nullptr ? gradient_sums<true, true>(x, y, dy, mean, elements, runs, sum_g, sum_gx, g_out)
-                     : gradient_sums<true, false>(x, y, dy, mean, elements, runs, sum_g, sum_gx, g_out);
+    g_out != nullptr ? gradient_sums<true, true>(x, y, dy, mean, rows, sum_g, sum_gx, g_out)
+                     : gradient_sums<true, false>(x, y, dy, mean, rows, sum_g, sum_gx, g_out);
 }
 
-struct InputGradient {  // dx = scale * (g - mean_g - (x - mean) * slope), each repeated over a wide row
-  std::vector<float> mean, scale, mean_g, slope;
+struct InputGradient {  // dx = scale * (g - mean_g - (x - mean) * slope)
+  const float *mean, *scale, *mean_g, *slope;
 };
 
 template <bool kRelu>
 [[gnu::always_inline]] inline void input_gradient_rows(const float* x, const float* y, const float* dy,
-                                                       const InputGradient& p, int64_t elements, const Runs& runs,
-                                                       float* dx) {
-  const float *mean = p.mean.data(), *scale = p.scale.data(), *mean_g = p.mean_g.data(), *slope = p.slope.data();
-  for (int64_t i = 0, o = 0; i < elements; i += runs.run, o += runs.stride) {
-    const int64_t n = std::min(runs.run, elements - i);
+                                                       const InputGradient& p, const Rows& rows, float* dx) {
+  const auto [mean, scale, mean_g, slope] = p;
+  for (int64_t at = 0, i = 0, o = 0; at < rows.elements; at += rows.width, i += rows.x_stride, o += rows.y_stride) {
+    const int64_t n = std::min(rows.width, rows.elements - at);
 #pragma omp simd
     for (int64_t k = 0; k < n; ++k) {
       float g = dy[o + k];
@@ -113,9 +109,8 @@ template <bool kRelu>
 }
 
 AVS_SIMD void input_gradient_piece(const float* x, const float* y, const float* dy, const InputGradient& p,
-                                   int64_t elements, const Runs& runs, float* dx) {
-  y != nullptr ? input_gradient_rows<true>(x, y, dy, p, elements, runs, dx)
-               : input_gradient_rows<false>(x, y, dy, p, elements, runs, dx);
+                                   const Rows& rows, float* dx) {
+  y != nullptr ? input_gradient_rows<true>(x, y, dy, p, rows, dx) : input_gradient_rows<false>(x, y, dy, p, rows, dx);
 }
 
 // ---- per-channel arithmetic ----
@@ -125,24 +120,20 @@ int64_t channels_of(const Tensor& x) { return x.shape()[-1]; }
 std::vector<float> gamma_times(const Tensor& gamma, const float* inverse_std, int64_t c) {
   std::vector<float> scale(inverse_std, inverse_std + c);
   if (gamma.defined())
-    for (int64_t k = 0; k < c; ++k) scale[static_cast<size_t>(k)] *= gamma.data<float>()[k];
+    for (int64_t k = 0; k < c; ++k) scale[k] *= gamma.data<float>()[k];
   return scale;
 }
 
-std::vector<float> inverse_std_of(const Tensor& variance, float epsilon) {
-  std::vector<float> result;
-  for (int64_t k = 0; k < variance.size(); ++k)
-    result.push_back(static_cast<float>(1.0 / std::sqrt(double{variance.data<float>()[k]} + double{epsilon})));
-  return result;
+float inverse_std_of(double variance, float epsilon) {
+  return static_cast<float>(1.0 / std::sqrt(variance + double{epsilon}));
 }
 
 std::vector<float> mean_of_some_rows(const float* x, int64_t rows, int64_t c) {
   constexpr int64_t kSamples = 8;
-  std::vector<float> shift(static_cast<size_t>(c));
+  std::vector<float> shift(c);
   const int64_t samples = std::min(rows, kSamples);
   for (int64_t s = 0; s < samples; ++s)
-    for (int64_t k = 0; k < c; ++k)
-      shift[static_cast<size_t>(k)] += x[rows * s / samples * c + k] / static_cast<float>(samples);
+    for (int64_t k = 0; k < c; ++k) shift[k] += x[rows * s / samples * c + k] / static_cast<float>(samples);
   return shift;
 }
 
@@ -170,194 +161,147 @@ Statistics statistics_of(const Tensor& x) {
   return statistics;
 }
 
-void move_running(Tensor& running, const std::vector<double>& batch, double factor, double weight) {
-  float* values = running.data<float>();
-  for (size_t k = 0; k < batch.size(); ++k)
-    values[k] = static_cast<float>((1.0 - weight) * double{values[k]} + weight * factor * batch[k]);
+float moved(float running, double batch, double weight) {
+  return static_cast<float>((1.0 - weight) * double{running} + weight * batch);
 }
 
-// All parts at once, as rows of one matrix of so many channels: what one part finds of y or dy in the first-level
-// cache, the others brought there.
-struct Sides {
-  WideRows rows;
-  struct Side {
-    Runs runs;
-    int64_t fold, begin, first;  // begin: of the matrix' channels; first: of y's
-  };
-  std::vector<Side> sides;
+// ---- the slices ----
 
-  // f(part, its first element, its elements) for the rows that begin at `first` and are `elements` of the matrix long:
-  // row by row, unless rows are short, so that y, dy and the like are read in order. A part after the other would jump
-  // from row to row, which prefetchers follow badly: 1.5 times the time.
-  template <typename F>
-  void for_parts(int64_t first, int64_t elements, F&& f) const {
-    if (sides.size() == 1) return f(0, first, elements);
+// Channels that follow each other both in a tensor of x and in a slice of y.
+struct Piece {
+  size_t x = 0, y = 0;  // which of them
+  int64_t width, channel = 0;
+  int64_t x_first = 0, x_stride, y_first = 0, y_stride;
+};
+
+struct Pieces {
+  WideRows rows;  // of all channels
+  std::vector<Piece> all;
+
+  // kernel(piece, rows, x offset, y offset) for `elements` from `first` on. Several pieces go row by row, unless rows are
+  // short: one piece after the other would jump from row to row, which prefetchers follow badly (1.5 times the time).
+  template <typename Kernel>
+  void visit(int64_t first, int64_t elements, Kernel&& kernel) const {
+    if (all.size() == 1 && all[0].width == rows.width && all[0].y_stride == rows.width)
+      return kernel(all[0], Rows{rows.width, elements, rows.width, rows.width}, first, first);
     constexpr int64_t kElements = 128;
-    const int64_t block = std::max<int64_t>(1, kElements / sides[0].runs.stride);
-    const int64_t end = (first + elements) / rows.width;
+    const int64_t block = std::max<int64_t>(1, kElements / rows.width), end = (first + elements) / rows.width;
     for (int64_t row = first / rows.width; row < end; row += block)
-      for (size_t i = 0; i < sides.size(); ++i) {
-        const int64_t run = sides[i].runs.run;
-        f(i, row * run, std::min(block, end - row) * run);
-      }
-  }
-  // Of the row of y, residual, dy or dresidual that belongs to element `at` of the part.
-  template <typename T>
-  T* outer(T* wide, size_t part, int64_t at) const {
-    const Side& side = sides[part];
-    return wide == nullptr ? nullptr : wide + side.first + at / side.runs.run * side.runs.stride;
+      for (const Piece& p : all)
+        kernel(p, Rows{p.width, std::min(block, end - row) * p.width, p.x_stride, p.y_stride},
+               row * p.x_stride + p.x_first, row * p.y_stride + p.y_first);
   }
 };
 
-Sides sides_of(const std::vector<BatchNormPart>& parts, const Tensor& outer) {
-  const int64_t c = channels_of(parts[0].x), count = parts[0].x.size() / c, stride = channels_of(outer);
-  if (c == stride) {  // one, and it is all
+Pieces pieces_of(const std::vector<Tensor>& x, const std::vector<ChannelSlice>& y) {
+  const int64_t c = channels_of(x[0]), count = x[0].size() / c;
+  if (x.size() == 1 && y.size() == 1 && c == channels_of(y[0].whole)) {  // each is one tensor, whole
     const WideRows rows = wide_rows(count, c);
-    return {rows, {{{rows.width, rows.width}, rows.fold, 0, 0}}};
+    return {rows, {{0, 0, rows.width, 0, 0, rows.width, 0, rows.width}}};
   }
-  Sides all{};
-  int64_t channels = 0;
-  for (const BatchNormPart& part : parts) {
-    all.sides.push_back({{channels_of(part.x), stride}, 1, channels, part.first});
-    channels += channels_of(part.x);
+  std::vector<Piece> all;
+  int64_t channel = 0, in_x = 0, in_y = 0;
+  for (size_t i = 0, j = 0; i < x.size();) {
+    const int64_t width = std::min(channels_of(x[i]) - in_x, y[j].count - in_y);
+    all.push_back({i, j, width, channel, in_x, channels_of(x[i]), y[j].first + in_y, channels_of(y[j].whole)});
+    channel += width;
+    if ((in_x += width) == channels_of(x[i])) ++i, in_x = 0;
+    if ((in_y += width) == y[j].count) ++j, in_y = 0;
   }
-  all.rows = single_rows(count, channels);
+  return {single_rows(count, channel), all};
+}
+
+std::vector<const float*> floats_of(const std::vector<Tensor>& tensors) {
+  std::vector<const float*> all;
+  for (const Tensor& t : tensors) all.push_back(t.data<float>());
   return all;
 }
-
-enum class MeanAndVariance : uint8_t { OfThisBatch, Fixed };  // do they move with x?
-
-const Tensor& mean_of(const BatchNormPart& part, MeanAndVariance source) {
-  return source == MeanAndVariance::Fixed ? part.running_mean : part.mean;
-}
-
-void apply(const std::vector<BatchNormPart>& parts, const std::vector<std::vector<float>>& inverse_stds,
-           const Tensor& residual, Activation activation, MeanAndVariance source, Tensor& y) {
-  const Sides all = sides_of(parts, y);
-  std::vector<Affine> affines;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    const int64_t c = channels_of(parts[i].x), fold = all.sides[i].fold;
-    const std::vector<float> scale = gamma_times(parts[i].gamma, inverse_stds[i].data(), c);
-    affines.push_back({repeated(mean_of(parts[i], source).data<float>(), c, fold), repeated(scale.data(), c, fold),
-                       repeated(parts[i].beta.data<float>(), c, fold)});
-  }
-  const float* added = residual.defined() ? residual.data<float>() : nullptr;
-  float* to = y.data<float>();
-  for_wide_rows(all.rows, [&](int64_t begin, int64_t elements) {
-    all.for_parts(begin, elements, [&](size_t i, int64_t first, int64_t n) {
-      apply_piece(parts[i].x.data<float>() + first, all.outer(added, i, first), affines[i], activation, n,
-                  all.sides[i].runs, all.outer(to, i, first));
-    });
-  });
-}
-
-// The gradients of what belongs to channels, from the sums; returns what dx needs. `inverse_std`: [c].
-InputGradient finish(const BatchNormPart& part, const Tensor& mean, const std::vector<float>& inverse_std,
-                     const double* sum_g, const double* sum_gx, int64_t fold, MeanAndVariance source,
-                     BatchNormPartGradients& gradients) {
-  const int64_t c = channels_of(part.x);
-  const auto rows = static_cast<double>(part.x.size() / c);
-  std::vector<float> mean_g(static_cast<size_t>(c)), slope(static_cast<size_t>(c));
-  for (size_t k = 0; k < mean_g.size(); ++k) {
-    const double sum_g_x_hat = sum_gx[k] * double{inverse_std[k]};
-    gradients.dbeta.data<float>()[k] = static_cast<float>(sum_g[k]);
-    if (part.gamma.defined()) gradients.dgamma.data<float>()[k] = static_cast<float>(sum_g_x_hat);
-    if (source == MeanAndVariance::Fixed) continue;
-    mean_g[k] = static_cast<float>(sum_g[k] / rows);
-    slope[k] = static_cast<float>(sum_g_x_hat / rows * double{inverse_std[k]});
-  }
-  const std::vector<float> scale = gamma_times(part.gamma, inverse_std.data(), c);
-  return {repeated(mean.data<float>(), c, fold), repeated(scale.data(), c, fold), repeated(mean_g.data(), c, fold),
-          repeated(slope.data(), c, fold)};
-}
-
-void backward(const std::vector<BatchNormPart>& parts, const std::vector<std::vector<float>>& inverse_stds,
-              const Tensor& y, const Tensor& dy, Activation activation, MeanAndVariance source,
-              std::vector<BatchNormPartGradients>& gradients, Tensor& dresidual) {
-  const Sides all = sides_of(parts, dy);
-  const float* out = activation == Activation::Relu ? y.data<float>() : nullptr;
-  const float* upstream = dy.data<float>();
-  float* masked = dresidual.defined() ? dresidual.data<float>() : nullptr;
-  std::vector<std::vector<float>> means;
-  for (size_t i = 0; i < parts.size(); ++i)
-    means.push_back(repeated(mean_of(parts[i], source).data<float>(), channels_of(parts[i].x), all.sides[i].fold));
-  const int64_t channels = all.rows.width / all.rows.fold;
-  const std::vector<double> sums =
-      sum_over_rows(all.rows, channels, 2, [&](int64_t begin, int64_t elements, float* piece) {
-        all.for_parts(begin, elements, [&](size_t i, int64_t first, int64_t n) {
-          float* const sum = piece + all.sides[i].begin;
-          gradient_sums_piece(parts[i].x.data<float>() + first, all.outer(out, i, first), all.outer(upstream, i, first),
-                              means[i].data(), n, all.sides[i].runs, sum, sum + all.rows.width,
-                              all.outer(masked, i, first));
-        });
-      });
-  std::vector<InputGradient> inputs;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    const double* const sum = sums.data() + all.sides[i].begin;
-    inputs.push_back(finish(parts[i], mean_of(parts[i], source), inverse_stds[i], sum, sum + channels,
-                            all.sides[i].fold, source, gradients[i]));
-  }
-  if (!gradients[0].wants_dx) return;
-  if (masked != nullptr) {  // g is in memory: no need to read y and dy again
-    upstream = masked;
-    out = nullptr;
-  }
-  for_wide_rows(all.rows, [&](int64_t begin, int64_t elements) {
-    all.for_parts(begin, elements, [&](size_t i, int64_t first, int64_t n) {
-      input_gradient_piece(parts[i].x.data<float>() + first, all.outer(out, i, first), all.outer(upstream, i, first),
-                           inputs[i], n, all.sides[i].runs, gradients[i].dx.data<float>() + first);
-    });
-  });
-}
-
-std::vector<std::vector<float>> batch_inverse_stds(const std::vector<BatchNormPart>& parts) {
-  std::vector<std::vector<float>> all;
-  for (const BatchNormPart& part : parts) all.push_back(part.inverse_std.to_vector());
-  return all;
-}
-
-std::vector<std::vector<float>> running_inverse_stds(const std::vector<BatchNormPart>& parts, float epsilon) {
-  std::vector<std::vector<float>> all;
-  for (const BatchNormPart& part : parts) all.push_back(inverse_std_of(part.running_variance, epsilon));
+std::vector<const float*> floats_of(const std::vector<ChannelSlice>& slices) {
+  std::vector<const float*> all;
+  for (const ChannelSlice& slice : slices) all.push_back(slice.whole.data<float>());
   return all;
 }
 
 }  // namespace
 
-void batch_norm(std::vector<BatchNormPart>& parts, const Tensor& residual, BatchNormSpec spec, Tensor& y) {
-  for (BatchNormPart& part : parts) {
-    const Statistics statistics = statistics_of(part.x);
-    float* mean = part.mean.data<float>();
-    float* inverse_std = part.inverse_std.data<float>();
-    for (size_t k = 0; k < statistics.mean.size(); ++k) {
-      mean[k] = static_cast<float>(statistics.mean[k]);
-      inverse_std[k] = static_cast<float>(1.0 / std::sqrt(statistics.variance[k] + double{spec.epsilon}));
+void batch_norm(const std::vector<Tensor>& x, const Tensor& gamma, const Tensor& beta, const Tensor& residual,
+                RunningMoments& running, BatchNormSpec spec, BatchNormMoments& moments, std::vector<ChannelSlice>& y) {
+  float *mean = moments.mean.data<float>(), *inverse_std = moments.inverse_std.data<float>();
+  float *running_mean = running.mean.data<float>(), *running_variance = running.variance.data<float>();
+  const int64_t c = beta.size();
+  if (spec.moments == Moments::Running) {
+    for (int64_t k = 0; k < c; ++k) inverse_std[k] = inverse_std_of(double{running_variance[k]}, spec.epsilon);
+  } else {
+    int64_t k = 0;
+    for (const Tensor& part : x) {
+      const Statistics batch = statistics_of(part);
+      const auto rows = static_cast<double>(part.size() / channels_of(part));
+      const double unbiased = rows / std::max(rows - 1.0, 1.0), weight = double{spec.new_value_weight};
+      for (size_t i = 0; i < batch.mean.size(); ++i, ++k) {
+        mean[k] = static_cast<float>(batch.mean[i]);
+        inverse_std[k] = inverse_std_of(batch.variance[i], spec.epsilon);
+        running_mean[k] = moved(running_mean[k], batch.mean[i], weight);
+        running_variance[k] = moved(running_variance[k], unbiased * batch.variance[i], weight);
+      }
     }
-    const auto rows = static_cast<double>(part.x.size() / channels_of(part.x));
-    const double correction =
-        spec.running_variance == RunningVariance::Unbiased ? rows / std::max(rows - 1.0, 1.0) : 1.0;
-    move_running(part.running_mean, statistics.mean, 1.0, double{spec.new_value_weight});
-    move_running(part.running_variance, statistics.variance, correction, double{spec.new_value_weight});
   }
-  apply(parts, batch_inverse_stds(parts), residual, spec.activation, MeanAndVariance::OfThisBatch, y);
+  const Pieces pieces = pieces_of(x, y);
+  const int64_t fold = pieces.rows.fold;
+  const std::vector<float> scale = gamma_times(gamma, inverse_std, c), means = repeated(mean, c, fold),
+                           scales = repeated(scale.data(), c, fold), betas = repeated(beta.data<float>(), c, fold);
+  const std::vector<const float*> from = floats_of(x);
+  const float* const added = residual.defined() ? residual.data<float>() : nullptr;
+  std::vector<float*> to;
+  for (ChannelSlice& slice : y) to.push_back(slice.whole.data<float>());
+  for_wide_rows(pieces.rows, [&](int64_t first, int64_t elements) {
+    pieces.visit(first, elements, [&](const Piece& p, const Rows& rows, int64_t in_x, int64_t in_y) {
+      const Affine affine{&means[p.channel], &scales[p.channel], &betas[p.channel]};
+      apply_piece(from[p.x] + in_x, added == nullptr ? nullptr : added + in_y, affine, spec.activation, rows,
+                  to[p.y] + in_y);
+    });
+  });
 }
 
-void batch_norm_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy, BatchNormSpec spec,
-                         std::vector<BatchNormPartGradients>& gradients, Tensor& dresidual) {
-  backward(parts, batch_inverse_stds(parts), y, dy, spec.activation, MeanAndVariance::OfThisBatch, gradients,
-           dresidual);
-}
-
-void batch_norm_inference(const std::vector<BatchNormPart>& parts, const Tensor& residual, BatchNormSpec spec,
-                          Tensor& y) {
-  apply(parts, running_inverse_stds(parts, spec.epsilon), residual, spec.activation, MeanAndVariance::Fixed, y);
-}
-
-void batch_norm_inference_backward(const std::vector<BatchNormPart>& parts, const Tensor& y, const Tensor& dy,
-                                   BatchNormSpec spec, std::vector<BatchNormPartGradients>& gradients,
-                                   Tensor& dresidual) {
-  backward(parts, running_inverse_stds(parts, spec.epsilon), y, dy, spec.activation, MeanAndVariance::Fixed, gradients,
-           dresidual);
+void batch_norm_backward(const std::vector<Tensor>& x, const std::vector<ChannelSlice>& y, const Tensor& gamma,
+                         const BatchNormMoments& moments, const std::vector<ChannelSlice>& dy, BatchNormSpec spec,
+                         BatchNormGradients& gradients) {
+  const Pieces pieces = pieces_of(x, dy);
+  const int64_t c = moments.mean.size(), fold = pieces.rows.fold, width = pieces.rows.width;
+  const float* const inverse_std = moments.inverse_std.data<float>();
+  const bool relu = spec.activation == Activation::Relu;
+  const std::vector<const float*> from = floats_of(x), upstream = floats_of(dy),
+                                  out = relu ? floats_of(y) : std::vector<const float*>();
+  float* const masked = gradients.dresidual.defined() ? gradients.dresidual.data<float>() : nullptr;
+  const std::vector<float> means = repeated(moments.mean.data<float>(), c, fold);
+  const std::vector<double> sums = sum_over_rows(pieces.rows, c, 2, [&](int64_t first, int64_t elements, float* sum) {
+    pieces.visit(first, elements, [&](const Piece& p, const Rows& rows, int64_t in_x, int64_t in_y) {
+      gradient_sums_piece(from[p.x] + in_x, relu ? out[p.y] + in_y : nullptr, upstream[p.y] + in_y, &means[p.channel],
+                          rows, sum + p.channel, sum + width + p.channel, masked == nullptr ? nullptr : masked + in_y);
+    });
+  });
+  std::vector<float> mean_g(c), slope(c);  // zero where the moments do not move with x
+  const auto rows_in_all = static_cast<double>(pieces.rows.elements / c);
+  for (int64_t k = 0; k < c; ++k) {
+    const double sum_g = sums[k], sum_g_x_hat = sums[c + k] * double{inverse_std[k]};
+    gradients.dbeta.data<float>()[k] = static_cast<float>(sum_g);
+    if (gamma.defined()) gradients.dgamma.data<float>()[k] = static_cast<float>(sum_g_x_hat);
+    if (spec.moments == Moments::Running) continue;
+    mean_g[k] = static_cast<float>(sum_g / rows_in_all);
+    slope[k] = static_cast<float>(sum_g_x_hat / rows_in_all * double{inverse_std[k]});
+  }
+  if (gradients.dx.empty()) return;
+  const std::vector<float> scale = gamma_times(gamma, inverse_std, c), scales = repeated(scale.data(), c, fold),
+                           means_g = repeated(mean_g.data(), c, fold), slopes = repeated(slope.data(), c, fold);
+  std::vector<float*> to;
+  for (Tensor& dx : gradients.dx) to.push_back(dx.data<float>());
+  for_wide_rows(pieces.rows, [&](int64_t first, int64_t elements) {
+    pieces.visit(first, elements, [&](const Piece& p, const Rows& rows, int64_t in_x, int64_t in_y) {
+      const InputGradient gradient{&means[p.channel], &scales[p.channel], &means_g[p.channel], &slopes[p.channel]};
+      // Where g is in memory there is no need to read y and dy again.
+      input_gradient_piece(from[p.x] + in_x, relu && masked == nullptr ? out[p.y] + in_y : nullptr,
+                           (masked == nullptr ? upstream[p.y] : masked) + in_y, gradient, rows, to[p.x] + in_x);
+    });
+  });
 }
 
 }  // namespace avs::cpu

@@ -5,168 +5,113 @@
 namespace avs::ops {
 namespace {
 
-using Parts = std::vector<BatchNormPart>;
-
 void check_spec(const char* op, const BatchNormSpec& spec) {
   AVS_CHECK(UsageError, spec.activation != Activation::Gelu, op, ": the fused activation is None or Relu, not Gelu");
   AVS_CHECK(UsageError, spec.epsilon > 0.0f, op, ": epsilon must be positive, got ", spec.epsilon);
 }
 
-// `wide` ("y", "dy", …) has the part's channels from `first` on.
-void check_place(const char* op, const BatchNormPart& part, const char* name, const Tensor& wide) {
-  const Tensor& x = part.x;
-  if (!wide.defined()) return check_alike(op, "x", x, name, wide);
-  const int64_t c = x.shape()[-1], end = part.first + c;
-  AVS_CHECK(ShapeError,
-            wide.shape().rank() == x.shape().rank() && wide.shape().with(-1, c) == x.shape() && part.first >= 0 &&
-                end <= wide.shape()[-1],
-            op, ": x ", x.shape(), " cannot be channels ", part.first, " to ", end, " of ", name, " ", wide.shape());
-  AVS_CHECK(ShapeError, wide.dtype() == x.dtype() && wide.device() == x.device(), op, ": x is ", x.dtype(), " on ",
-            x.device(), " but ", name, " is ", wide.dtype(), " on ", wide.device());
-}
-
-enum class Running : uint8_t { Unused, Read };
-
-void check_part(const char* op, const BatchNormPart& part, Running running) {
-  const RowsShape shape = check_rows(op, "x", part.x);
-  AVS_CHECK(ShapeError, shape.rows >= 1, op, ": x ", part.x.shape(), " has no values to normalise");
-  if (part.gamma.defined()) check_per_channel(op, part.x, "gamma", part.gamma);
-  if (running == Running::Unused) return;
-  check_per_channel(op, part.x, "running_mean", part.running_mean);
-  check_per_channel(op, part.x, "running_variance", part.running_variance);
-}
-
-void check_forward(const char* op, const Parts& parts, const Tensor& residual, const BatchNormSpec& spec,
-                   const Tensor& y) {
-  check_spec(op, spec);
-  AVS_CHECK(ShapeError, !parts.empty(), op, ": no parts given");
-  for (const BatchNormPart& part : parts) {
-    check_part(op, part, Running::Read);
-    check_per_channel(op, part.x, "beta", part.beta);
-    check_place(op, part, "y", y);
+// x: [..., c_i] of one shape but for the channels. The shape of all side by side.
+Shape check_x(const char* op, const std::vector<Tensor>& x) {
+  AVS_CHECK(ShapeError, !x.empty() && x.size() <= kMaxBatchNormSlices, op, ": 1 to ", kMaxBatchNormSlices,
+            " tensors can be normalised at once, got ", x.size());
+  int64_t c = 0;
+  for (const Tensor& part : x) {
+    const RowsShape shape = check_rows(op, "x", part);
+    AVS_CHECK(ShapeError, shape.rows >= 1, op, ": x ", part.shape(), " has no values to normalise");
+    AVS_CHECK(ShapeError,
+              part.shape().rank() == x[0].shape().rank() && part.shape().with(-1, x[0].shape()[-1]) == x[0].shape() &&
+                  part.dtype() == x[0].dtype(),
+              op, ": x ", part.shape(), " ", part.dtype(), " cannot stand beside ", x[0].shape(), " ", x[0].dtype());
+    check_same_device(op, {{"x", x[0]}, {"x", part}});
+    c += shape.c;
   }
-  if (residual.defined()) check_alike(op, "y", y, "residual", residual);
+  return x[0].shape().with(-1, c);
 }
 
-// And allocates what is to be written and was not given.
-void check_backward(const char* op, const Parts& parts, const Tensor& y, const Tensor& dy, const BatchNormSpec& spec,
-                    Running running, std::vector<BatchNormPartGradients>& gradients, const Tensor& dresidual) {
-  check_spec(op, spec);
-  AVS_CHECK(ShapeError, !parts.empty() && gradients.size() == parts.size(), op, ": ", parts.size(), " parts, but ",
-            gradients.size(), " gradients to write");
-  for (size_t i = 0; i < parts.size(); ++i) {
-    const Tensor& x = parts[i].x;
-    check_part(op, parts[i], running);
-    check_place(op, parts[i], "dy", dy);
-    if (spec.activation == Activation::Relu) check_place(op, parts[i], "y", y);
-    if (running == Running::Unused) {
-      check_per_channel(op, x, "mean", parts[i].mean);
-      check_per_channel(op, x, "inverse_std", parts[i].inverse_std);
-    }
-    auto& [dx, dgamma, dbeta, wants_dx] = gradients[i];
-    AVS_CHECK(UsageError, wants_dx == gradients[0].wants_dx, op, ": dx is wanted of all parts or of none");
-    const Shape channels{x.shape()[-1]};
-    if (wants_dx) dx = Tensor::empty(x.shape(), x.dtype(), x.device());
-    if (!dbeta.defined()) dbeta = Tensor::empty(channels, DType::F32, x.device());
-    if (!dgamma.defined() && parts[i].gamma.defined()) dgamma = Tensor::empty(channels, DType::F32, x.device());
-    check_per_channel(op, x, "dbeta", dbeta);
-    if (dgamma.defined()) check_per_channel(op, x, "dgamma", dgamma);
-    AVS_CHECK(ShapeError, dgamma.defined() == parts[i].gamma.defined(), op, ": dgamma without gamma");
+void check_channels(const char* op, const Shape& x, const Tensor& like, const char* name, const Tensor& t) {
+  check_f32(op, name, t);
+  AVS_CHECK(ShapeError, t.shape() == Shape({x[-1]}), op, ": x ", x, " has ", x[-1], " channels, so ", name,
+            " must be [", x[-1], "], got ", t.shape());
+  check_same_device(op, {{"x", like}, {name, t}});
+}
+
+// The slices have x's channels, each somewhere in a tensor with x's other axes.
+void check_slices(const char* op, const Shape& x, const Tensor& like, const char* name,
+                  const std::vector<ChannelSlice>& slices) {
+  AVS_CHECK(ShapeError, !slices.empty() && slices.size() <= kMaxBatchNormSlices, op, ": ", name, " is 1 to ",
+            kMaxBatchNormSlices, " slices, got ", slices.size());
+  int64_t c = 0;
+  for (const auto& [whole, first, count] : slices) {
+    AVS_CHECK(ShapeError, whole.defined(), op, ": ", name, " is undefined");
+    const int64_t end = first + count;
+    AVS_CHECK(ShapeError,
+              whole.shape().rank() == x.rank() && whole.shape().with(-1, x[-1]) == x && first >= 0 && count >= 1 &&
+                  end <= whole.shape()[-1],
+              op, ": x ", x, " cannot fill channels ", first, " to ", end, " of ", name, " ", whole.shape());
+    AVS_CHECK(ShapeError, whole.dtype() == like.dtype(), op, ": x is ", like.dtype(), " but ", name, " is ",
+              whole.dtype());
+    check_same_device(op, {{"x", like}, {name, whole}});
+    c += count;
   }
-  if (dresidual.defined()) check_alike(op, "dy", dy, "dresidual", dresidual);
+  AVS_CHECK(ShapeError, c == x[-1], op, ": x ", x, " has ", x[-1], " channels, ", name, " ", c);
 }
 
-// ---- one tensor whole, as the only part ----
-
-// x and what is like it but for the number of channels, which must be the same here.
-void check_whole(const char* op, const Tensor& x, const char* name, const Tensor& other) {
-  check_rows(op, "x", x);
-  check_alike(op, "x", x, name, other);
-}
-
-BatchNormGradients backward_of_whole(const char* op, Parts parts, const Tensor& y, const Tensor& dy, Residual residual,
-                                     BatchNormSpec spec, decltype(&batch_norm_parts_backward) backward) {
-  check_spec(op, spec);
-  check_whole(op, parts[0].x, "dy", dy);
-  if (spec.activation == Activation::Relu) check_whole(op, parts[0].x, "y", y);
-  BatchNormGradients gradients;
-  if (residual == Residual::Added && spec.activation == Activation::Relu)
-    gradients.dresidual = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
-  std::vector<BatchNormPartGradients> of_part(1);
-  backward(parts, y, dy, spec, of_part, gradients.dresidual);
-  if (residual == Residual::Added && !gradients.dresidual.defined()) gradients.dresidual = dy;
-  gradients.dx = of_part[0].dx;
-  gradients.dgamma = of_part[0].dgamma;
-  gradients.dbeta = of_part[0].dbeta;
-  return gradients;
+void check_residual(const char* op, const char* name, const Tensor& residual, const char* y_name,
+                    const std::vector<ChannelSlice>& y) {
+  if (!residual.defined()) return;
+  AVS_CHECK(UsageError, y.size() == 1, op, ": ", name, " needs ", y_name, " to be one slice, got ", y.size());
+  check_alike(op, y_name, y[0].whole, name, residual);
 }
 
 }  // namespace
 
-BatchNormResult batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& residual,
-                           Tensor& running_mean, Tensor& running_variance, BatchNormSpec spec) {
-  check_rows("batch_norm", "x", x);
-  if (residual.defined()) check_whole("batch_norm", x, "residual", residual);
-  Parts parts{
-      {.x = x, .gamma = gamma, .beta = beta, .running_mean = running_mean, .running_variance = running_variance}};
-  Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  batch_norm_parts(parts, residual, spec, y);
-  return {y, parts[0].mean, parts[0].inverse_std};
+BatchNormMoments batch_norm(const std::vector<Tensor>& x, const Tensor& gamma, const Tensor& beta,
+                            const Tensor& residual, RunningMoments& running, BatchNormSpec spec,
+                            std::vector<ChannelSlice>& y) {
+  const char* const op = "batch_norm";
+  check_spec(op, spec);
+  const Shape shape = check_x(op, x);
+  if (gamma.defined()) check_channels(op, shape, x[0], "gamma", gamma);
+  check_channels(op, shape, x[0], "beta", beta);
+  check_channels(op, shape, x[0], "running_mean", running.mean);
+  check_channels(op, shape, x[0], "running_variance", running.variance);
+  check_slices(op, shape, x[0], "y", y);
+  check_residual(op, "residual", residual, "y", y);
+  const Device device = x[0].device();
+  const auto channels = [&] { return Tensor::empty({shape[-1]}, DType::F32, device); };
+  BatchNormMoments moments{spec.moments == Moments::Running ? running.mean : channels(), channels()};
+  device.is_cuda() ? cuda::batch_norm(x, gamma, beta, residual, running, spec, moments, y)
+                   : cpu::batch_norm(x, gamma, beta, residual, running, spec, moments, y);
+  return moments;
 }
 
-BatchNormGradients batch_norm_backward(const Tensor& x, const Tensor& y, const Tensor& gamma, const Tensor& mean,
-                                       const Tensor& inverse_std, const Tensor& dy, Residual residual,
-                                       BatchNormSpec spec) {
-  return backward_of_whole("batch_norm_backward", {{.x = x, .gamma = gamma, .mean = mean, .inverse_std = inverse_std}},
-                           y, dy, residual, spec, batch_norm_parts_backward);
-}
-
-Tensor batch_norm_inference(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& residual,
-                            const Tensor& mean, const Tensor& variance, BatchNormSpec spec) {
-  check_rows("batch_norm_inference", "x", x);
-  if (residual.defined()) check_whole("batch_norm_inference", x, "residual", residual);
-  Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  batch_norm_parts_inference(
-      {{.x = x, .gamma = gamma, .beta = beta, .running_mean = mean, .running_variance = variance}}, residual, spec, y);
-  return y;
-}
-
-BatchNormGradients batch_norm_inference_backward(const Tensor& x, const Tensor& y, const Tensor& gamma,
-                                                 const Tensor& mean, const Tensor& variance, const Tensor& dy,
-                                                 Residual residual, BatchNormSpec spec) {
-  return backward_of_whole("batch_norm_inference_backward",
-                           {{.x = x, .gamma = gamma, .running_mean = mean, .running_variance = variance}}, y, dy,
-                           residual, spec, batch_norm_parts_inference_backward);
-}
-
-// ---- several side by side ----
-
-void batch_norm_parts(Parts& parts, const Tensor& residual, BatchNormSpec spec, Tensor& y) {
-  check_forward("batch_norm", parts, residual, spec, y);
-  for (BatchNormPart& part : parts)
-    for (Tensor* const t : {&part.mean, &part.inverse_std})
-      *t = Tensor::empty({part.x.shape()[-1]}, DType::F32, y.device());
-  y.device().is_cuda() ? cuda::batch_norm(parts, residual, spec, y) : cpu::batch_norm(parts, residual, spec, y);
-}
-
-void batch_norm_parts_inference(const Parts& parts, const Tensor& residual, BatchNormSpec spec, Tensor& y) {
-  check_forward("batch_norm_inference", parts, residual, spec, y);
-  y.device().is_cuda() ? cuda::batch_norm_inference(parts, residual, spec, y)
-                       : cpu::batch_norm_inference(parts, residual, spec, y);
-}
-
-void batch_norm_parts_backward(const Parts& parts, const Tensor& y, const Tensor& dy, BatchNormSpec spec,
-                               std::vector<BatchNormPartGradients>& gradients, Tensor& dresidual) {
-  check_backward("batch_norm_backward", parts, y, dy, spec, Running::Unused, gradients, dresidual);
-  dy.device().is_cuda() ? cuda::batch_norm_backward(parts, y, dy, spec, gradients, dresidual)
-                        : cpu::batch_norm_backward(parts, y, dy, spec, gradients, dresidual);
-}
-
-void batch_norm_parts_inference_backward(const Parts& parts, const Tensor& y, const Tensor& dy, BatchNormSpec spec,
-                                         std::vector<BatchNormPartGradients>& gradients, Tensor& dresidual) {
-  check_backward("batch_norm_inference_backward", parts, y, dy, spec, Running::Read, gradients, dresidual);
-  dy.device().is_cuda() ? cuda::batch_norm_inference_backward(parts, y, dy, spec, gradients, dresidual)
-                        : cpu::batch_norm_inference_backward(parts, y, dy, spec, gradients, dresidual);
+void batch_norm_backward(const std::vector<Tensor>& x, const std::vector<ChannelSlice>& y, const Tensor& gamma,
+                         const BatchNormMoments& moments, const std::vector<ChannelSlice>& dy, BatchNormSpec spec,
+                         BatchNormGradients& gradients) {
+  const char* const op = "batch_norm_backward";
+  check_spec(op, spec);
+  const Shape shape = check_x(op, x);
+  if (gamma.defined()) check_channels(op, shape, x[0], "gamma", gamma);
+  check_channels(op, shape, x[0], "mean", moments.mean);
+  check_channels(op, shape, x[0], "inverse_std", moments.inverse_std);
+  check_slices(op, shape, x[0], "dy", dy);
+  if (spec.activation == Activation::Relu) {
+    check_slices(op, shape, x[0], "y", y);
+    for (size_t i = 0; i < y.size(); ++i)
+      AVS_CHECK(ShapeError,
+                y.size() == dy.size() && y[i].first == dy[i].first && y[i].count == dy[i].count &&
+                    y[i].whole.shape() == dy[i].whole.shape(),
+                op, ": y and dy are not the same channels of ", y[i].whole.shape());
+  }
+  AVS_CHECK(ShapeError, gradients.dx.empty() || gradients.dx.size() == x.size(), op, ": ", x.size(), " tensors x, ",
+            gradients.dx.size(), " gradients dx");
+  for (size_t i = 0; i < gradients.dx.size(); ++i) check_alike(op, "x", x[i], "dx", gradients.dx[i]);
+  check_residual(op, "dresidual", gradients.dresidual, "dy", dy);
+  const Device device = x[0].device();
+  gradients.dbeta = Tensor::empty({shape[-1]}, DType::F32, device);
+  gradients.dgamma = gamma.defined() ? Tensor::empty({shape[-1]}, DType::F32, device) : Tensor();
+  device.is_cuda() ? cuda::batch_norm_backward(x, y, gamma, moments, dy, spec, gradients)
+                   : cpu::batch_norm_backward(x, y, gamma, moments, dy, spec, gradients);
 }
 
 }  // namespace avs::ops

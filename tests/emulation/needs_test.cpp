@@ -16,7 +16,8 @@ TEST(Needs, BatchNormComputesNoGradientOfAnInputThatNeedsNone) {
         const Variable gamma(random_tensor({8}, 3, DType::F32, device), true),
             beta(random_tensor({8}, 4, DType::F32, device), true), input(x, needed);
         const RunningMoments running{Tensor::zeros({8}, DType::F32, device), Tensor::full({8}, 1, device)};
-        const Variable y = batch_norm({input}, gamma, beta, {}, running, moments, {.activation = Activation::Relu});
+        const Variable y =
+            batch_norm({input}, gamma, beta, {}, running, {.activation = Activation::Relu, .moments = moments});
         context(device).reset_peak();
         const size_t before = context(device).memory().peak_bytes;
         y.backward(dy);

@@ -108,34 +108,24 @@ void add_batch_norms(std::vector<Call>& calls) {
   const BatchNormSpec spec{.activation = Activation::Relu};
   calls.push_back({"batch_norm",
                    "batch_norm",
-                   {rows(), of_channels(), of_channels(), rows(), of_channels(), of_channels()},
-                   [=](Given& t) { ops::batch_norm(t[0], t[1], t[2], t[3], t[4], t[5], spec); }});
-  calls.push_back({"batch_norm",
-                   "batch_norm_inference",
-                   {rows(), of_channels(), of_channels(), rows(), of_channels(), of_channels()},
-                   [=](Given& t) { ops::batch_norm_inference(t[0], t[1], t[2], t[3], t[4], t[5], spec); }});
-  calls.push_back(
-      {"batch_norm",
-       "batch_norm_backward",
-       {rows(), rows(), of_channels(), of_channels(), of_channels(), rows()},
-       [=](Given& t) { ops::batch_norm_backward(t[0], t[1], t[2], t[3], t[4], t[5], Residual::Added, spec); }});
-  calls.push_back({"batch_norm",
-                   "batch_norm_inference_backward",
-                   {rows(), rows(), of_channels(), of_channels(), of_channels(), rows()},
+                   {rows(), of_channels(), of_channels(), rows(), of_channels(), of_channels(), rows()},
                    [=](Given& t) {
-                     ops::batch_norm_inference_backward(t[0], t[1], t[2], t[3], t[4], t[5], Residual::None, spec);
+                     RunningMoments running{t[4], t[5]};
+                     std::vector<ChannelSlice> y{t[6]};
+                     ops::batch_norm({t[0]}, t[1], t[2], t[3], running, spec, y);
+                   }});
+  calls.push_back({"batch_norm",
+                   "batch_norm_backward",
+                   {rows(), rows(), of_channels(), of_channels(), of_channels(), rows(), rows(), rows()},
+                   [=](Given& t) {
+                     BatchNormGradients gradients{{t[6]}, {}, {}, t[7]};
+                     ops::batch_norm_backward({t[0]}, {t[1]}, t[2], {t[3], t[4]}, {t[5]}, spec, gradients);
                    }});
   calls.push_back({"batch_norm", "batch_norm", {rows(), rows(), f32({4, 2 * kC})}, [=](Given& t) {
-                     std::vector<BatchNormPart> parts(2);
-                     for (size_t i = 0; i < 2; ++i) {
-                       const auto made = [&] { return of_channels().to(t[i].device()); };
-                       parts[i] = {.x = t[i],
-                                   .first = static_cast<int64_t>(i) * kC,
-                                   .beta = made(),
-                                   .running_mean = made(),
-                                   .running_variance = made()};
-                     }
-                     ops::batch_norm_parts(parts, {}, spec, t[2]);
+                     const auto made = [&] { return f32({2 * kC}).to(t[0].device()); };
+                     RunningMoments running{made(), made()};
+                     std::vector<ChannelSlice> y{{t[2], 0, kC}, {t[2], kC, kC}};
+                     ops::batch_norm({t[0], t[1]}, {}, made(), {}, running, spec, y);
                    }});
 }
 

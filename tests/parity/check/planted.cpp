@@ -95,8 +95,6 @@ std::vector<Mistake> of_ops() {
          return is_op(c, "avg_pool2d") && c.spec.at("padding") != Json({0, 0, 0, 0}) &&
                 flip(c.spec, "counting", "counted", "ignored");
        }},
-      {"biased running variance", row, "the batch's variance enters the running one uncorrected",
-       [](Case& c) { return c.spec.contains("running_variance") && set(c.spec, "running_variance", "biased"); }},
       {"momentum the other way round", row, "Keras' 0.99 taken for PyTorch's momentum",
        [](Case& c) {
          return is_op(c, "batch_norm") && c.spec.contains("new_value_weight") &&

@@ -66,40 +66,43 @@ Pool2dSpec pool_of(const Inputs& in) {
 
 Activation activation_of(const Inputs& in) { return in.is("activation", "relu") ? Activation::Relu : Activation::None; }
 
-BatchNormSpec batch_norm_of(const Inputs& in) {
+BatchNormSpec batch_norm_of(const Inputs& in, Moments moments) {
   return {.epsilon = in.number("epsilon"),
           .new_value_weight = in.spec().value("new_value_weight", 0.01f),
-          .running_variance = in.is("running_variance", "biased") ? RunningVariance::Biased : RunningVariance::Unbiased,
-          .activation = activation_of(in)};
+          .activation = activation_of(in),
+          .moments = moments};
 }
 
 Variable run_batch_norm(Inputs& in) {
   Tensor mean = in.fixed("mean").clone(), variance = in.fixed("variance").clone();
   const Variable y = batch_norm({in("x")}, in.optional("gamma"), in("beta"), in.optional("residual"), {mean, variance},
-                                Moments::OfBatch, batch_norm_of(in));
+                                batch_norm_of(in, Moments::OfBatch));
   in.outputs = {{"mean", mean}, {"variance", variance}};
   return y;
 }
 
+// Each to its slice of one tensor; an x without beta is copied there.
 Variable run_concat_batch_norms(Inputs& in) {
-  std::vector<BatchNormOf> parts;
-  BatchNormSpec spec = batch_norm_of(in);
-  for (const Variable& x : in.numbered("x")) {
-    const size_t i = parts.size();
-    BatchNormOf part{.x = x,
-                     .gamma = in.optional(str("gamma", i)),
-                     .beta = in.optional(str("beta", i)),
-                     .running = {},
-                     .moments = Moments::OfBatch,
-                     .spec = spec};
-    const Shape channels{x.shape()[-1]};
+  const std::vector<Variable> x = in.numbered("x");
+  int64_t first = 0;
+  for (const Variable& part : x) first += part.shape()[-1];
+  const Tensor y = Tensor::empty(x[0].shape().with(-1, first));
+  std::vector<Variable> slices;
+  first = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const int64_t c = x[i].shape()[-1];
+    const ChannelSlice place(y, first, c);
+    const Variable beta = in.optional(str("beta", i));
     const bool is_running = in.holds(str("mean", i));
-    if (is_running) part.moments = Moments::Running;
-    part.running = is_running ? RunningMoments{in.fixed(str("mean", i)), in.fixed(str("variance", i))}
-                              : RunningMoments{Tensor::zeros(channels), Tensor::zeros(channels)};
-    parts.push_back(part);
+    const RunningMoments running = is_running ? RunningMoments{in.fixed(str("mean", i)), in.fixed(str("variance", i))}
+                                              : RunningMoments{Tensor::zeros({c}), Tensor::zeros({c})};
+    slices.push_back(beta.defined() ? batch_norm({x[i]}, in.optional(str("gamma", i)), beta, {}, running,
+                                                 batch_norm_of(in, is_running ? Moments::Running : Moments::OfBatch),
+                                                 std::vector{place})[0]
+                                    : write_channels(x[i], place));
+    first += c;
   }
-  return concat_batch_norms(parts);
+  return join(slices);
 }
 
 const Ops& convolutions_and_norms() {
@@ -120,7 +123,7 @@ const Ops& convolutions_and_norms() {
       {"batch_norm_inference",
        [](Inputs& in) {
          return batch_norm({in("x")}, in.optional("gamma"), in("beta"), in.optional("residual"),
-                           {in.fixed("mean"), in.fixed("variance")}, Moments::Running, batch_norm_of(in));
+                           {in.fixed("mean"), in.fixed("variance")}, batch_norm_of(in, Moments::Running));
        }},
       {"layer_norm", [](Inputs& in) { return layer_norm(in("x"), in("gain"), in("bias"), in.number("epsilon")); }},
   };
