@@ -40,7 +40,7 @@ struct Pointers {  // row 0 of each slice's first column; null: no tensor
 // Column j is channel j % c: where each tensor is whole and its c no multiple of the vector's width, some rows side by
 // side are one row of `width` columns.
 struct Matrix {
-  int64_t rows, width, c, rows_per_block;
+  int64_t rows = 0, width = 0, c = 0, rows_per_block = 0;
   Slices x, y;  // x and dx; y, residual, dy and dresidual
 };
 

@@ -44,6 +44,8 @@ Variable stack(const std::vector<Variable>& parts) {
   std::vector<int64_t> rows;
   int64_t all = 0;
   for (const Variable& part : parts) {
+    AVS_CHECK(ShapeError, part.shape().with(0, 1) == parts[0].shape().with(0, 1),
+              str("stack: rows of ", parts[0].shape(), " and ", part.shape()));
     flat.push_back(part.value().reshape({part.value().size()}));
     rows.push_back(part.shape()[0]);
     all += rows.back();

@@ -147,8 +147,8 @@ Statistics statistics_of(const Tensor& x) {
   const float* from = x.data<float>();
   const std::vector<float> shift = mean_of_some_rows(from, rows, c);
   const std::vector<float> wide_shift = repeated(shift.data(), c, wide.fold);
-  const std::vector<double> sums = sum_over_rows(rows, c, 2, [&](int64_t first, int64_t n, float* piece) {
-    moments_piece(from + first, wide_shift.data(), n, wide.width, piece, piece + wide.width);
+  const std::vector<double> sums = sum_over_rows(rows, c, 2, [&](int64_t first, int64_t n, float* run) {
+    moments_piece(from + first, wide_shift.data(), n, wide.width, run, run + wide.width);
   });
   Statistics statistics{std::vector<double>(static_cast<size_t>(c)), std::vector<double>(static_cast<size_t>(c))};
   for (size_t k = 0; k < shift.size(); ++k) {
@@ -168,18 +168,18 @@ float moved(float running, double batch, double weight) {
 // ---- the slices ----
 
 // Channels that follow each other both in a tensor of x and in a slice of y.
-struct Piece {
+struct ChannelRun {
   size_t x = 0, y = 0;  // which of them
   int64_t width, channel = 0;
   int64_t x_first = 0, x_stride, y_first = 0, y_stride;
 };
 
-struct Pieces {
+struct ChannelRuns {
   WideRows rows;  // of all channels
-  std::vector<Piece> all;
+  std::vector<ChannelRun> all;
 
-  // kernel(piece, rows, x offset, y offset) for `elements` from `first` on. Several pieces go row by row, unless rows are
-  // short: one piece after the other would jump from row to row, which prefetchers follow badly (1.5 times the time).
+  // kernel(run, rows, x offset, y offset) for `elements` from `first` on. Several runs go row by row, unless rows are
+  // short: one run after the other would jump from row to row, which prefetchers follow badly (1.5 times the time).
   template <typename Kernel>
   void visit(int64_t first, int64_t elements, Kernel&& kernel) const {
     if (all.size() == 1 && all[0].width == rows.width && all[0].y_stride == rows.width)
@@ -187,19 +187,19 @@ struct Pieces {
     constexpr int64_t kElements = 128;
     const int64_t block = std::max<int64_t>(1, kElements / rows.width), end = (first + elements) / rows.width;
     for (int64_t row = first / rows.width; row < end; row += block)
-      for (const Piece& p : all)
-        kernel(p, Rows{p.width, std::min(block, end - row) * p.width, p.x_stride, p.y_stride},
-               row * p.x_stride + p.x_first, row * p.y_stride + p.y_first);
+      for (const ChannelRun& run : all)
+        kernel(run, Rows{run.width, std::min(block, end - row) * run.width, run.x_stride, run.y_stride},
+               row * run.x_stride + run.x_first, row * run.y_stride + run.y_first);
   }
 };
 
-Pieces pieces_of(const std::vector<Tensor>& x, const std::vector<ChannelSlice>& y) {
+ChannelRuns channel_runs(const std::vector<Tensor>& x, const std::vector<ChannelSlice>& y) {
   const int64_t c = channels_of(x[0]), count = x[0].size() / c;
   if (x.size() == 1 && y.size() == 1 && c == channels_of(y[0].whole)) {  // each is one tensor, whole
     const WideRows rows = wide_rows(count, c);
     return {rows, {{0, 0, rows.width, 0, 0, rows.width, 0, rows.width}}};
   }
-  std::vector<Piece> all;
+  std::vector<ChannelRun> all;
   int64_t channel = 0, in_x = 0, in_y = 0;
   for (size_t i = 0, j = 0; i < x.size();) {
     const int64_t width = std::min(channels_of(x[i]) - in_x, y[j].count - in_y);
@@ -245,19 +245,19 @@ void batch_norm(const std::vector<Tensor>& x, const Tensor& gamma, const Tensor&
       }
     }
   }
-  const Pieces pieces = pieces_of(x, y);
-  const int64_t fold = pieces.rows.fold;
+  const ChannelRuns runs = channel_runs(x, y);
+  const int64_t fold = runs.rows.fold;
   const std::vector<float> scale = gamma_times(gamma, inverse_std, c), means = repeated(mean, c, fold),
                            scales = repeated(scale.data(), c, fold), betas = repeated(beta.data<float>(), c, fold);
   const std::vector<const float*> from = floats_of(x);
   const float* const added = residual.defined() ? residual.data<float>() : nullptr;
   std::vector<float*> to;
   for (ChannelSlice& slice : y) to.push_back(slice.whole.data<float>());
-  for_wide_rows(pieces.rows, [&](int64_t first, int64_t elements) {
-    pieces.visit(first, elements, [&](const Piece& p, const Rows& rows, int64_t in_x, int64_t in_y) {
-      const Affine affine{&means[p.channel], &scales[p.channel], &betas[p.channel]};
-      apply_piece(from[p.x] + in_x, added == nullptr ? nullptr : added + in_y, affine, spec.activation, rows,
-                  to[p.y] + in_y);
+  for_wide_rows(runs.rows, [&](int64_t first, int64_t elements) {
+    runs.visit(first, elements, [&](const ChannelRun& run, const Rows& rows, int64_t in_x, int64_t in_y) {
+      const Affine affine{&means[run.channel], &scales[run.channel], &betas[run.channel]};
+      apply_piece(from[run.x] + in_x, added == nullptr ? nullptr : added + in_y, affine, spec.activation, rows,
+                  to[run.y] + in_y);
     });
   });
 }
@@ -265,22 +265,23 @@ void batch_norm(const std::vector<Tensor>& x, const Tensor& gamma, const Tensor&
 void batch_norm_backward(const std::vector<Tensor>& x, const std::vector<ChannelSlice>& y, const Tensor& gamma,
                          const BatchNormMoments& moments, const std::vector<ChannelSlice>& dy, BatchNormSpec spec,
                          BatchNormGradients& gradients) {
-  const Pieces pieces = pieces_of(x, dy);
-  const int64_t c = moments.mean.size(), fold = pieces.rows.fold, width = pieces.rows.width;
+  const ChannelRuns runs = channel_runs(x, dy);
+  const int64_t c = moments.mean.size(), fold = runs.rows.fold, width = runs.rows.width;
   const float* const inverse_std = moments.inverse_std.data<float>();
   const bool relu = spec.activation == Activation::Relu;
   const std::vector<const float*> from = floats_of(x), upstream = floats_of(dy),
                                   out = relu ? floats_of(y) : std::vector<const float*>();
   float* const masked = gradients.dresidual.defined() ? gradients.dresidual.data<float>() : nullptr;
   const std::vector<float> means = repeated(moments.mean.data<float>(), c, fold);
-  const std::vector<double> sums = sum_over_rows(pieces.rows, c, 2, [&](int64_t first, int64_t elements, float* sum) {
-    pieces.visit(first, elements, [&](const Piece& p, const Rows& rows, int64_t in_x, int64_t in_y) {
-      gradient_sums_piece(from[p.x] + in_x, relu ? out[p.y] + in_y : nullptr, upstream[p.y] + in_y, &means[p.channel],
-                          rows, sum + p.channel, sum + width + p.channel, masked == nullptr ? nullptr : masked + in_y);
+  const std::vector<double> sums = sum_over_rows(runs.rows, c, 2, [&](int64_t first, int64_t elements, float* sum) {
+    runs.visit(first, elements, [&](const ChannelRun& run, const Rows& rows, int64_t in_x, int64_t in_y) {
+      gradient_sums_piece(from[run.x] + in_x, relu ? out[run.y] + in_y : nullptr, upstream[run.y] + in_y,
+                          &means[run.channel], rows, sum + run.channel, sum + width + run.channel,
+                          masked == nullptr ? nullptr : masked + in_y);
     });
   });
   std::vector<float> mean_g(c), slope(c);  // zero where the moments do not move with x
-  const auto rows_in_all = static_cast<double>(pieces.rows.elements / c);
+  const auto rows_in_all = static_cast<double>(runs.rows.elements / c);
   for (int64_t k = 0; k < c; ++k) {
     const double sum_g = sums[k], sum_g_x_hat = sums[c + k] * double{inverse_std[k]};
     gradients.dbeta.data<float>()[k] = static_cast<float>(sum_g);
@@ -294,12 +295,13 @@ void batch_norm_backward(const std::vector<Tensor>& x, const std::vector<Channel
                            means_g = repeated(mean_g.data(), c, fold), slopes = repeated(slope.data(), c, fold);
   std::vector<float*> to;
   for (Tensor& dx : gradients.dx) to.push_back(dx.data<float>());
-  for_wide_rows(pieces.rows, [&](int64_t first, int64_t elements) {
-    pieces.visit(first, elements, [&](const Piece& p, const Rows& rows, int64_t in_x, int64_t in_y) {
-      const InputGradient gradient{&means[p.channel], &scales[p.channel], &means_g[p.channel], &slopes[p.channel]};
+  for_wide_rows(runs.rows, [&](int64_t first, int64_t elements) {
+    runs.visit(first, elements, [&](const ChannelRun& run, const Rows& rows, int64_t in_x, int64_t in_y) {
+      const InputGradient gradient{&means[run.channel], &scales[run.channel], &means_g[run.channel],
+                                   &slopes[run.channel]};
       // Where g is in memory there is no need to read y and dy again.
-      input_gradient_piece(from[p.x] + in_x, relu && masked == nullptr ? out[p.y] + in_y : nullptr,
-                           (masked == nullptr ? upstream[p.y] : masked) + in_y, gradient, rows, to[p.x] + in_x);
+      input_gradient_piece(from[run.x] + in_x, relu && masked == nullptr ? out[run.y] + in_y : nullptr,
+                           (masked == nullptr ? upstream[run.y] : masked) + in_y, gradient, rows, to[run.x] + in_x);
     });
   });
 }

@@ -21,6 +21,18 @@ TEST(Concat, MatchesTheOracle) {
   }
 }
 
+TEST(Stack, PutsOnePartBelowTheOther) {
+  const OpCase below{"stack",
+                     {{4, 3, 2}, {1, 3, 2}, {2, 3, 2}},
+                     [](const auto& v) { return stack(v); },
+                     [](const auto& x) {
+                       return reference::concat(x, {24, 6, 12});
+                     }};
+  for (const Device device : devices()) check_op(below, device);
+  const Variable a(Tensor::zeros({2, 3})), b(Tensor::zeros({2, 2}));
+  EXPECT_THAT(error_of<ShapeError>([&] { stack({a, b}); }), testing::HasSubstr("stack: rows of [2, 3] and [2, 2]"));
+}
+
 TEST(Concat, CoversEveryRowOfALargeTensor) {
   const int64_t rows = 20011;
   const Vector a = reference::random_vector(rows * 16, 3), b = reference::random_vector(rows * 24, 4);
