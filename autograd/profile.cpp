@@ -18,7 +18,7 @@
 namespace avs::profile {
 namespace {
 
-// With one thread its CPU time, which other programs on the machine do not disturb; with several the time that passes.
+// One thread: its CPU time, which other programs on the machine do not disturb. Several: the time that passes.
 double now_seconds() {
   timespec now{};
   clock_gettime(thread_count() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);

@@ -1,4 +1,4 @@
-// Where a step's time goes, per function and direction, on a thread that computes one thing after the other.
+// The time of a step, per function and direction, on a thread that computes one thing after the other.
 //
 // Every function ends by entering the graph (record(), with or without one to record), and backward() runs node by
 // node: so the time since the last of these events is the time of this one, and no function need know that it is
@@ -29,7 +29,7 @@ struct Span {  // microseconds since the timeline began
   std::string function, layer;
   Direction direction = Direction::Forward;
   double begin = 0, end = 0;
-  size_t live_bytes = 0;  // of the device's memory when it was over
+  size_t live_bytes = 0;  // allocated on the device at its end
 };
 
 // While one lives, this thread's functions are written down. On the CPU times are the clock's; on a GPU an event is

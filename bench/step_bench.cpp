@@ -32,7 +32,7 @@ namespace {
 
 double width = 1.0;
 
-Placement& placement() {  // where everything here runs
+Placement& placement() {  // everything here runs there
   static Placement chosen;
   return chosen;
 }
@@ -55,7 +55,7 @@ Tensor random_batch(const Backbone& backbone, int64_t batch) {
 
 Tensor random_targets(int64_t batch, int64_t classes) {
   std::vector<float> values(static_cast<size_t>(batch * classes), 0.0f);
-  for (int64_t i = 0; i < batch; ++i) {  // as mixup makes them: two classes a row
+  for (int64_t i = 0; i < batch; ++i) {  // two classes a row, like mixup's
     values[static_cast<size_t>(i * classes + i % classes)] += 0.7f;
     values[static_cast<size_t>(i * classes + (i + 3) % classes)] += 0.3f;
   }
@@ -68,8 +68,7 @@ void report(benchmark::State& state, int64_t batch, double seconds) {
   if (profile::on()) std::cerr << profile::table(state.iterations());
 }
 
-// As training does it there: a step is begun before the result of the one before is asked for, while its batch is
-// copied. Mixup's rows are part of the batch already, so none is mixed in.
+// Training's order: a step begins before the result of the one before is read, while its batch is copied. Mixup's rows are part of the batch already, so none is mixed in.
 void train_as_graph(benchmark::State& state, const std::string& model, int64_t batch) {
   const auto backbone = make_backbone({.model = model, .width = width});
   place(*backbone, placement());
@@ -112,7 +111,7 @@ void train(benchmark::State& state, const std::string& model, int64_t batch) {
   report(state, batch, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
-// As extract_embeddings does it: on a GPU batches after the second replay a graph.
+// extract_embeddings does the same: on a GPU batches after the second replay a graph.
 void infer(benchmark::State& state, const std::string& model, int64_t batch) {
   const auto backbone = make_backbone({.model = model, .width = width});
   place(*backbone, placement());

@@ -40,7 +40,7 @@ void* Arena::allocate(size_t bytes) {
   const std::lock_guard lock(mutex_);
   void* data = take(size);
   if (data == nullptr && add_segment(size)) data = take(size);
-  if (data == nullptr && !is_capturing(stream(device_))) {  // which must not meet cudaFree
+  if (data == nullptr && !is_capturing(stream(device_))) {  // a capture must not meet cudaFree
     release();
     if (add_segment(size)) data = take(size);
   }

@@ -444,7 +444,7 @@ void batch_norm_backward(const std::vector<Tensor>& x, const std::vector<Channel
              static_cast<const float*>(partial.data<float>()), data_of<float>(gradients.dgamma),
              gradients.dbeta.data<float>(), means.data<float>());
       if (gradients.dx.empty()) return;
-      // With g in memory, y and dy are not read again.
+      // g is in memory: y and dy are not read again.
       const bool mask = relu && masked.at[0] == nullptr;
       const auto g = masked.at[0] == nullptr ? upstream : Pointers<const T>{{masked.at[0]}};
       const auto kernel = mask ? batch_norm_backward_kernel<T, N, true> : batch_norm_backward_kernel<T, N, false>;

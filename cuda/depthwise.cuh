@@ -7,7 +7,7 @@
 //
 //   input line i   x x x x x x x x x x x x x    adds to output row k with filter row i - k,  k = 0 .. kRows - 1
 //
-// With 4 rows that is 10 x 13 + 7 x 7 loads for 4 x 7 x 49 multiply-adds, 7.7 per load; one thread per output would
+// 4 rows: that is 10 x 13 + 7 x 7 loads for 4 x 7 x 49 multiply-adds, 7.7 per load; one thread per output would
 // have 0.5 per load. Registers are spent on reuse, not on wider loads, so any number of channels works. Tiles are
 // numbered along the image's rows: the warps of a block compute neighbouring tiles, whose common inputs come from L1.
 #pragma once

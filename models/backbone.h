@@ -25,7 +25,7 @@
 
 namespace avs {
 
-// What follows the pool. Direct is one dense layer from the pool to the classes, as ImageNet's published classifiers
+// The layers after the pool. Direct is one dense layer from the pool to the classes, as ImageNet's published classifiers
 // have it; then there is no `fc1024`.
 enum class HeadKind : uint8_t { Hidden1024, Direct };
 
@@ -33,16 +33,16 @@ struct BackboneOptions {
   std::string model;         // aud-mel, aud-gam, aud-cqt, vis-inc or vis-conv
   int64_t classes = 10;      // at least 2
   double width = 1.0;        // multiplies every channel count of the body, not FC(1024); above 0, at most 4
-  int64_t image_size = 224;  // of frames, 75 to 512
-  float dropout = 0.2f;      // of the head
+  int64_t image_size = 224;  // frames, 75 to 512
+  float dropout = 0.2f;      // in the head
   PoolPadding pool_padding =
       PoolPadding::Ignored;             // InceptionV3's average pools: Keras' Ignored, torchvision's Counted
   Gamma batch_norm_gamma = Gamma::One;  // InceptionV3's: Keras' One, torchvision's Learned
   HeadKind head = HeadKind::Hidden1024;
-  // How fast BatchNorm's running statistics follow: Keras' momentum 0.99 is 0.01, PyTorch's 0.1 is 0.1. Runs of few
+  // The weight of a new batch in BatchNorm's running statistics: Keras' momentum 0.99 is 0.01, PyTorch's 0.1 is 0.1. Runs of few
   // steps (a small data set) want the faster one, or the statistics still remember their start.
   float batch_norm_new_value_weight = 0.01f;
-  uint64_t seed = 1;  // of the initial weights
+  uint64_t seed = 1;  // draws the initial weights
 
   bool operator==(const BackboneOptions&) const = default;
 };
@@ -71,7 +71,7 @@ class Backbone : public Module {
 
   const BackboneOptions& options() const { return options_; }
   Modality modality() const { return modality_; }
-  Shape input_shape() const;                            // of one sample: [128, 704, 6] or [image_size, image_size, 3]
+  Shape input_shape() const;                            // one sample: [128, 704, 6] or [image_size, image_size, 3]
   virtual int64_t features() const = 0;                 // channels of `pool`
   virtual std::vector<std::string> stages() const = 0;  // names of the body's stages, in order
   // Keeps a stage and everything before it as it is: no gradients, BatchNorm at its running statistics. UsageError
@@ -92,7 +92,7 @@ class Backbone : public Module {
   Variable run_stage(Layer& stage, const Variable& x) const {
     return recompute_stages_ && training() ? avs::recompute(stage, x) : stage(x);
   }
-  Variable as_computed(const Variable& x) const { return cast(x, compute_dtype_); }  // where a body's own work begins
+  Variable as_computed(const Variable& x) const { return cast(x, compute_dtype_); }  // a body's own work begins with it
   void moved(Device device) override;
   void preprocess_pixels(const std::vector<float>& scale, const std::vector<float>& shift);  // x * scale[c] + shift[c]
   void add_head();  // the last call of a network's constructor
@@ -107,14 +107,14 @@ class Backbone : public Module {
   BackboneOptions options_;
   Modality modality_;
   RandomState random_;
-  PixelScale pixel_scale_;  // of networks that see
+  PixelScale pixel_scale_;  // used by networks that see
   DType compute_dtype_ = DType::F32;
   bool recompute_stages_ = false;
   Observer observer_;
   Head* head_ = nullptr;
 };
 
-// How weights begin: drawn from options.seed, or, for whoever fills them from a file, not drawn (tens of millions of
+// Weights begin drawn from options.seed, or, for whoever fills them from a file, not drawn (tens of millions of
 // logarithms take longer than the file): zero, and constants at their value.
 enum class FirstWeights : uint8_t { Drawn, NotDrawn };
 

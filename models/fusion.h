@@ -40,7 +40,7 @@ struct FusionOptions {
   int64_t embedding_size = 0;       // D
   int64_t classes = 10;             // at least 2
   Activation activation = Activation::None;
-  uint64_t seed = 1;  // of the classifier's weights
+  uint64_t seed = 1;  // draws the classifier's weights
 
   bool operator==(const FusionOptions&) const = default;
 };

@@ -11,7 +11,7 @@ namespace {
 constexpr Pool2dSpec kMaxPool{.window_h = 3, .window_w = 3, .stride_h = 2, .stride_w = 2};
 constexpr Pool2dSpec kAveragePool{3, 3, 1, 1, {1, 1, 1, 1}};
 
-// What every convolution of one network shares.
+// Settings that all convolutions of one network share.
 struct Style {
   double width;
   BatchNormSpec norm;

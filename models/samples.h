@@ -13,10 +13,10 @@ struct Samples {
       : x(std::move(values)), boxes(std::move(shown)), mixup(std::move(plan)) {}
 
   Tensor x;            // f32 spectrograms [n, 128, 704, 6], or u8 or f32 frames [n, h, w, 3], RGB 0..255
-  PictureBoxes boxes;  // of u8 frames: the boxes that the network sees; undefined: whole frames as they are
+  PictureBoxes boxes;  // for u8 frames: the boxes that the network sees; undefined: whole frames as they are
   MixupPlan mixup;     // undefined: rows as they are
 
-  Shape shape() const {  // of a batch that enters the network
+  Shape shape() const {  // the shape that enters the network
     const int64_t rows = mixup.defined() ? mixup.rows() : x.shape()[0];
     return boxes.defined() ? Shape{rows, boxes.height, boxes.width, x.shape()[3]} : x.shape().with(0, rows);
   }

@@ -59,7 +59,7 @@ size_t room(Device device);                       // the max bytes of all tensor
 class MemoryTrace : NoCopy {
  public:
   struct Item {
-    size_t bytes = 0;  // as requested
+    size_t bytes = 0;  // the size requested
     std::string holder;
     Pass made = Pass::Outside, freed = Pass::Outside;
     bool standing = false, gone = false;  // existed at the start; was freed

@@ -1,6 +1,6 @@
 // Phase I: training one backbone on a cache, in a RUN folder, so that it can be killed at any moment.
 //
-// What a step computes is a function of (options, step, weights): order, augmentation, mixup and dropout are drawn from
+// A step is a function of (options, step, weights): order, augmentation, mixup and dropout are drawn from
 // (seed, epoch, sample) or (seed, step), learning rates from the step. So last.safetensors needs no generator's state:
 // it holds weights, statistics, Adam's moments, averaged weights, and how many steps were made, and a run that
 // continues from it computes the same bits as one that never stopped. Nothing in a checkpoint depends on the clock.
@@ -24,7 +24,7 @@
 
 namespace avs {
 
-// How far a run is, besides its tensors.
+// The position of a run, besides its tensors.
 struct RunPosition {
   int64_t epoch = 0, batch = 0, step = 0;  // batches of this epoch and steps of the run that are done
   int64_t metrics_lines = 0;
@@ -91,11 +91,11 @@ class BackboneTrainer {
   std::optional<MetricsLog> log_;
   std::optional<RunClock> clock_;
   Schedule schedule_;
-  std::string imported_;  // what --weights filled: "body", "network" or nothing
+  std::string imported_;  // the part that --weights filled: "body", "network" or nothing
   RunPosition position_;
   std::vector<Tensor> buffers_before_;
   double last_saved_seconds_ = 0;
-  int64_t steps_here_ = 0;  // of this process
+  int64_t steps_here_ = 0;  // this process made them
 };
 
 }  // namespace avs

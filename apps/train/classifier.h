@@ -24,11 +24,11 @@ struct ClassAnswer {
 
 struct ClassAnswers {  // about one file
   std::vector<ClassAnswer> answers = {};
-  std::vector<std::string> left_out = {};  // of the file: "the file after its first 10 seconds"; empty: nothing
-  std::string note = {};  // what of it is damaged, or empty: "its sound is damaged from second 2.8 on (356 packets)"
+  std::vector<std::string> left_out = {};  // parts of the file: "the file after its first 10 seconds"; empty: nothing
+  std::string note = {};  // the damage, or empty: "its sound is damaged from second 2.8 on (356 packets)"
 };
 
-struct MediaPlacement {  // where spectrograms are made, and who decodes video (null: the CPU)
+struct MediaPlacement {  // the devices that make spectrograms and decode video (null: the CPU)
   Device features = kCpu;
   std::shared_ptr<const VideoHardware> video = nullptr;
 };
@@ -48,7 +48,7 @@ class Classifier {
   // within it.
   ClassAnswers classify_segments(const std::filesystem::path& file, double seconds);
 
-  static constexpr double kLongestSeconds = 3600;   // of a file in segments: an hour of pictures is about 1 GB
+  static constexpr double kLongestSeconds = 3600;   // a file in segments: an hour of pictures is about 1 GB
   static constexpr double kToleranceSeconds = 0.5;  // codecs pad a clip's end: what is shorter is not called left out
 
  private:
@@ -61,9 +61,9 @@ class Classifier {
 
   TrainedFusionRun fusion_;
   std::vector<TrainedBackbone> backbones_;
-  std::deque<Inference> inferences_;  // of the backbones
+  std::deque<Inference> inferences_;  // one per backbone
   FrameOptions frames_;
-  std::optional<data::ClipDecoder> decoder_;  // of a fusion that reads sound
+  std::optional<data::ClipDecoder> decoder_;  // only for a fusion that reads sound
 };
 
 }  // namespace avs

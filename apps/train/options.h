@@ -15,7 +15,7 @@ namespace avs {
 struct BackboneTraining {
   std::string model, cache, data, out, weights;
   std::string freeze;       // the last stage that stays as it is; empty: all learn
-  WeightOptions published;  // what overrides the origin of a published file
+  WeightOptions published;  // overrides the origin of a published file
   double imported_lr = 1;   // learning rate of what `weights` filled, in shares of learning_rate
   double width = 1.0;
   int64_t image_size = 0;  // 0: the cache's
@@ -30,7 +30,7 @@ struct BackboneTraining {
   bool recompute = false, no_graph = false, memory_plan = false;
   int64_t checkpoint_steps = 0;  // 0: by the clock only
   int64_t log_steps = 20;
-  std::string profile;  // where the timeline of one step goes; empty: nowhere
+  std::string profile;  // the file for the timeline of one step; empty: none
   bool resume = false;
 };
 
@@ -43,7 +43,7 @@ struct FusionTraining {
   ComputeOptions compute = {.device = "cpu", .dtype = "f32", .threads = 1};  // a step is too small to share
 };
 
-// What a value may do to a run: Identity belongs to the result and its checkpoints; Place may differ between runs with
+// The effect of a value on a run: Identity belongs to the result and its checkpoints; Place may differ between runs with
 // the same result (paths, threads, how often to save); Action is about this start only and is written nowhere.
 enum class Role : uint8_t { Identity, Place, Action };
 
@@ -138,7 +138,7 @@ std::string to_toml(const FusionTraining& options);
 std::string identity_toml(const BackboneTraining& options);
 std::string identity_toml(const FusionTraining& options);
 
-// What fine-tuning wants instead of Phase I's defaults, for the flags that were not given: a warm-up and a cosine, the
+// Fine-tuning's defaults instead of Phase I's, for the flags that were not given: a warm-up and a cosine, the
 // new head at 0.001, and the layers that --weights filled at a tenth of that, which is Phase I's rate. Nothing without
 // --weights.
 void apply_fine_tuning_defaults(BackboneTraining& options, const Flags& flags);

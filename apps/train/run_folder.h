@@ -50,9 +50,9 @@ class MetricsLog {
 
   void write(const std::string& json_line);                  // SystemError when it cannot be written
   void flush() { out_->flush(); }                            // to disk
-  int64_t lines() const { return lines_; }                   // of the whole run
+  int64_t lines() const { return lines_; }                   // in the whole run
   int64_t lost() const { return lost_; }                     // lines that the checkpoint has seen and the file lacks
-  double seconds_before() const { return seconds_before_; }  // of the last line kept; 0 for a new file
+  double seconds_before() const { return seconds_before_; }  // up to the last line kept; 0 for a new file
 
  private:
   int64_t lines_ = 0, lost_ = 0;

@@ -21,9 +21,9 @@ namespace avs {
 struct TrainedBackbone {
   std::unique_ptr<Backbone> net;  // in inference mode
   std::vector<std::string> classes;
-  data::CacheOptions inputs;   // how the clips it was trained on were prepared
+  data::CacheOptions inputs;   // the options of the cache it was trained on
   std::filesystem::path file;  // the checkpoint
-  std::string hash;            // of the file
+  std::string hash;            // the file's
 };
 
 // Checkpoint::load, and one line in the log where the file was written before checkpoints had a checksum.
@@ -47,7 +47,7 @@ struct TrainedFusionRun {
 
 TrainedFusionRun load_trained_fusion(const std::filesystem::path& run);
 
-// Where input i's backbone is now: beside the fusion as it was, else where it was when the embeddings were made.
+// The checkpoint of input i's backbone: beside the fusion as it was, else where it was when the embeddings were made.
 // DataError when neither holds a checkpoint, or it is another one than the fusion learned from.
 TrainedBackbone load_input_backbone(const TrainedFusionRun& fusion, size_t i);
 

@@ -11,7 +11,7 @@ constexpr const char* kNoSound = "no sound";
 // One of a clip's two sides: decoded, absent or broken. A broken side does not cost the clip its other one.
 struct Side {
   EntryParts parts;
-  std::string note = {};     // what its decoder says of them
+  std::string note = {};     // their decoder's
   std::string problem = {};  // why there are none: "no picture", or the decoder's words
 };
 

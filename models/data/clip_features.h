@@ -1,4 +1,4 @@
-// What is computed for one clip before it enters the cache: its frames and its log spectrograms.
+// The features of one clip in the cache: its frames and its log spectrograms.
 #pragma once
 
 #include <filesystem>
@@ -19,7 +19,7 @@ struct SpectrogramOptions {
   std::vector<Modality> kinds = {Modality::Mel, Modality::Gammatone,
                                  Modality::Cqt};  // in this order, none twice; may be empty
   CqtRange cqt = CqtRange::FullBand;
-  Device device = kCpu;  // where they are made
+  Device device = kCpu;  // makes them
 };
 
 struct ClipArrays {
@@ -44,7 +44,7 @@ class ClipDecoder {
  private:
   FrameOptions frames_;
   std::vector<Modality> modalities_;
-  std::vector<SpectrogramKind> kinds_;  // of modalities_, in audio/'s words
+  std::vector<SpectrogramKind> kinds_;  // modalities_ in audio/'s words
   FeatureExtractor extract_;
 };
 

@@ -14,14 +14,14 @@ namespace avs::data {
 
 struct Sample {
   Tensor x;             // f32 [128, 704, 6], or u8 [h, w, 3]: a frame as the cache holds it
-  PictureBox box = {};  // of a frame: what the network sees of it
+  PictureBox box = {};  // the part of a frame that the network sees
 };
 
 class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual int64_t size() const = 0;        // samples of an epoch
-  virtual Shape sample_shape() const = 0;  // as a network takes it
+  virtual Shape sample_shape() const = 0;  // the shape that a network takes
   virtual int64_t class_count() const = 0;
   virtual int64_t clip(int64_t index) const = 0;         // id in Cache::clips()
   virtual int64_t label(int64_t index) const = 0;        // class of that clip
@@ -50,7 +50,7 @@ class SpectrogramDataset final : public Dataset {
 };
 
 struct FrameDatasetOptions {
-  int64_t image_size = 224;   // of the samples; resized from the cache's where they differ
+  int64_t image_size = 224;   // the samples'; resized from the cache's where they differ
   int64_t random_frames = 1;  // samples of each clip in an epoch, each a frame drawn at random;
                               // 0: every frame of every clip, in order (evaluation)
   FrameAugmentation augmentation = {};

@@ -1,4 +1,4 @@
-// What Phase II learns from: one vector per clip and backbone, in one safetensors file.
+// The data that Phase II learns from: one vector per clip and backbone, in one safetensors file.
 //
 //   tensors   fc1024/NAME f32 [clips, 1024], fc10/NAME f32 [clips, classes]  (either may be absent)
 //             present/NAME u8 [clips]    0 where the clip lacks the backbone's input; its row is zero then

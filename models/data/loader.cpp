@@ -67,7 +67,7 @@ class Collector {
   const Shape wanted_;
   const Pixels pixels_;
   Tensor x_;
-  std::vector<PictureBox> boxes_;  // of frames as they are stored
+  std::vector<PictureBox> boxes_;  // in frames as they are stored
   int64_t count_ = 0;
 };
 

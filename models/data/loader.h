@@ -36,7 +36,7 @@ enum class Order : uint8_t { Sequential, Shuffled };
 // Frames leave the loader as floats of the network's size or, for a GPU, as the bytes that the cache holds, with boxes
 // where the network resizes them. The values are the same, to rounding where a GPU resizes.
 enum class Pixels : uint8_t { Floats, AsStored };
-enum class LastBatch : uint8_t { Keep, Drop };  // of an epoch, when it is not full; never dropped if it is the only one
+enum class LastBatch : uint8_t { Keep, Drop };  // when it is not full; never dropped if it is the only one
 
 struct LoaderOptions {
   int64_t batch = 32;
@@ -75,13 +75,13 @@ class Loader : NoCopy {
 
   Batch make(int64_t epoch, int64_t batch, const std::vector<int64_t>& order) const;
   void work();
-  void fill_slots();  // with mutex_ held
+  void fill_slots();  // the caller holds mutex_
   std::vector<int64_t> order_of(int64_t epoch) const;
 
   const Dataset& dataset_;
   const LoaderOptions options_;
   int64_t epoch_ = -1, next_batch_ = 0, next_made_ = 0;
-  std::shared_ptr<const std::vector<int64_t>> order_;  // of epoch_
+  std::shared_ptr<const std::vector<int64_t>> order_;  // epoch_'s
 
   mutable std::mutex mutex_;
   std::condition_variable work_there_, batch_ready_;

@@ -16,9 +16,9 @@ class CapturedStep {
   // and is train_step()'s.
   bool takes(const Samples& samples, const Tensor& targets) const;
 
-  // As train_step(), but the result is of the step before, and so is a NumericError.
+  // train_step(), but the result is that of the step before, and so is a NumericError.
   std::optional<StepResult> start(const Samples& samples, const Tensor& targets, const StepSettings& settings);
-  std::optional<StepResult> finish();  // of the step under way; nothing when there is none
+  std::optional<StepResult> finish();  // waits for the step under way; nothing when there is none
   // Gives back what the graph holds, for a step of another kind, which needs as much; start() captures again. Not while
   // a step is under way.
   void forget() { graph_.reset(); }
@@ -31,7 +31,7 @@ class CapturedStep {
   Adam& optimizer_;
   Samples samples_;  // the graph reads these
   Tensor targets_;
-  std::unique_ptr<cuda::Upload> upload_;  // of samples_.x, while the step before computes
+  std::unique_ptr<cuda::Upload> upload_;  // copies samples_.x, while the step before computes
   std::optional<StepGraph> graph_;
 };
 

@@ -149,7 +149,7 @@ class FusionTrainer {
   Tensor targets_;
   int64_t steps_per_epoch_, epochs_;
   Schedule schedule_;
-  MixupPlan plan_;  // of the captured step
+  MixupPlan plan_;  // the captured step reads it
   std::optional<StepGraph> graph_;
 };
 

@@ -25,7 +25,7 @@ struct FusionData {
 struct TrainedFusion {
   std::unique_ptr<FusionNet> net;      // the best epoch's weights, in inference mode, on the device it was trained on
   int64_t epochs = 0, best_epoch = 0;  // best_epoch from 1
-  Evaluation validation;               // of that epoch; clips == 0 when there are no validation clips
+  Evaluation validation;               // after that epoch; clips == 0 when there are no validation clips
 };
 
 // write_line receives the lines of metrics.jsonl. NumericError names the epoch when the loss stops being a number;

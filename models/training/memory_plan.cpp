@@ -87,7 +87,7 @@ bool may_be_one(const MemoryTrace::Item& small, const MemoryTrace::Item& large) 
 std::vector<int64_t> counterparts(const std::vector<MemoryTrace::Item>& small,
                                   const std::vector<MemoryTrace::Item>& large) {
   const size_t n = small.size(), m = large.size();
-  std::vector<uint16_t> longest((n + 1) * (m + 1), 0);  // of small[i ..] and large[j ..]
+  std::vector<uint16_t> longest((n + 1) * (m + 1), 0);  // for small[i ..] and large[j ..]
   const auto at = [&](size_t i, size_t j) -> uint16_t& { return longest[i * (m + 1) + j]; };
   for (size_t i = n; i-- > 0;)
     for (size_t j = m; j-- > 0;)
@@ -170,7 +170,7 @@ MemoryPlan::MemoryPlan(Backbone& model, Adam& optimizer, const StepPattern& patt
     : device_(model.device()), as_graph_(pattern.as_graph && model.device().is_cuda()) {
   Step step{model, optimizer, pattern};
   const auto traced = [&](int64_t n, auto&& work) {
-    work(n);  // what is made once and kept, and what is tried out at a first call
+    work(n);  // makes what is kept, and tries out what a first call tries
     step.captured.reset();
     auto trace = std::make_unique<MemoryTrace>(device_);
     work(n);
@@ -196,7 +196,7 @@ MemoryPlan::MemoryPlan(Backbone& model, Adam& optimizer, const StepPattern& patt
 MemoryNeed MemoryPlan::at(int64_t batch) const {
   MemoryNeed need{.batch = batch};
   need.peak = step_.peak(batch, device_, &need);
-  const size_t beside = inference_.peak(batch, device_);  // with optimizer and gradients standing
+  const size_t beside = inference_.peak(batch, device_);  // optimizer and gradients stand
   size_t standing = 0, of_training = 0;
   for (const Item& item : inference_.items) {
     if (!item.standing) continue;
@@ -226,7 +226,7 @@ int64_t MemoryPlan::largest_batch(size_t bytes) const {
 
 std::string what_would_fit(Backbone& model, Adam& optimizer, const StepPattern& pattern, int64_t batch,
                            bool recompute) {
-  const size_t all = room(model.device()), usable = all / 10 * 9;  // what fits in sum may not fit in one piece
+  const size_t all = room(model.device()), usable = all / 10 * 9;  // the sum may fit where one piece does not
   const auto plan = [&]() -> std::optional<MemoryPlan> {
     for (const int64_t smallest : {2, 1}) try {
         return MemoryPlan(model, optimizer, pattern, smallest);

@@ -1,4 +1,4 @@
-// How much memory training takes at any batch size, from the allocations of two real steps.
+// The memory that training takes at any batch size, from the allocations of two real steps.
 //
 // A step of 2 samples and one of 4 ask for the same tensors in the same order; each tensor's size is a line through its
 // two sizes. Running the list of events with the sizes of another batch gives that batch's peak, wherever in the step
@@ -21,13 +21,13 @@ namespace avs {
 struct MemoryNeed {
   int64_t batch = 0;
   size_t parameters = 0, gradients = 0, optimizer = 0, activations = 0, workspaces = 0;  // at the step's peak
-  size_t peak = 0;           // of a training step: their sum
+  size_t peak = 0;                                                                       // a training step's: their sum
   size_t inference = 0;      // peak of a batch in inference mode, the network alone
-  size_t training = 0;       // what a run takes: the step, and validation beside it
-  std::string largest = {};  // what holds most activations
+  size_t training = 0;       // a run's: the step, and validation beside it
+  std::string largest = {};  // the layer that holds most activations
 };
 
-// How a run trains, as far as memory is concerned.
+// The settings of a run that decide its memory.
 struct StepPattern {
   MixupScheme mixup = MixupScheme::Author;
   bool as_graph = true;  // on a GPU: a captured step keeps its memory while validation runs

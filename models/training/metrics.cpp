@@ -29,7 +29,7 @@ double log_loss_of(const ClipResult& row) {
   return -std::log(std::clamp(p, kSmallestProbability, 1.0));
 }
 
-constexpr size_t kMostNames = 10;  // of classes, in one line
+constexpr size_t kMostNames = 10;  // classes in one line
 
 std::string table_name(const std::string& name) { return shortened(printable(name), 80); }
 

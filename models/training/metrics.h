@@ -1,4 +1,4 @@
-// How well a classifier does on a set of clips, and the forms in which that is written down.
+// Metrics of a classifier on a set of clips, and the forms in which they are written.
 //
 // The unit is the clip: Table I's "Overall" is micro accuracy over 10-s clips (docs/paper.md#data-set-and-metric). With
 // n clips, label y_i and probabilities p_i (one row per clip, rows sum to 1):

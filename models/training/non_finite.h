@@ -1,4 +1,4 @@
-// Where NaN or infinity begins in a network: for the message that ends a run.
+// Finds the layer where NaN or infinity begins: for the message that ends a run.
 #pragma once
 
 #include <string>

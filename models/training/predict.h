@@ -14,7 +14,7 @@
 
 namespace avs {
 
-// How batches for a device hold pixels.
+// The form of pixels in batches for a device.
 inline data::Pixels pixels_for(Device device) {
   return device.is_cuda() ? data::Pixels::AsStored : data::Pixels::Floats;
 }

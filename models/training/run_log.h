@@ -28,7 +28,7 @@ struct LogLine {
   TrainingSums sums;
   double l2 = 0, learning_rate = 0, seconds = 0;
   size_t peak_bytes = 0;
-  double loss_scale = 0;  // of a run in f16; 0: there is none
+  double loss_scale = 0;  // f16 only; 0: there is none
 };
 
 std::string step_line(const LogLine& line);

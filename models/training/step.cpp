@@ -10,7 +10,7 @@
 namespace avs {
 
 StepTensors run_step(Adam& optimizer, const Forward& forward) {
-  constexpr float kClip = 1e-7f;  // of both arguments of the divergence, as in Keras (docs/paper.md#training)
+  constexpr float kClip = 1e-7f;  // limits both arguments of the divergence, as in Keras (docs/paper.md#training)
   const Scores scores = forward();
   const Variable loss = softmax_kl(scores.logits, scores.targets, kClip);  // [1]
   loss.backward(optimizer.loss_scale());  // from 1, in f16 from more; fills the parameters' gradients, frees the graph
@@ -44,7 +44,7 @@ void begin_step(Backbone& model, const StepSettings& settings) {
 }
 
 Scores scores_of(Backbone& model, const Samples& samples, const Tensor& targets) {
-  const Tensor y = ops::mixup(targets.to(model.device()), samples.mixup);  // with the lambdas of the samples
+  const Tensor y = ops::mixup(targets.to(model.device()), samples.mixup);  // the samples' lambdas
   return {model.run(samples).logits, y};
 }
 

@@ -25,15 +25,15 @@ class StepGraph {
   // Starts a step and gives the result of the one before, unless finish() did. NumericError: that one's loss is not
   // finite (`why` was given with it and is asked for the reason), or Adam::check() says so of a gradient.
   std::optional<StepResult> start(double learning_rate, Reason why);
-  std::optional<StepResult> finish();  // of the step under way, for which it waits; nothing when there is none
+  std::optional<StepResult> finish();  // waits for the step under way; nothing when there is none
   int64_t under_way() const { return under_way_; }
 
  private:
-  void record();  // what is captured
+  void record();  // the part that is captured
   void put(size_t at, const Tensor& from);
   StepResult read();  // the oldest result
 
-  // What a step leaves in report_, before logits and targets.
+  // A step leaves these in report_, before logits and targets.
   struct Summary {
     float loss, decaying_squares, scaling[4];
     int32_t first_bad[2];
@@ -46,7 +46,7 @@ class StepGraph {
   Tensor report_;  // u8: Summary, logits, targets
   std::unique_ptr<cuda::ReadBack> results_;
   std::unique_ptr<cuda::Graph> graph_;
-  Reason why_[2];  // of the steps under way: the older first
+  Reason why_[2];  // the steps under way: the older first
   int64_t under_way_ = 0;
 };
 

@@ -169,13 +169,13 @@ float moved(float running, double batch, double weight) {
 
 // Channels that follow each other both in a tensor of x and in a slice of y.
 struct ChannelRun {
-  size_t x = 0, y = 0;  // which of them
+  size_t x = 0, y = 0;  // their indices
   int64_t width, channel = 0;
   int64_t x_first = 0, x_stride, y_first = 0, y_stride;
 };
 
 struct ChannelRuns {
-  WideRows rows;  // of all channels
+  WideRows rows;  // all channels
   std::vector<ChannelRun> all;
 
   // kernel(run, rows, x offset, y offset) for `elements` from `first` on. Several runs go row by row, unless rows are
@@ -299,7 +299,7 @@ void batch_norm_backward(const std::vector<Tensor>& x, const std::vector<Channel
     runs.visit(first, elements, [&](const ChannelRun& run, const Rows& rows, int64_t in_x, int64_t in_y) {
       const InputGradient gradient{&means[run.channel], &scales[run.channel], &means_g[run.channel],
                                    &slopes[run.channel]};
-      // Where g is in memory there is no need to read y and dy again.
+      // If g is in memory, y and dy are not read again.
       input_gradient_piece(from[run.x] + in_x, relu && masked == nullptr ? out[run.y] + in_y : nullptr,
                            (masked == nullptr ? upstream[run.y] : masked) + in_y, gradient, rows, to[run.x] + in_x);
     });

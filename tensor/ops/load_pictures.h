@@ -23,14 +23,14 @@ Tensor to_tensor(const std::vector<PictureBox>& boxes);  // f32 [n, 5]
 
 struct PictureBoxes {
   Tensor boxes = {};              // f32 [n, 5], a PictureBox each; undefined: the pictures as they are
-  int64_t height = 0, width = 0;  // of y
+  int64_t height = 0, width = 0;  // y's
   bool defined() const { return boxes.defined(); }
 };
 
-// What a network does to pixels before its first layer.
+// y = scale * pixel + shift for each channel, cast: a network's preprocessing.
 struct PixelScale {
   Tensor scale = {}, shift = {};  // f32 [c]; undefined: none
-  DType dtype = DType::F32;       // of y
+  DType dtype = DType::F32;       // y's
 };
 
 }  // namespace avs

@@ -76,7 +76,7 @@ TEST_F(CacheFiles, AnEntryThatTheIndexDoesNotSpeakOfIsRefusedAndBothAreNamed) {
                       HasSubstr("run prepare again")));
     EXPECT_NO_THROW(cache.entry(1, Modality::Frames));
   }
-  write_clip(data_ / "a/clip0.mp4", 9, 1.5);  // as long as before: only its contents tell
+  write_clip(data_ / "a/clip0.mp4", 9, 1.5);  // the same length: only its contents tell
   prepare(options_);
   avs::write_text(cache_ / kIndexName, before);
   const Cache cache = Cache::open(cache_);
@@ -98,7 +98,7 @@ TEST_F(CacheFiles, AnEditedIndexIsRefused) {
         << key;
     avs::write_text(cache_ / kIndexName, whole);
   }
-  nlohmann::ordered_json json = older_index();  // which has no fingerprint: the entry itself tells
+  nlohmann::ordered_json json = older_index();  // it has no fingerprint: the entry itself tells
   json["clips"][0]["frames"] = 2000;
   write(json);
   const Cache cache = Cache::open(cache_);
@@ -204,7 +204,7 @@ TEST_F(CacheFiles, TheFingerprintsTellOtherContentsFromOtherLabels) {
   EXPECT_EQ(prepare(options_).made, 1) << "decoded again, to the same arrays";
   EXPECT_EQ(Cache::open(cache_).fingerprint(), before);
 
-  write_clip(data_ / "a/clip0.mp4", 9, 1.5);  // as many frames, other ones
+  write_clip(data_ / "a/clip0.mp4", 9, 1.5);  // the same number of frames, other ones
   prepare(options_);
   const Fingerprint replaced = Cache::open(cache_).fingerprint();
   EXPECT_NE(replaced.contents, before.contents);

@@ -48,7 +48,7 @@ TEST(FieldFolder, IsReadRightAndToldShortly) {
   const PrepareReport report = prepare(options);
   EXPECT_EQ(report.failure, "");
   std::string told = std::regex_replace(describe(report), std::regex("; [0-9.]+ s, [0-9.]+ clips/s"), "");
-  // What FFmpeg says is FFmpeg's.
+  // The decoder's own words come from FFmpeg.
   told = std::regex_replace(told, std::regex("(broken.mp4: )[^\n]+"), "$1BROKEN");
   told = std::regex_replace(told, std::regex("(Test0[.a-z]+: )[^\n]+"), "$1NO MEDIA");
   const std::string root = fs::canonical(folder / "data").string();

@@ -11,7 +11,7 @@
 namespace avs::faults {
 namespace {
 
-constexpr size_t kTrials = 8;  // of a scenario
+constexpr size_t kTrials = 8;  // per scenario
 
 class Programs : public testing::TestWithParam<Scenario> {
  protected:

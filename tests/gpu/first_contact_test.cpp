@@ -208,7 +208,7 @@ TEST_F(FirstContact, KeepsToItsTimeAndSurvivesAKilledPhase) {
 }
 
 TEST_F(FirstContact, KeepsWhatWasFoundWhenItIsKilledItself) {
-  script("build/bin/ops_bench", "kill -9 $AVS_TEST_SHELL");  // as a batch system may do during a phase
+  script("build/bin/ops_bench", "kill -9 $AVS_TEST_SHELL");  // a batch system may do this during a phase
   shell("PATH=" + (folder_ / "tools").string() + ":$PATH bash -c 'export AVS_TEST_SHELL=$$; exec " + kScript +
         " --build " + (folder_ / "build").string() + " --out " + (folder_ / "out").string() + "'");
   EXPECT_EQ(state_of("steps/aud-mel-16"), "passed");

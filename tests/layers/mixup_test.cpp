@@ -50,7 +50,7 @@ TEST(Mixup, LambdasFollowTheirDistributions) {
   };
   const auto [beta_mean, beta_variance] = moments(2 * half);
   EXPECT_NEAR(beta_mean, 0.5, 0.01);
-  EXPECT_NEAR(beta_variance, 1 / (4 * (2 * 0.4 + 1)), 0.003);  // of Beta(a, a)
+  EXPECT_NEAR(beta_variance, 1 / (4 * (2 * 0.4 + 1)), 0.003);  // the variance of Beta(a, a)
   const auto [uniform_mean, uniform_variance] = moments(3 * half);
   EXPECT_NEAR(uniform_mean, 0.5, 0.01);
   EXPECT_NEAR(uniform_variance, 1.0 / 12, 0.003);

@@ -120,6 +120,28 @@ TEST(Style, NothingIsLeftForLater) {
   EXPECT_TRUE(found.empty()) << listed(found);
 }
 
+// "What it holds" and "of the head" are clauses without a subject (docs/contributing.md#comments-and-pages).
+TEST(Style, CommentsBeginWithASubjectOrAVerb) {
+  const std::regex comment("//\\s+(\\w+)");
+  const std::set<std::string> clauses = {"what", "where", "of", "as", "which", "how", "with", "whether"};
+  std::vector<std::string> found;
+  for (const SourceFile& file : source_files()) {
+    if (!file.is_code()) continue;
+    bool continues = false;  // the line before is a comment alone
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      const bool is_alone = !line.empty() && line.find_first_not_of(' ') == line.find("// ");
+      if (std::smatch match; std::regex_search(line, match, comment) && !(is_alone && continues)) {
+        std::string word = match[1];
+        std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+        if (clauses.contains(word)) found.push_back(at(file, i) + ": " + line);
+      }
+      continues = is_alone;
+    }
+  }
+  EXPECT_TRUE(found.empty()) << listed(found);
+}
+
 TEST(Style, TheLibraryThrowsAndNeverEndsTheProcess) {
   const auto found = lines_matching(std::regex("\\b(std::)?(abort|exit|_exit|quick_exit)\\("), [](const auto& file) {
     return file.folder() != "apps" && file.folder() != "tests" && file.folder() != "bench";
