@@ -2,10 +2,7 @@
 # in other orders, lesser instruction sets, other compilers, the fuzzer. It uses run.sh's place, run_program and $parts.
 
 for binary in "$build"/asan/bin/*_tests "$build"/tsan/bin/*_tests; do
-  # Decoding whole folders takes minutes under the thread sanitizer; build/tsan/bin/data_tests runs them.
-  tests='*'
-  [ "${binary#"$build"}" != /tsan/bin/data_tests ] || tests='-Prepare*:DcaseLayout*'
-  [ ! -x "$binary" ] || place run_program "$binary" "$tests"
+  [ ! -x "$binary" ] || place run_program "$binary"
 done
 # Every op runs again with the last thread and block first, and once shuffled (docs/emulation.md).
 for order in reverse shuffled:7; do
@@ -26,7 +23,7 @@ declare -A onednn_set=([avx2]=AVX2 [any]=SSE41)
 
 # Rounding differs between instruction sets: ops, networks and golden files run again under every lesser one of this machine, in our
 # code (AVS_ISA) and in oneDNN's.
-declare -A part_of=([ops_tests]='*' [models_tests]='Folding*:*EightSamples*' [parity_tests]='Golden/Parity.*')
+declare -A part_of=([tensor_ops_tests]='*' [models_tests]='Folding*:*EightSamples*' [parity_tests]='Golden/Parity.*')
 read -ra sets < <(instruction_sets)
 for set in "${sets[@]:1}"; do
   for program in "${!part_of[@]}"; do

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "tests/apps/run_program.h"
-#include "tests/data/small_data.h"
+#include "tests/models/data/small_data.h"
 
 namespace avs::test {
 

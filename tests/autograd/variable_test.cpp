@@ -1,4 +1,4 @@
-// The graph itself: recording, and the walk back through it. Gradients of the ops are compared in tests/ops.
+// The graph itself: recording, and the walk back through it. Gradients of the ops are compared in tests/tensor/ops.
 #include "autograd/variable.h"
 
 #include "autograd/functions.h"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/fuzz/fuzz.sh READER SECONDS   (READER: hdf5, torch, safetensors; all: the three in parallel)
 # Builds the reader with clang's libFuzzer in build/fuzz and runs it for SECONDS. The corpus comes from
-# tests/weights/golden.zip and from earlier runs. Exit 1 on a finding, which is stored in build/fuzz/findings.
+# tests/models/weights/golden.zip and from earlier runs. Exit 1 on a finding, which is stored in build/fuzz/findings.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 reader=${1:-} seconds=${2:-}
@@ -29,8 +29,8 @@ seeds() {
   mkdir -p "$build/corpus/$1" "$folder"
   case "$1" in
     hdf5) "$build/make_hdf5_seeds" "$folder" ;;
-    torch) unzip -q -o -j "$root/tests/weights/golden.zip" '*.p*t*' -d "$folder" ;;
-    safetensors) unzip -q -o -j "$root/tests/weights/golden.zip" '*.safetensors' -d "$folder" ;;
+    torch) unzip -q -o -j "$root/tests/models/weights/golden.zip" '*.p*t*' -d "$folder" ;;
+    safetensors) unzip -q -o -j "$root/tests/models/weights/golden.zip" '*.safetensors' -d "$folder" ;;
   esac
   [ "$1" = hdf5 ] || python3 "$root/tests/fuzz/small_seeds.py" "$1" "$folder"
   local regressions=("$root/tests/fuzz/regressions/$1"/*)

@@ -1,4 +1,4 @@
-// Layers: names, modes, errors. Their ops (tests/ops) and the networks (tests/models) test the values.
+// Layers: names, modes, errors. Their ops (tests/tensor/ops) and the networks (tests/models) test the values.
 #include <cmath>
 
 #include "layers/conv_bn.h"

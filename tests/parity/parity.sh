@@ -45,7 +45,7 @@ case "$command" in
           ;;
         weights)
           peers 'import jax, h5py, transformers' jax==0.10.2 h5py==3.16.0 transformers==5.24.0
-          python "$root/tests/weights/make_goldens.py" "$root/tests/weights/golden.zip"
+          python "$root/tests/models/weights/make_goldens.py" "$root/tests/models/weights/golden.zip"
           ;;
         *) echo "golden: parity, audio or weights, not '$what'" >&2; exit 2 ;;
       esac

@@ -30,7 +30,7 @@ TEST(Inventory, EveryOpHasAllOfItsFiles) {
   std::vector<std::string> missing;
   for (const std::string& stem : stems()) {
     std::vector<std::string> files = {"tensor/ops/" + stem + ".cpp", "tensor/cpu/" + stem + ".cpp",
-                                      "tests/ops/" + stem + "_test.cpp", "tests/reference/" + stem + ".h",
+                                      "tests/tensor/ops/" + stem + "_test.cpp", "tests/reference/" + stem + ".h",
                                       "bench/ops/" + stem + "_bench.cpp"};
     if (!kNeverRecorded.contains(stem)) files.push_back("autograd/ops/" + stem + ".cpp");
     // conv2d.cpp and linear.cpp choose between kernels in files beside them.
@@ -97,7 +97,7 @@ TEST(Inventory, EveryFileOfAnOpBelongsToOne) {
   };
   for (const SourceFile& file : source_files()) {
     check(file, "autograd/ops/", ".cpp");
-    check(file, "tests/ops/", "_test.cpp");
+    check(file, "tests/tensor/ops/", "_test.cpp");
     check(file, "bench/ops/", "_bench.cpp");
   }
   EXPECT_TRUE(strays.empty()) << listed(strays);

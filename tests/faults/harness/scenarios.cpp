@@ -4,8 +4,8 @@
 #include <sstream>
 
 #include "tensor/error.h"
-#include "tests/data/small_data.h"
-#include "tests/weights/golden.h"
+#include "tests/models/data/small_data.h"
+#include "tests/models/weights/golden.h"
 
 namespace avs::faults {
 namespace {

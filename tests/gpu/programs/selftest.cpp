@@ -1,5 +1,5 @@
 // selftest: compares every op on one device with its double-precision reference, and its gradients with central
-// differences of that: the cases of tests/ops, one line per op.
+// differences of that: the cases of tests/tensor/ops, one line per op.
 //
 //   selftest [--device auto|cpu|cuda|cuda:N] [--filter 'Conv2d.*']      exit 1 if an op is wrong
 #include <fmt/format.h>

@@ -133,7 +133,7 @@ class RunFilters : public testing::Test {
         (folder_ / "asked").string() +
         "; echo '[ RUN      ] Ops/LayerNorm.Agrees'; echo '[       OK ] Ops/LayerNorm.Agrees' ;;\n"
         "esac";
-    for (const char* program : {"emulated_ops_tests", "emulation_tests", "ops_tests"})
+    for (const char* program : {"emulated_ops_tests", "emulation_tests", "tensor_ops_tests"})
       write(std::string("build/bin/") + program, tests);
     write("build/bin/ops_bench", "echo 'Failed to match any benchmarks against regex: x'");
   }

@@ -1,4 +1,4 @@
-"""Makes tests/weights/golden.zip: tiny networks built and saved by the libraries, and their outputs for a picture.
+"""Makes tests/models/weights/golden.zip: tiny networks built and saved by the libraries, and their outputs for a picture.
 
 Every channel count is 8 (our width multiplier 0.01), parameters and statistics are random and non-trivial. For each
 file F there is a tensor F in expected.safetensors: the pooled features, or the logits if the file has a classifier.

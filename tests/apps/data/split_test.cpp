@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tests/data/small_data.h"
+#include "tests/models/data/small_data.h"
 
 namespace avs::data {
 namespace {

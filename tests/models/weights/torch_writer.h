@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tensor/tensor.h"
-#include "tests/weights/golden.h"
+#include "tests/models/weights/golden.h"
 
 namespace avs::golden::torch {
 

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "audio/delta.h"
-#include "tests/data/small_data.h"
+#include "tests/models/data/small_data.h"
 
 namespace avs::data {
 namespace {

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/weights/hdf5_writer.h"
+#include "tests/models/weights/hdf5_writer.h"
 
 namespace avs {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "models/weights/import.h"
-#include "tests/weights/golden.h"
+#include "tests/models/weights/golden.h"
 
 namespace avs {
 namespace {

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "apps/cli/program.h"
-#include "tests/data/small_data.h"
+#include "tests/models/data/small_data.h"
 
 namespace avs {
 namespace {

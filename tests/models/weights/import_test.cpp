@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tests/weights/golden.h"
+#include "tests/models/weights/golden.h"
 
 namespace avs {
 namespace {

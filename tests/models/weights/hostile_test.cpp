@@ -8,7 +8,7 @@
 #include "models/weights/import.h"
 #include "models/weights/zip.h"
 #include "tensor/rng.h"
-#include "tests/weights/golden.h"
+#include "tests/models/weights/golden.h"
 
 namespace avs {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "tests/apps/run_program.h"
-#include "tests/weights/hdf5_writer.h"
+#include "tests/models/weights/hdf5_writer.h"
 
 namespace avs {
 namespace {

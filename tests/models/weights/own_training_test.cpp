@@ -7,8 +7,8 @@
 #include <map>
 
 #include "models/weights/import.h"
-#include "tests/weights/hdf5_writer.h"
-#include "tests/weights/torch_writer.h"
+#include "tests/models/weights/hdf5_writer.h"
+#include "tests/models/weights/torch_writer.h"
 
 namespace avs {
 namespace {

@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/data/loader.h"
-#include "tests/data/small_data.h"
+#include "tests/models/data/small_data.h"
 
 namespace avs::data {
 namespace {

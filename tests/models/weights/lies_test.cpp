@@ -10,7 +10,7 @@
 
 #include "models/weights/source.h"
 #include "tests/apps/run_program.h"
-#include "tests/weights/torch_writer.h"
+#include "tests/models/weights/torch_writer.h"
 
 namespace avs {
 namespace {

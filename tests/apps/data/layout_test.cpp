@@ -5,7 +5,7 @@
 #include <set>
 
 #include "apps/data/table.h"
-#include "tests/data/layouts.h"
+#include "tests/apps/data/layouts.h"
 
 namespace avs::data {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "apps/data/split.h"
-#include "tests/data/small_data.h"
+#include "tests/models/data/small_data.h"
 
 namespace avs::data {
 

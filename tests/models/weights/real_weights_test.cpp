@@ -8,7 +8,7 @@
 #include <map>
 
 #include "models/weights/import.h"
-#include "tests/weights/golden.h"
+#include "tests/models/weights/golden.h"
 #include "vision/frames.h"
 
 namespace avs {

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "apps/data/layout.h"
-#include "tests/data/layouts.h"
+#include "tests/apps/data/layouts.h"
 
 namespace avs::data {
 namespace {

@@ -10,7 +10,7 @@
 #include "models/backbone.h"
 #include "models/weights/imagenet_names.h"
 #include "tests/apps/run_program.h"
-#include "tests/weights/golden.h"
+#include "tests/models/weights/golden.h"
 
 namespace avs {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/weights/golden.h"
+#include "tests/models/weights/golden.h"
 
 #include <unistd.h>
 
@@ -14,7 +14,7 @@ class Folder {
  public:
   Folder() : path_(std::filesystem::temp_directory_path() / str("avscene-weights-", ::getpid())) {
     std::filesystem::create_directories(path_);
-    const weights::Bytes packed = weights::read_file(AVS_SOURCE_DIR "/tests/weights/golden.zip");
+    const weights::Bytes packed = weights::read_file(AVS_SOURCE_DIR "/tests/models/weights/golden.zip");
     const weights::ZipArchive archive(packed);
     for (const weights::ZipMember& member : archive.members()) {
       const weights::Bytes bytes = archive.read(member);

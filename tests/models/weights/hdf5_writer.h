@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "models/weights/hdf5.h"
-#include "tests/weights/golden.h"
+#include "tests/models/weights/golden.h"
 
 namespace avs::golden {
 

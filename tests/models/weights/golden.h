@@ -1,5 +1,5 @@
 // Weight files written by Keras, PyTorch, torchvision, timm and transformers, with eight channels in every layer
-// (tests/weights/make_goldens.py), unpacked once into a temporary folder.
+// (tests/models/weights/make_goldens.py), unpacked once into a temporary folder.
 #pragma once
 
 #include <filesystem>

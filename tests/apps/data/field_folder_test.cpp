@@ -3,7 +3,7 @@
 
 #include <regex>
 
-#include "tests/data/layouts.h"
+#include "tests/apps/data/layouts.h"
 
 namespace avs::data {
 namespace {

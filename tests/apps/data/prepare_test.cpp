@@ -10,7 +10,7 @@
 #include <cstring>
 #include <thread>
 
-#include "tests/data/small_data.h"
+#include "tests/models/data/small_data.h"
 
 namespace avs::data {
 namespace {
