@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
-#include <sstream>
 
 #include "apps/cli/compute_options.h"
 #include "apps/cli/program.h"
@@ -37,16 +36,6 @@ struct Options {
   ComputeOptions compute;
 };
 
-std::vector<std::string> lines_of(const std::string& file) {
-  std::istringstream in(read_text(file));
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(in, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (!line.empty()) lines.push_back(line);
-  }
-  return lines;
-}
-
 // The class names in a checkpoint of our own training.
 std::vector<std::string> names_in_checkpoint(const std::string& file) {
   try {
@@ -63,7 +52,8 @@ std::vector<std::string> names_in_checkpoint(const std::string& file) {
 
 std::vector<std::string> class_names(const Options& options, int64_t classes) {
   std::vector<std::string> names =
-      options.names.empty() ? names_in_checkpoint(options.weights) : lines_of(options.names);
+      options.names.empty() ? names_in_checkpoint(options.weights) : lines_of(read_text(options.names));
+  std::erase(names, "");
   if (names.empty() && classes == static_cast<int64_t>(imagenet_names().size())) names = imagenet_names();
   if (names.empty())
     for (int64_t i = 0; i < classes; ++i) names.push_back(str("class ", i));

@@ -6,7 +6,6 @@
 #include <iostream>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "apps/cli/program.h"
 #include "models/checkpoint.h"
@@ -120,10 +119,10 @@ void print_checkpoint(const Json& j) {
 
 Json epochs_of(const fs::path& metrics) {
   Json epochs = Json::array();
-  std::istringstream in(read_text(metrics));
-  std::string line;
-  for (int64_t number = 1; std::getline(in, line); ++number) {
+  int64_t number = 0;
+  for (const std::string& line : lines_of(read_text(metrics))) {
     const Json j = Json::parse(line, nullptr, false);
+    ++number;
     require<DataError>(j.is_object(), metrics.string(), ":", number, ": not a line of JSON");
     if (j.value("kind", "") == "epoch") epochs.push_back(j);
   }

@@ -13,7 +13,6 @@
 #include <new>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "autograd/interrupt.h"
 #include "tensor/error.h"
@@ -228,6 +227,17 @@ Hash::Hash() : state_(XXH3_createState()) {
 Hash::~Hash() { XXH3_freeState(state_); }
 void Hash::add(const void* data, size_t bytes) { XXH3_64bits_update(state_, data, bytes); }
 uint64_t Hash::value() const { return XXH3_64bits_digest(state_); }
+
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    lines.emplace_back(text.substr(0, end));
+    if (lines.back().ends_with('\r')) lines.back().pop_back();
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
 
 std::string read_text(const fs::path& path) {
   const InputFile file(path);

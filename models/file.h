@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tensor/no_copy.h"
 
@@ -50,6 +51,8 @@ class InputFile {
 };
 
 std::string read_text(const std::filesystem::path& file);  // DataError above 1 GiB
+// Lines without their ends ("\n" or "\r\n"). std::getline would end at a refused allocation as at the end of the text.
+std::vector<std::string> lines_of(std::string_view text);
 std::string file_hash(const std::filesystem::path& file);  // XXH3 of the contents, 16 hex digits
 std::string hex(uint64_t hash);                            // 16 digits
 

@@ -46,6 +46,7 @@ struct OutOfMemory : DeviceError {
 template <typename... Parts>
 std::string str(const Parts&... parts) {
   std::ostringstream out;
+  out.exceptions(std::ios::badbit);  // else a refused allocation cuts the text silently
   (out << ... << parts);
   return out.str();
 }

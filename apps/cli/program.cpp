@@ -7,7 +7,6 @@
 #include <exception>
 #include <iostream>
 #include <new>
-#include <sstream>
 
 #include "autograd/interrupt.h"
 #include "models/file.h"
@@ -21,8 +20,8 @@ namespace {
 constexpr int kDone = 0, kFailed = 1, kWrongUsage = 2;
 
 std::string footer_of(const std::string& examples) {
-  std::string text = "\nExamples:\n", line;
-  for (std::istringstream lines(examples); std::getline(lines, line);) text += "  " + line + "\n";
+  std::string text = "\nExamples:\n";
+  for (const std::string& line : lines_of(examples)) text += "  " + line + "\n";
   return text + "\nExit codes: 0 done, 1 failed, 2 wrong usage.";
 }
 

@@ -7,9 +7,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 
 #include "apps/report/page.h"
+#include "models/file.h"
 #include "tensor/require.h"
 
 namespace avs::report {
@@ -90,8 +90,7 @@ RunHistory read_history(const std::string& metrics_jsonl) {
   history.validation_accuracy.name = history.validation_log_loss.name = "validation";
   history.learning_rate.name = "learning rate";
   std::vector<json> lines;
-  std::istringstream in(metrics_jsonl);
-  for (std::string text; std::getline(in, text);) {
+  for (const std::string& text : lines_of(metrics_jsonl)) {
     if (text.empty()) continue;
     json line = json::parse(text, nullptr, false);
     if (!line.is_object()) {

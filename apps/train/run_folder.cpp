@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 namespace avs {
 namespace {
@@ -30,8 +29,8 @@ bool RunFolder::has_training() const { return std::filesystem::exists(last()) ||
 MetricsLog::MetricsLog(const std::filesystem::path& file, MetricsSeen seen) : lines_(seen.lines) {
   std::string kept;
   int64_t count = 0;
-  std::istringstream text(std::filesystem::exists(file) && seen.lines > 0 ? read_text(file) : "");
-  for (std::string line; std::getline(text, line);) {
+  const std::string text = std::filesystem::exists(file) && seen.lines > 0 ? read_text(file) : "";
+  for (const std::string& line : lines_of(text)) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
     if (!belongs(json, seen)) continue;
     kept += line + '\n';

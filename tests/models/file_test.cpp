@@ -38,6 +38,12 @@ class Files : public testing::Test {
 
 // ---- writing ----
 
+TEST(Lines, EndInEitherWayAndTheLastNeedsNoEnd) {
+  EXPECT_EQ(lines_of("a\nb\r\n\nc"), (std::vector<std::string>{"a", "b", "", "c"}));
+  EXPECT_EQ(lines_of("a\n"), std::vector<std::string>{"a"});
+  EXPECT_EQ(lines_of(""), std::vector<std::string>{});
+}
+
 TEST_F(Files, AppearWholeAndLeaveNothingBeside) {
   write_text(folder_ / "a", "first");
   write_text(folder_ / "a", "second");

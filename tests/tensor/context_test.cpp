@@ -101,6 +101,22 @@ TEST_F(Arena, FreesATensorWhereNoMemoryIsLeftToRememberIt) {
   };
   EXPECT_EXIT(clear_without_memory(), testing::ExitedWithCode(0), "");
 }
+
+TEST(Str, ThrowsWhereNoMemoryIsLeftForTheText) {
+  const std::string text(size_t{1} << 20, 'x');
+  const auto write_without_memory = [&] {
+    const rlimit none{1, 1};
+    setrlimit(RLIMIT_AS, &none);
+    while (std::malloc(size_t{1} << 16) != nullptr) {
+    }
+    try {
+      _exit(str(text).empty() ? 1 : 2);
+    } catch (const std::bad_alloc&) {
+      _exit(0);
+    }
+  };
+  EXPECT_EXIT(write_without_memory(), testing::ExitedWithCode(0), "");
+}
 #endif
 
 TEST_F(Arena, MayBeUsedFromSeveralThreads) {
