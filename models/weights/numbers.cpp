@@ -7,20 +7,15 @@
 namespace avs::weights {
 namespace {
 
-template <typename Stored, typename Convert>
-std::vector<float> convert(const uint8_t* data, uint64_t count, Convert&& as_float) {
+template <typename Stored>
+std::vector<float> convert(const uint8_t* data, uint64_t count) {
   std::vector<float> out(count);
   for (uint64_t i = 0; i < count; ++i) {
     Stored value;
     std::memcpy(&value, data + i * sizeof(Stored), sizeof(Stored));  // data in the file is not aligned
-    out[i] = as_float(value);
+    out[i] = static_cast<float>(value);
   }
   return out;
-}
-
-template <typename Stored>
-std::vector<float> convert(const uint8_t* data, uint64_t count) {
-  return convert<Stored>(data, count, [](Stored value) { return static_cast<float>(value); });
 }
 
 }  // namespace
@@ -43,18 +38,8 @@ uint64_t size_of(NumberType type) {
 
 std::vector<float> to_floats(const uint8_t* data, uint64_t count, NumberType type) {
   switch (type) {
-    case NumberType::F16:
-      return convert<uint16_t>(data, count, [](uint16_t bits) {
-        f16 half;
-        half.bits = bits;
-        return static_cast<float>(half);
-      });
-    case NumberType::BF16:
-      return convert<uint16_t>(data, count, [](uint16_t bits) {
-        bf16 half;
-        half.bits = bits;
-        return static_cast<float>(half);
-      });
+    case NumberType::F16: return convert<f16>(data, count);
+    case NumberType::BF16: return convert<bf16>(data, count);
     case NumberType::F32: {
       std::vector<float> out(count);
       if (count > 0) std::memcpy(out.data(), data, count * sizeof(float));
