@@ -1,23 +1,21 @@
 // import_weights: converts a published weight file to our checkpoint format and reports every step.
 extern "C" {
-#include <libavutil/md5.h>
-#include <libavutil/mem.h>
-#include <libavutil/sha.h>
+#include <libavutil/hash.h>
 }
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
-#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "apps/cli/program.h"
 #include "apps/cli/weight_options.h"
+#include "models/training/run_log.h"
 #include "models/weights/bytes.h"
 #include "models/weights/import.h"
 #include "tensor/require.h"
@@ -38,29 +36,20 @@ struct Digests {
   std::string md5, sha256;
 };
 
-std::string hex(std::span<const uint8_t> digest) {
-  std::string text;
-  for (const uint8_t byte : digest) text += fmt::format("{:02x}", byte);
-  return text;
+std::string digest_of(const weights::Bytes& bytes, const char* algorithm) {
+  AVHashContext* hash = nullptr;
+  require<OutOfMemory>(av_hash_alloc(&hash, algorithm) >= 0, "libavutil cannot allocate its digest ", algorithm);
+  av_hash_init(hash);
+  av_hash_update(hash, bytes.data(), bytes.size());
+  std::array<uint8_t, 2 * AV_HASH_MAX_SIZE + 1> hex{};
+  av_hash_final_hex(hash, hex.data(), hex.size());
+  av_hash_freep(&hash);
+  return {hex.begin(), std::find(hex.begin(), hex.end(), uint8_t{0})};
 }
 
 Digests digests_of(const std::string& file) {
-  struct Free {
-    void operator()(void* memory) const { av_free(memory); }
-  };
-  const std::unique_ptr<AVMD5, Free> md5(av_md5_alloc());
-  const std::unique_ptr<AVSHA, Free> sha(av_sha_alloc());
-  require<OutOfMemory>(md5 != nullptr && sha != nullptr, "libavutil cannot allocate its digests");
-  av_md5_init(md5.get());
-  av_sha_init(sha.get(), 256);
   const weights::Bytes bytes = weights::read_file(file);
-  av_md5_update(md5.get(), bytes.data(), bytes.size());
-  av_sha_update(sha.get(), bytes.data(), bytes.size());
-  std::array<uint8_t, 16> md5_digest;
-  std::array<uint8_t, 32> sha_digest;
-  av_md5_final(md5.get(), md5_digest.data());
-  av_sha_final(sha.get(), sha_digest.data());
-  return {hex(md5_digest), hex(sha_digest)};
+  return {digest_of(bytes, "MD5"), digest_of(bytes, "SHA256")};
 }
 
 // ---- report ----
@@ -115,20 +104,16 @@ void run(const Options& options) {
   std::error_code ignored;
   require<UsageError>(!std::filesystem::equivalent(options.in, options.out, ignored), "--out ", options.out,
                       " is the weight file itself, which would be lost; choose another name");
-  using Clock = std::chrono::steady_clock;
-  const auto seconds_since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
-  const auto start = Clock::now();
+  const RunClock importing;
   ImportReport report;
   const BackboneOptions base{.model = options.model, .width = options.width};
   const std::unique_ptr<Backbone> network =
       make_backbone_from_weights(base, options.in, options.weights.import(), &report);
-  const double imported = seconds_since(start);
-  const auto digesting = Clock::now();
+  const double imported = importing.seconds();
+  const RunClock digesting;
   const Digests digests = digests_of(options.in);
-  const double digested = seconds_since(digesting);
-  const auto writing = Clock::now();
+  const double digested = digesting.seconds();
+  const RunClock writing;
   Checkpoint checkpoint;
   store_parameters(*network, checkpoint);
   checkpoint.metadata = {{kBackboneKey, to_json(network->options())},
@@ -137,8 +122,7 @@ void run(const Options& options) {
                          {"versions", library_versions()}};
   if (!report.head_taken) checkpoint.metadata[kUntrainedHeadKey] = "the file has no classifier";
   checkpoint.save(options.out);
-  spdlog::info("imported in {:.2f} s, digests in {:.2f} s, written in {:.2f} s", imported, digested,
-               seconds_since(writing));
+  spdlog::info("imported in {:.2f} s, digests in {:.2f} s, written in {:.2f} s", imported, digested, writing.seconds());
   if (options.json)
     std::cout << to_json(report, digests, options) << "\n";
   else
