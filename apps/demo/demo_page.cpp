@@ -37,17 +37,13 @@ Album album_of(const data::Cache& cache, const DemoResults& results) {
   return album;
 }
 
-std::string with_class(const std::string& image, std::string_view name) {
-  return "<img class=\"" + std::string(name) + "\"" + image.substr(4);
-}
-
 std::string frame_of(const Album& album, int64_t clip) {
   const data::CachedClip& entry = album.cache.clips()[static_cast<size_t>(clip)];
   if (!entry.has(Modality::Frames)) return "<p class=\"note\">no picture</p>";
   const Tensor frames = album.cache.entry(clip, Modality::Frames).read(Modality::Frames);
   const Shape& shape = frames.shape();
   const Tensor middle = frames.rows(shape[0] / 2, 1).reshape({shape[1], shape[2], 3});
-  return with_class(picture(middle, PictureFormat::Jpeg, str("a frame of ", entry.name)), "frame");
+  return picture(middle, "frame", str("a frame of ", entry.name));
 }
 
 std::string sound_of(const Album& album, int64_t clip, Modality kind) {
@@ -55,7 +51,7 @@ std::string sound_of(const Album& album, int64_t clip, Modality kind) {
   if (!entry.has(kind)) return "<p class=\"note\">no sound</p>";
   const Tensor features = album.cache.entry(clip, kind).read(kind);
   const Tensor pixels = spectrogram_picture(features, {.channels = 1, .pixels_per_band = 1});
-  return with_class(picture(pixels, PictureFormat::Jpeg, str(name_of(kind), " spectrogram of ", entry.name)), "sound");
+  return picture(pixels, "sound", str(name_of(kind), " spectrogram of ", entry.name));
 }
 
 std::string answer_line(const Album& album, std::string_view who, const std::map<std::string, const ClipResult*>& rows,

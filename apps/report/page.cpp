@@ -68,12 +68,9 @@ std::string key_figures(const std::vector<KeyFigure>& figures) {
   return out + "</ul>\n";
 }
 
-std::string picture(const Tensor& pixels, PictureFormat format, std::string_view alt) {
-  const bool jpeg = format == PictureFormat::Jpeg;
-  const std::vector<uint8_t> bytes = jpeg ? encode_jpeg(pixels) : encode_png(pixels);
-  const Shape& shape = pixels.shape();
-  return str("<img src=\"data:image/", jpeg ? "jpeg" : "png", ";base64,", base64(bytes), "\" width=\"", shape[1],
-             "\" height=\"", shape[0], "\" alt=\"", escape(alt), "\">");
+std::string picture(const Tensor& pixels, std::string_view style, std::string_view alt) {
+  return str("<img class=\"", style, "\" src=\"data:image/jpeg;base64,", base64(encode_jpeg(pixels)), "\" width=\"",
+             pixels.shape()[1], "\" height=\"", pixels.shape()[0], "\" alt=\"", escape(alt), "\">");
 }
 
 std::string table(std::string_view caption, const std::vector<TableColumn>& columns,

@@ -45,9 +45,8 @@ struct KeyFigure {
 };
 std::string key_figures(const std::vector<KeyFigure>& figures);
 
-enum class PictureFormat : uint8_t { Jpeg, Png };
-// pixels: u8 [h, w, 3] or [h, w, 1]. alt: description for screen readers.
-std::string picture(const Tensor& pixels, PictureFormat format, std::string_view alt);
+// A JPEG. pixels: u8 [h, w, 3] or [h, w, 1]. style: a class of style.h; alt: description for screen readers.
+std::string picture(const Tensor& pixels, std::string_view style, std::string_view alt);
 
 // Cells contain HTML; the first column holds row headers.
 struct TableColumn {

@@ -44,9 +44,8 @@ Tensor spectrogram_picture(const Tensor& features, PictureSpec spec) {
   AVS_CHECK(ShapeError, features.shape().rank() == 3 && features.size() > 0,
             "spectrogram_picture: expected [bands, frames, channels], got ", features.shape());
   const int64_t bands = features.shape()[0], frames = features.shape()[1], stride = features.shape()[2];
-  const int64_t panels = spec.channels == 0 ? stride - spec.first_channel : spec.channels;
-  AVS_CHECK(ShapeError, spec.first_channel >= 0 && panels > 0 && spec.first_channel + panels <= stride,
-            "spectrogram_picture: channels from ", spec.first_channel, " on, ", panels, " of them, but there are ",
+  const int64_t panels = spec.channels == 0 ? stride : spec.channels;
+  AVS_CHECK(ShapeError, panels > 0 && panels <= stride, "spectrogram_picture: ", panels, " channels asked, there are ",
             stride);
   std::array<std::array<uint8_t, 3>, 256> colours;
   for (size_t i = 0; i < colours.size(); ++i) colours[i] = heat_colour(static_cast<float>(i) / 255);
@@ -56,7 +55,7 @@ Tensor spectrogram_picture(const Tensor& features, PictureSpec spec) {
   Tensor picture = Tensor::empty({height, frames, 3}, DType::U8);
   std::fill_n(picture.data<uint8_t>(), picture.size(), uint8_t{255});
   for (int64_t panel = 0; panel < panels; ++panel) {
-    const float* x = features.data<float>() + spec.first_channel + panel;
+    const float* x = features.data<float>() + panel;
     std::vector<float> values;
     for (int64_t i = 0; i < bands * frames; ++i) values.push_back(x[i * stride]);
     const float low = percentile(values, 0.01), high = percentile(values, 0.995);
