@@ -103,11 +103,6 @@ int main(int argc, char** argv) {
       "extract_embeddings --backbone runs/aud-mel --cache my.cache --layer fc10 --out mel.safetensors");
   avs::Arguments arguments;
   avs::add_flags(program.flags(), arguments);
-  return program.run(argc, argv, [&] {
-    try {
-      avs::run(arguments);
-    } catch (const avs::Interrupted&) {
-      throw avs::Interrupted("interrupted; the same command continues");
-    }
-  });
+  return program.run(
+      argc, argv, [&] { avs::run(arguments); }, "the same command continues");
 }

@@ -2,7 +2,6 @@
 #include <atomic>
 #include <filesystem>
 #include <iostream>
-#include <mutex>
 
 #include "apps/cli/interrupt.h"
 #include "apps/cli/program.h"
@@ -78,33 +77,23 @@ void claim_folder(const Options& options) {
   write_text(note, ours);
 }
 
-int64_t make(const Options& options) {
+void make(const Options& options) {
+  const InterruptSignals signals;
   claim_folder(options);
   const std::vector<Job> jobs = jobs_of(options);
   std::atomic<int64_t> written = 0;
-  std::exception_ptr failure;
-  std::mutex failure_guard;
-  const auto write_missing = [&](const Job& job) {
-    if (fs::exists(job.path)) return;
-    write_clip(job, options.seconds);
-    ++written;
-  };
   set_thread_count(options.threads);
   parallel_for(static_cast<int64_t>(jobs.size()), 1, [&](int64_t first, int64_t last) {
-    try {
-      for (int64_t i = first; i < last; ++i) {
-        stop_if_interrupted();
-        write_missing(jobs[static_cast<size_t>(i)]);
-      }
-    } catch (...) {  // an exception must not leave a worker thread
-      const std::lock_guard lock(failure_guard);
-      failure = std::current_exception();
+    for (int64_t i = first; i < last; ++i) {
+      stop_if_interrupted();
+      const Job& job = jobs[static_cast<size_t>(i)];
+      if (fs::exists(job.path)) continue;
+      write_clip(job, options.seconds);
+      ++written;
     }
   });
-  if (failure) std::rethrow_exception(failure);
   std::cout << options.out << ": " << jobs.size() << " clips of " << demo::kScenes.size() << " scenes, " << written
             << " written now\n";
-  return written;
 }
 
 }  // namespace
@@ -125,12 +114,6 @@ int main(int argc, char** argv) {
   flags.add("--seconds", options.seconds, "Mean length of a clip").within(0.5, 60.0).shows_default();
   flags.add("--seed", options.seed, "Another seed, other clips").shows_default();
   flags.add("--threads", options.threads, "Clips written at once").within(1, 1024).shows_default();
-  return program.run(argc, argv, [&] {
-    const InterruptSignals signals;
-    try {
-      make(options);
-    } catch (const Interrupted&) {
-      throw Interrupted("interrupted; the same command continues");
-    }
-  });
+  return program.run(
+      argc, argv, [&] { make(options); }, "the same command continues");
 }

@@ -75,6 +75,7 @@ avs::data::PrepareOptions options_from(const Arguments& arguments) {
 }
 
 void run(const Arguments& arguments) {
+  const avs::InterruptSignals signals;
   const avs::data::PrepareReport report = avs::data::prepare(options_from(arguments));
   std::cout << describe(report) << std::flush;
   if (!report.failure.empty()) throw avs::DataError(avs::str(report.header.data_root.string(), ": ", report.failure));
@@ -88,12 +89,6 @@ int main(int argc, char** argv) {
   avs::Program program("prepare", kDescription, kExamples);
   Arguments arguments;
   add_options(program.flags(), arguments);
-  return program.run(argc, argv, [&] {
-    const avs::InterruptSignals signals;
-    try {
-      run(arguments);
-    } catch (const avs::Interrupted&) {
-      throw avs::Interrupted("interrupted; the same command continues");
-    }
-  });
+  return program.run(
+      argc, argv, [&] { run(arguments); }, "the same command continues");
 }

@@ -72,7 +72,7 @@ int Program::finished() const {
   return std::cout ? kDone : complain("standard output cannot be written", kFailed);
 }
 
-int Program::run(int argc, char** argv, const std::function<void()>& body) {
+int Program::run(int argc, char** argv, const std::function<void()>& body, const std::string& after_interrupt) {
   try {
     flags_.parse(argc, argv);
     body();
@@ -85,7 +85,7 @@ int Program::run(int argc, char** argv, const std::function<void()>& body) {
   } catch (const UsageError& error) {
     return complain(error.what(), kWrongUsage);
   } catch (const Interrupted& error) {
-    return complain(error.what(), kFailed);
+    return complain(after_interrupt.empty() ? error.what() : str(error.what(), "; ", after_interrupt), kFailed);
   } catch (const std::bad_alloc&) {
     const bool has_batch = flags_.app().get_option_no_throw("--batch") != nullptr;
     return complain(has_batch ? "out of memory: a smaller --batch needs less" : "out of memory", kFailed);

@@ -27,8 +27,9 @@ class Program {
 
   Flags& flags() { return flags_; }
 
-  // Parses, then calls body. Returns 2 for UsageError, 1 for other exceptions.
-  int run(int argc, char** argv, const std::function<void()>& body);
+  // Parses, then calls body. Returns 2 for UsageError, 1 for other exceptions. `after_interrupt` is added to the message
+  // of Interrupted: "the same command continues".
+  int run(int argc, char** argv, const std::function<void()>& body, const std::string& after_interrupt = "");
 
  private:
   int complain(const std::string& message, int code) const;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <map>
 #include <set>
 
@@ -11,13 +10,9 @@ namespace {
 
 using Group = std::vector<Clip*>;
 
-std::string recording_of(const Clip& clip) {
-  return data::recording_of(std::filesystem::path(clip.name).filename().string());
-}
-
 std::vector<Group> groups_of(const std::vector<Clip*>& clips, CutBy by) {
   std::map<std::string, Group> groups;
-  for (Clip* clip : clips) groups[by == CutBy::Recording ? recording_of(*clip) : clip->name].push_back(clip);
+  for (Clip* clip : clips) groups[by == CutBy::Recording ? recording_of(clip->name) : clip->name].push_back(clip);
   if (groups.size() == 1 && clips.size() > 1) return groups_of(clips, CutBy::Clip);
   std::vector<Group> list;
   for (auto& [name, group] : groups) list.push_back(std::move(group));
@@ -40,7 +35,7 @@ std::string cut_splits(Layout& layout, const SplitOptions& options) {
 CutBy cut_for(const std::vector<Clip>& clips) {
   std::set<std::string> recordings;
   for (const Clip& clip : clips) {
-    const std::string recording = recording_of(clip);
+    const std::string recording = recording_of(clip.name);
     if (recording.empty()) return CutBy::Clip;
     recordings.insert(recording);
   }

@@ -151,10 +151,12 @@ void birds(Samples& out, double rate, Rng& rng) {
   }
 }
 
-double level(const Samples& samples) {
+Samples at_unit_level(Samples samples) {
   double sum = 0;
   for (const double s : samples) sum += s * s;
-  return std::sqrt(sum / static_cast<double>(samples.size())) + 1e-9;
+  const double scale = 1 / (std::sqrt(sum / static_cast<double>(samples.size())) + 1e-9);
+  for (double& s : samples) s *= scale;
+  return samples;
 }
 
 Samples render_dry(Sound sound, size_t count, double rate, Rng rng) {
@@ -165,9 +167,7 @@ Samples render_dry(Sound sound, size_t count, double rate, Rng rng) {
     case Sound::Music: music(samples, rate, rng); break;
     case Sound::Birds: birds(samples, rate, rng); break;
   }
-  const double scale = 1 / level(samples);
-  for (double& s : samples) s *= scale;
-  return samples;
+  return at_unit_level(std::move(samples));
 }
 
 // Coloured noise of unit level: the background of any recording.
@@ -176,9 +176,7 @@ Samples background(size_t count, double rate, Rng rng) {
   OnePole soft(rate, rng.uniform(150, 4000));
   Samples samples(count);
   for (double& s : samples) s = soft(white());
-  const double scale = 1 / level(samples);
-  for (double& s : samples) s *= scale;
-  return samples;
+  return at_unit_level(std::move(samples));
 }
 
 }  // namespace
