@@ -67,7 +67,7 @@ __global__ void loss_scale_kernel(const unsigned* __restrict__ first_bad, LossSc
     scaling[0] *= 0.5f;
   } else if (scaling[1] >= kGoodSteps) {
     scaling[1] = 0.0f;
-    scaling[0] = fminf(2.0f * scaling[0], kMostScale);
+    scaling[0] = fminf(2.0f * scaling[0], kMaxScale);
   }
 }
 

@@ -360,7 +360,7 @@ struct Plan {
 // run<N>(plan), N elements at a time: 16 bytes if all columns and `data`, row 0 of the slices, allow it.
 template <typename T, typename Run, typename... Data>
 void in_packs(const std::vector<Tensor>& x, const std::vector<ChannelSlice>& y, Run&& run, const Data&... data) {
-  constexpr int64_t kFewestRows = 4;  // loads in flight for a thread
+  constexpr int64_t kMinRows = 4;  // loads in flight for a thread
   constexpr int N = 16 / sizeof(T);
   Matrix m{.x = slices_of({x.begin(), x.end()}), .y = slices_of(y)};
   for (const Tensor& part : x) m.c += part.shape()[-1];
@@ -377,7 +377,7 @@ void in_packs(const std::vector<Tensor>& x, const std::vector<ChannelSlice>& y, 
     m.x.stride[0] = m.y.stride[0] = fold * m.c;
   }
   m.width = packed ? fold * m.c : m.c;
-  const ColumnCut cut = cut_columns(m.rows, m.width, packed ? N : 1, kFewestRows);
+  const ColumnCut cut = cut_columns(m.rows, m.width, packed ? N : 1, kMinRows);
   m.rows_per_block = cut.rows_per_block;
   const Plan plan{.matrix = m,
                   .grid = {.blocks = dim3(static_cast<unsigned>(cut.tiles), static_cast<unsigned>(cut.parts)),

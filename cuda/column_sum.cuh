@@ -118,10 +118,10 @@ struct ColumnCut {
 };
 // fewest_rows: the minimum rows per thread.
 inline ColumnCut cut_columns(int64_t rows, int64_t c, int width, int64_t fewest_rows = 16) {
-  constexpr int64_t kMostBlocks = 1024;  // about enough for a large GPU
+  constexpr int64_t kMaxBlocks = 1024;  // about enough for a large GPU
   const int64_t packs = blocks_for(c, width), tiles = blocks_for(packs, 32);
   const int64_t across = blocks_for(packs, tiles), down = kBlock / across;
-  const int64_t fair = blocks_for(rows * tiles, kMostBlocks);
+  const int64_t fair = blocks_for(rows * tiles, kMaxBlocks);
   const int64_t rows_per_block = blocks_for(std::max(fair, fewest_rows * down), down) * down;
   return {.threads = dim3(static_cast<unsigned>(across), static_cast<unsigned>(down)),
           .tiles = tiles,

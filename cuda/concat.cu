@@ -1,12 +1,12 @@
 // Concatenation on CUDA: memory bound, two elements moved per element. Rows are copied as words of 16 bytes if all
-// rows, offsets and addresses are multiples of that, else of 8, 4, 2 or 1. One launch copies up to kMostPieces parts.
+// rows, offsets and addresses are multiples of that, else of 8, 4, 2 or 1. One launch copies up to kMaxPieces parts.
 #include "cuda/device.cuh"
 #include "tensor/ops/concat.h"
 
 namespace avs::cuda {
 namespace {
 
-constexpr int kMostPieces = 8;
+constexpr int kMaxPieces = 8;
 
 // One part's rows: source and destination. Sizes are in bytes on the host, in words inside the kernel.
 struct Piece {
@@ -15,7 +15,7 @@ struct Piece {
   int64_t width, from_stride, to_stride;
 };
 struct Pieces {
-  Piece at[kMostPieces];
+  Piece at[kMaxPieces];
 };
 
 template <typename Word>
@@ -74,7 +74,7 @@ void concat(const std::vector<Tensor>& parts, Tensor& y) {
   for (const Tensor& part : parts) {
     pieces.push_back({static_cast<const std::byte*>(part.raw()), to, row_bytes(part), row_bytes(part), row_bytes(y)});
     to += row_bytes(part);
-    if (pieces.size() == kMostPieces || &part == &parts.back()) {
+    if (pieces.size() == kMaxPieces || &part == &parts.back()) {
       copy_rows("concat", rows, pieces, y.device());
       pieces.clear();
     }

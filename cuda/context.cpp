@@ -13,7 +13,7 @@
 namespace avs::cuda {
 namespace {
 
-constexpr int kMostDevices = 64;
+constexpr int kMaxDevices = 64;
 
 // Returns why the devices cannot be used, or an empty string. Called once.
 std::string look_for_devices() {
@@ -88,7 +88,7 @@ class CudaContext final : public Context {
 CudaContext& cuda_context(Device device) {
   static std::mutex mutex;
   // Never destroyed: tensors in static storage may outlive every other static.
-  static auto* const contexts = new std::array<std::unique_ptr<CudaContext>, kMostDevices>;
+  static auto* const contexts = new std::array<std::unique_ptr<CudaContext>, kMaxDevices>;
   thread_local int current = -1;  // CUDA's current device is per host thread
   const auto at = static_cast<size_t>(device.index);
   if (current == device.index) {  // no call that could fail: tensors are freed while errors unwind
@@ -99,7 +99,7 @@ CudaContext& cuda_context(Device device) {
   AVS_CHECK(DeviceError, reason.empty(), device, ": ", reason);
   int count = 0;
   check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
-  AVS_CHECK(DeviceError, device.index >= 0 && device.index < count && count <= kMostDevices, device,
+  AVS_CHECK(DeviceError, device.index >= 0 && device.index < count && count <= kMaxDevices, device,
             ": this machine has ", count, count == 1 ? " GPU, cuda:0" : str(" GPUs, cuda:0 to cuda:", count - 1));
   if (current != device.index) check(cudaSetDevice(device.index), "cudaSetDevice");
   current = device.index;

@@ -11,12 +11,12 @@
 namespace avs::cuda::own {
 
 // Kernels count the extents of an image, a filter and channels in 32 bits, everything else in 64.
-constexpr int64_t kMostExtent = int64_t{1} << 30;
+constexpr int64_t kMaxConvExtent = int64_t{1} << 30;
 inline bool serves(const Shape& x, const Shape& w, const Shape& y) {
   for (const Shape& shape : {x, w, y})
     for (int axis = 1; axis < 4; ++axis)
-      if (shape[axis] >= kMostExtent) return false;
-  return w[0] < kMostExtent;
+      if (shape[axis] >= kMaxConvExtent) return false;
+  return w[0] < kMaxConvExtent;
 }
 
 void conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dSpec spec, Activation activation, Tensor& y);

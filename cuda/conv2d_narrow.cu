@@ -10,7 +10,7 @@ namespace avs::cuda::own {
 namespace {
 
 constexpr int kThreads = 128, kPixels = 4;
-constexpr int64_t kMostFilterBytes = 32 * 1024;
+constexpr int64_t kMaxFilterBytes = 32 * 1024;
 
 int outputs_for(int64_t out_channels) { return out_channels <= 8 ? 8 : 16; }
 
@@ -99,7 +99,7 @@ void launch_narrow(const char* name, const T* in, const Window& window, const fl
 
 bool narrow_serves(const Window& window, int64_t out_channels) {
   const bool few = out_channels <= 8 || window.in_c <= 8 || window.in_c % 4 != 0;
-  return few && window.depth() * outputs_for(out_channels) * static_cast<int64_t>(sizeof(float)) <= kMostFilterBytes;
+  return few && window.depth() * outputs_for(out_channels) * static_cast<int64_t>(sizeof(float)) <= kMaxFilterBytes;
 }
 
 template <typename T>

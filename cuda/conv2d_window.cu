@@ -9,8 +9,8 @@ namespace avs::cuda {
 namespace {
 
 int narrow(int64_t extent) {
-  AVS_CHECK(ShapeError, extent < own::kMostExtent, "conv2d on a GPU: an extent of ", extent, "; it must be below ",
-            own::kMostExtent);
+  AVS_CHECK(ShapeError, extent < own::kMaxConvExtent, "conv2d on a GPU: an extent of ", extent, "; it must be below ",
+            own::kMaxConvExtent);
   return static_cast<int>(extent);
 }
 
@@ -72,9 +72,9 @@ FilterTaps backward_taps(const Shape& w, const Conv2dSpec& spec, int64_t a, int6
 }
 
 int64_t splits_for(int64_t tiles, int64_t steps, int64_t result_bytes, int threads, Device device) {
-  constexpr int64_t kThreadsWanted = 1024, kFewestSteps = 8, kMostPartialBytes = int64_t{64} << 20;
+  constexpr int64_t kThreadsWanted = 1024, kMinSteps = 8, kMaxPartialBytes = int64_t{64} << 20;
   const int64_t blocks_wanted = facts(device).multiprocessors * (kThreadsWanted / threads);
-  const int64_t wanted = std::min({blocks_wanted / tiles, steps / kFewestSteps, kMostPartialBytes / result_bytes});
+  const int64_t wanted = std::min({blocks_wanted / tiles, steps / kMinSteps, kMaxPartialBytes / result_bytes});
   return std::clamp<int64_t>(wanted, 1, 65535);
 }
 

@@ -57,10 +57,10 @@ struct WmmaTile {
       loader.each([&](int row, int depth, const auto& vector) { store_pack(to + at(row, depth), vector); });
     }
   };
-  static constexpr size_t kMostElements =  // elements in one buffer: rows by depth take more than depths by row
+  static constexpr size_t kMaxElements =  // elements in one buffer: rows by depth take more than depths by row
       static_cast<size_t>(kRows + kColumns) * (kDepth + kPadding) + static_cast<size_t>(kDepth) * 2 * kPadding;
   static constexpr size_t kStageBytes = static_cast<size_t>(kWarps) * kSide * kStageLine * sizeof(float);
-  static constexpr size_t kSharedBytes = std::max(2 * kMostElements * sizeof(T), kStageBytes);
+  static constexpr size_t kSharedBytes = std::max(2 * kMaxElements * sizeof(T), kStageBytes);
 
   static __device__ void clear(Sums& sums) {
 #pragma unroll

@@ -173,7 +173,7 @@ __global__ void depthwise_conv2d_backward_filter_any_kernel(DepthwiseProblem d, 
 
 // ---- launches ----
 
-constexpr int64_t kMostParts = 128;  // parts of the filter's gradient: enough blocks for a large GPU, little memory
+constexpr int64_t kMaxParts = 128;  // parts of the filter's gradient: enough blocks for a large GPU, little memory
 
 struct Filter {
   const float* first_tap;
@@ -197,8 +197,8 @@ template <typename T>
 Tensor filter_gradient_parts(const DepthwiseProblem& d, const Tensor& x, const Tensor& dy) {
   Jobs jobs{.across = blocks_for(d.q, kColumns), .down = blocks_for(d.h, kLinesPerJob), .count = 0, .per_part = 0};
   jobs.count = d.n * jobs.across * jobs.down;
-  jobs.per_part = static_cast<int>(blocks_for(jobs.count, kJobs * kMostParts)) * kJobs;
-  const int64_t parts = blocks_for(jobs.count, jobs.per_part);  // at most kMostParts
+  jobs.per_part = static_cast<int>(blocks_for(jobs.count, kJobs * kMaxParts)) * kJobs;
+  const int64_t parts = blocks_for(jobs.count, jobs.per_part);  // at most kMaxParts
   Tensor partial = Tensor::empty({parts, d.r, d.s, d.c}, DType::F32, x.device());
   const Grid grid{.blocks = dim3(static_cast<unsigned>(blocks_for(d.c, 32)), static_cast<unsigned>(parts)),
                   .threads = dim3(kBlock)};
@@ -209,7 +209,7 @@ Tensor filter_gradient_parts(const DepthwiseProblem& d, const Tensor& x, const T
 
 template <typename T>
 Tensor filter_gradient_parts_any(const DepthwiseProblem& d, const Tensor& x, const Tensor& dy) {
-  const int64_t rows = d.n * d.p, rows_per_part = std::max<int64_t>(8, blocks_for(rows, kMostParts));
+  const int64_t rows = d.n * d.p, rows_per_part = std::max<int64_t>(8, blocks_for(rows, kMaxParts));
   const int64_t parts = blocks_for(rows, rows_per_part);
   Tensor partial = Tensor::empty({parts, d.r, d.s, d.c}, DType::F32, x.device());
   launch("depthwise_conv2d_backward_filter_any_kernel", depthwise_conv2d_backward_filter_any_kernel<T>,

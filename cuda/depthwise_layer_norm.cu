@@ -62,15 +62,15 @@ __device__ inline float broadcast(float sums, int which) {
 // A group of `warps` warps computes a tile; a thread has kChannels channels, 32 * warps apart. A taller tile (kRows)
 // reads fewer inputs twice; more channels per thread let fewer threads hold a wide pixel. Registers limit kRows *
 // kChannels.
-template <typename T, int kRows, int kChannels, int kMostWarps>
-__global__ void __launch_bounds__(kMostWarps * 32)
+template <typename T, int kRows, int kChannels, int kMaxWarps>
+__global__ void __launch_bounds__(kMaxWarps * 32)
     depthwise_layer_norm_kernel(DepthwiseProblem d, int64_t tiles, int tiles_per_block, int warps,
                                 const T* __restrict__ x, const float* __restrict__ filter,
                                 const float* __restrict__ conv_bias, const float* __restrict__ gain,
                                 const float* __restrict__ bias, float epsilon, T* __restrict__ y, T* __restrict__ x_hat,
                                 float* __restrict__ inverse_std) {
   constexpr int kPixels = kRows * kColumns, kSums = kPixels > 16 ? 32 : 16;
-  __shared__ float partial[2][kMostWarps][kSums];
+  __shared__ float partial[2][kMaxWarps][kSums];
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
   const int first_warp = warp / warps * warps;
   const int64_t index = int64_t{blockIdx.x} * tiles_per_block + warp / warps;
@@ -264,19 +264,19 @@ struct Forward {
   DepthwiseLayerNormResult& result;
 };
 
-template <typename T, int kRows, int kChannels, int kMostWarps>
+template <typename T, int kRows, int kChannels, int kMaxWarps>
 void fused(const DepthwiseProblem& d, const Forward& f) {
   const int warps = static_cast<int>(blocks_for(d.c, 32 * kChannels)), tiles_per_block = std::max(1, 8 / warps);
   const int64_t tiles = tiles_of<kRows>(d);
   const Grid grid{.blocks = dim3(static_cast<unsigned>(blocks_for(tiles, tiles_per_block))),
                   .threads = dim3(static_cast<unsigned>(32 * warps * tiles_per_block))};
-  launch("depthwise_layer_norm_kernel", depthwise_layer_norm_kernel<T, kRows, kChannels, kMostWarps>, grid,
-         f.x.device(), d, tiles, tiles_per_block, warps, f.x.data<T>(), f.w.data<float>(), f.conv_bias.data<float>(),
+  launch("depthwise_layer_norm_kernel", depthwise_layer_norm_kernel<T, kRows, kChannels, kMaxWarps>, grid, f.x.device(),
+         d, tiles, tiles_per_block, warps, f.x.data<T>(), f.w.data<float>(), f.conv_bias.data<float>(),
          f.gain.data<float>(), f.bias.data<float>(), f.epsilon, f.result.y.data<T>(), f.result.x_hat.data<T>(),
          f.result.inverse_std.data<float>());
 }
 
-constexpr int64_t kMostParts = 1024;  // parts of the pixels that are summed separately: a few for each multiprocessor
+constexpr int64_t kMaxParts = 1024;  // parts of the pixels that are summed separately: a few for each multiprocessor
 
 template <typename T, int kWidth>
 void normalise_backward(const Tensor& dy, const Tensor& x_hat, const Tensor& inverse_std, const Tensor& gain,
@@ -314,7 +314,7 @@ void depthwise_layer_norm_backward(const Tensor& x, const Tensor& w, const Tenso
                                    const Tensor& inverse_std, const Tensor& dy, Padding padding,
                                    DepthwiseLayerNormGradients& gradients) {
   const int64_t c = gain.size(), pixels = inverse_std.size();
-  const int64_t pixels_per_part = std::max<int64_t>(16, blocks_for(pixels, kMostParts));
+  const int64_t pixels_per_part = std::max<int64_t>(16, blocks_for(pixels, kMaxParts));
   const int64_t parts = std::max<int64_t>(1, blocks_for(pixels, pixels_per_part));
   Tensor dconv = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
   Tensor partial = Tensor::empty({3, parts, c}, DType::F32, dy.device());

@@ -66,13 +66,13 @@ struct Deal {
 enum class Pixels : uint8_t { InOneBlock, Shared };  // InOneBlock: one block computes a whole sum
 
 Deal deal_out(const Shape& x, int width, Pixels pixels) {
-  constexpr int64_t kMostBlocks = 65535;  // along y and z
+  constexpr int64_t kMaxBlocks = 65535;  // along y and z
   const auto [n, h, w, c] = as_nhwc(x);
   const ColumnCut cut = cut_columns(h * w, c, width);
-  const int64_t most = blocks_for(h * w, kMostBlocks);
+  const int64_t most = blocks_for(h * w, kMaxBlocks);
   const int64_t per_block = pixels == Pixels::InOneBlock ? h * w : std::max(cut.rows_per_block, most);
   return {.images = {n, h * w, c, per_block},
-          .grid = {.blocks = dim3(static_cast<unsigned>(cut.tiles), static_cast<unsigned>(std::min(n, kMostBlocks)),
+          .grid = {.blocks = dim3(static_cast<unsigned>(cut.tiles), static_cast<unsigned>(std::min(n, kMaxBlocks)),
                                   static_cast<unsigned>(blocks_for(h * w, per_block))),
                    .threads = cut.threads}};
 }

@@ -1,6 +1,6 @@
 // Layer normalisation on CUDA. Memory bound; elements moved per element of x: forward 2 (x, y), backward 3 (x, dy, dx).
 //
-// Rows of up to kMostChannels channels that allow vector loads stay in registers: 1 to 32 neighbouring lanes of a warp
+// Rows of up to kMaxChannels channels that allow vector loads stay in registers: 1 to 32 neighbouring lanes of a warp
 // share a row, so that all lanes have work whatever c is. Backward also adds the gain and bias gradients in registers,
 // row after row, and a second kernel adds the blocks' sums. Those registers leave room for one block of 12 warps on a
 // multiprocessor (24 channels a lane; else 8 warps and more), and nothing is prefetched: in bf16, 36 KB are in flight
@@ -15,7 +15,7 @@
 namespace avs::cuda {
 namespace {
 
-constexpr int kMostChannels = 1024;
+constexpr int kMaxChannels = 1024;
 
 // ---- rows in registers ----
 
@@ -127,7 +127,7 @@ __global__ void __launch_bounds__(kBackwardThreads<K * N>, 1)
     layer_norm_backward_kernel(Lanes in, const T* __restrict__ x, const float* __restrict__ gain,
                                const float* __restrict__ means, const float* __restrict__ inverse_stds,
                                const T* __restrict__ dy, T* __restrict__ dx, float* __restrict__ partial) {
-  __shared__ float block_sums[2][kMostChannels];
+  __shared__ float block_sums[2][kMaxChannels];
   const float share = 1.0f / static_cast<float>(in.c);
   float gains[K][N], dgain[K][N] = {}, dbias[K][N] = {};
   load_channels(in, gain, gains);
@@ -239,20 +239,20 @@ struct GradientTerm {  // summands of the gradients of gain and bias
 // ConvNeXt, 96 to 768, then fill every lane with exactly three (six in f32 at 768).
 template <typename T, typename Run>
 void in_registers(int64_t rows, int64_t c, Run&& run) {
-  constexpr int N = 16 / sizeof(T), kMostPacks = kMostChannels / N / 32;
+  constexpr int N = 16 / sizeof(T), kMaxPacks = kMaxChannels / N / 32;
   const int64_t packs = c / N;
   int lanes = 1;
   while (lanes < 32 && lanes * 3 < packs) lanes *= 2;
   const Lanes in{rows, static_cast<int>(c), lanes};
   if (packs <= lanes * 3) return run.template operator()<N, 3>(in);
-  if constexpr (kMostPacks > 6)
+  if constexpr (kMaxPacks > 6)
     if (packs <= lanes * 6) return run.template operator()<N, 6>(in);
-  run.template operator()<N, kMostPacks>(in);
+  run.template operator()<N, kMaxPacks>(in);
 }
 
 template <typename T, typename... Pointers>
 bool fits_registers(int64_t c, const Pointers*... data) {
-  return c <= kMostChannels && packs<16 / sizeof(T)>(c, data...);
+  return c <= kMaxChannels && packs<16 / sizeof(T)>(c, data...);
 }
 
 Grid grid_of(int64_t blocks, int threads = kBlock) {
@@ -283,7 +283,7 @@ void layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, float e
 void layer_norm_backward(const Tensor& x, const Tensor& gain, const Tensor& mean, const Tensor& inverse_std,
                          const Tensor& dy, LayerNormGradients& gradients) {
   // One or two on each multiprocessor of a large GPU; each writes 8 bytes a channel.
-  constexpr int64_t kMostBlocks = 256;
+  constexpr int64_t kMaxBlocks = 256;
   const int64_t c = x.shape()[-1], rows = x.size() / c;
   const float *g = gain.data<float>(), *means = mean.data<float>(), *inverse_stds = inverse_std.data<float>();
   const ColumnSums<2> totals{{gradients.dgain.data<float>(), gradients.dbias.data<float>()}};
@@ -299,7 +299,7 @@ void layer_norm_backward(const Tensor& x, const Tensor& gain, const Tensor& mean
     in_registers<T>(rows, c, [&]<int N, int K>(const Lanes& in) {
       constexpr int kThreads = kBackwardThreads<K * N>;
       // at least one: the sums over no rows are 0
-      const int64_t parts = std::clamp<int64_t>(blocks_for(rows, kThreads / in.lanes), 1, kMostBlocks);
+      const int64_t parts = std::clamp<int64_t>(blocks_for(rows, kThreads / in.lanes), 1, kMaxBlocks);
       Tensor partial = Tensor::empty({2, parts, c}, DType::F32, x.device());
       launch("layer_norm_backward_kernel", layer_norm_backward_kernel<T, N, K>, grid_of(parts, kThreads), x.device(),
              in, from, g, means, inverse_stds, upstream, dx, partial.data<float>());

@@ -49,10 +49,10 @@ struct Choice {
 // multiprocessor. k is split if a single wave of tiles would leave multiprocessors idle; parts are long enough to pay
 // for writing and reading C once more.
 Choice choose(const MatMul& product, int64_t multiprocessors) {
-  constexpr int64_t kLeastDepth = 256;
+  constexpr int64_t kMinDepth = 256;
   const auto tiles = [&](int64_t side) { return blocks_for(product.m, side) * blocks_for(product.n, side); };
   const auto area = [&](int64_t side) { return tiles(side) * side * side; };
-  const int64_t most = std::max<int64_t>(1, product.k / kLeastDepth);
+  const int64_t most = std::max<int64_t>(1, product.k / kMinDepth);
   const bool fits = 4 * area(kLargeTile) <= 5 * area(kSmallTile);
   const bool large = fits && tiles(kLargeTile) * most >= multiprocessors;
   const int64_t tile_count = tiles(large ? kLargeTile : kSmallTile);

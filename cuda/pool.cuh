@@ -101,14 +101,14 @@ struct PoolLaunch {
 };
 
 inline PoolLaunch deal_out(int64_t images, int rows, int columns, int packs) {
-  constexpr int64_t kManyBlocks = 2048, kMostBlocks = 65535;  // along y and z
+  constexpr int64_t kManyBlocks = 2048, kMaxBlocks = 65535;  // along y and z
   const int64_t across = blocks_for(int64_t{columns} * packs, kBlock);
   const int64_t shared_rows = across * blocks_for(rows, 4) * images >= kManyBlocks ? 4 : 1;
-  const int64_t rows_per_block = std::max(shared_rows, blocks_for(rows, kMostBlocks));
+  const int64_t rows_per_block = std::max(shared_rows, blocks_for(rows, kMaxBlocks));
   return {
       .work = {images, rows, columns, packs, static_cast<int>(rows_per_block)},
       .grid = {.blocks = dim3(static_cast<unsigned>(across), static_cast<unsigned>(blocks_for(rows, rows_per_block)),
-                              static_cast<unsigned>(std::min(images, kMostBlocks))),
+                              static_cast<unsigned>(std::min(images, kMaxBlocks))),
                .threads = dim3(kBlock)}};
 }
 

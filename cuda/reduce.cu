@@ -24,7 +24,7 @@ struct RowTerm {
 
 // ---- sum_squares: per-block sums in double, cut by n alone, then one block adds them ----
 
-constexpr int64_t kMostBlocks = 1024, kItemsPerThread = 16;
+constexpr int64_t kMaxBlocks = 1024, kItemsPerThread = 16;
 
 template <typename T>
 __global__ void __launch_bounds__(kBlock)
@@ -71,7 +71,7 @@ void sum_rows(const Tensor& x, Tensor& y) {
 }
 
 void sum_squares(const Tensor& x, Tensor& y) {
-  const int64_t parts = std::clamp<int64_t>(blocks_for(x.size(), kBlock * kItemsPerThread), 1, kMostBlocks);
+  const int64_t parts = std::clamp<int64_t>(blocks_for(x.size(), kBlock * kItemsPerThread), 1, kMaxBlocks);
   Tensor scratch = Tensor::empty({parts * static_cast<int64_t>(sizeof(double))}, DType::U8, x.device());
   auto* const partial = reinterpret_cast<double*>(scratch.raw());
   for_floating("sum_squares", x.dtype(), [&]<typename T>() {

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kThreads = 1024;           // one block computes the whole batch
 constexpr int64_t kRowsPerBlock = 2048;  // depends on n alone, so that the sum is the same on every device
-constexpr int64_t kMostBlocks = 64;
+constexpr int64_t kMaxBlocks = 64;
 
 __device__ inline float clipped(float value, float clip) { return value < clip ? clip : value > 1.0f ? 1.0f : value; }
 
@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kBlock)
 
 void softmax_kl(const Tensor& logits, const Tensor& targets, float clip, SoftmaxKlResult& result) {
   const Device device = logits.device();
-  const int64_t n = logits.shape()[0], blocks = std::min(blocks_for(n, kRowsPerBlock), kMostBlocks);
+  const int64_t n = logits.shape()[0], blocks = std::min(blocks_for(n, kRowsPerBlock), kMaxBlocks);
   Tensor scratch = Tensor::empty({blocks * static_cast<int64_t>(sizeof(double))}, DType::U8, device);
   auto* const partial = reinterpret_cast<double*>(scratch.raw());
   launch("softmax_kl", softmax_kl_kernel, {.blocks = dim3(static_cast<unsigned>(blocks)), .threads = dim3(kThreads)},

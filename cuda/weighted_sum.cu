@@ -11,13 +11,13 @@ namespace {
 
 // ---- forward ----
 
-constexpr int kMostInputs = 8;
+constexpr int kMaxInputs = 8;
 
 template <typename T>
 struct Inputs {
   int count;
-  const T* x[kMostInputs];
-  const float* w[kMostInputs];
+  const T* x[kMaxInputs];
+  const float* w[kMaxInputs];
 };
 
 // Computes the pack of y at `at`, in `channel`. The sum starts from the bias, or from y's current value.
@@ -156,14 +156,14 @@ void weighted_sum(const std::vector<Tensor>& x, const std::vector<Tensor>& w, co
   const int64_t n = y.size(), d = y.shape()[-1];
   for_floating("weighted_sum", y.dtype(), [&]<typename T>() {
     const bool wide = packs<4>(0, y.data<T>()) && aligned<T>(x);
-    for (size_t first = 0; first < x.size(); first += kMostInputs) {
+    for (size_t first = 0; first < x.size(); first += kMaxInputs) {
       Inputs<T> inputs = {};
-      inputs.count = static_cast<int>(std::min<size_t>(kMostInputs, x.size() - first));
+      inputs.count = static_cast<int>(std::min<size_t>(kMaxInputs, x.size() - first));
       for (size_t i = 0; i < static_cast<size_t>(inputs.count); ++i) {
         inputs.x[i] = x[first + i].data<T>();
         inputs.w[i] = w[first + i].data<float>();
       }
-      const Activation last = first + kMostInputs >= x.size() ? activation : Activation::None;
+      const Activation last = first + kMaxInputs >= x.size() ? activation : Activation::None;
       const auto run = [&](auto kernel, int width) {
         launch("weighted_sum", kernel, over(blocks_for(n, width), y.device()), y.device(), n, d, inputs,
                bias.data<float>(), last, y.data<T>());

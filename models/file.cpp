@@ -27,7 +27,7 @@ std::string_view kind_of(mode_t mode) {
 }
 
 constexpr std::string_view kUnfinished = ".avs-part";
-constexpr size_t kMostAtOnce = size_t{1} << 30;  // per call: Linux moves at most 2 GiB
+constexpr size_t kMaxAtOnce = size_t{1} << 30;  // per call: Linux moves at most 2 GiB
 
 // Repeats a system call while signals interrupt it.
 template <typename Call>
@@ -52,7 +52,7 @@ bool flush_file(int descriptor) {
 
 bool write_all(int descriptor, ByteView bytes) {
   while (!bytes.empty()) {
-    const ssize_t put = retried([&] { return ::write(descriptor, bytes.data(), std::min(bytes.size(), kMostAtOnce)); });
+    const ssize_t put = retried([&] { return ::write(descriptor, bytes.data(), std::min(bytes.size(), kMaxAtOnce)); });
     if (put < 0) return false;
     bytes = bytes.subspan(static_cast<size_t>(put));
   }
@@ -96,10 +96,10 @@ struct Place {
 };
 
 Place place_of(fs::path path) {
-  constexpr int kMostLinks = 40;
+  constexpr int kMaxLinks = 40;
   const fs::path given = path;
   std::error_code error;
-  for (int i = 0; i < kMostLinks; ++i) {
+  for (int i = 0; i < kMaxLinks; ++i) {
     if (!fs::is_symlink(path, error)) return {path, std::nullopt};
     if (const auto opened = own_descriptor(path)) return {path, opened};
     const fs::path next = fs::read_symlink(path, error);
@@ -196,7 +196,7 @@ void InputFile::read(void* data, uint64_t bytes, uint64_t offset) const {
   auto* out = static_cast<char*>(data);
   while (bytes > 0) {
     const ssize_t got = retried(
-        [&] { return ::pread(descriptor_, out, std::min<uint64_t>(bytes, kMostAtOnce), static_cast<off_t>(offset)); });
+        [&] { return ::pread(descriptor_, out, std::min<uint64_t>(bytes, kMaxAtOnce), static_cast<off_t>(offset)); });
     if (got < 0) fail_on(path_, "cannot be read", errno);
     if (got == 0) throw DataError(str(path_.string(), ": ends at byte ", offset, " while it is read"));
     out += got;
@@ -241,8 +241,8 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 std::string read_text(const fs::path& path) {
   const InputFile file(path);
-  if (file.size() > kMostAtOnce)
-    throw DataError(str(path.string(), ": has ", file.size(), " bytes, at most ", kMostAtOnce, " are read as text"));
+  if (file.size() > kMaxAtOnce)
+    throw DataError(str(path.string(), ": has ", file.size(), " bytes, at most ", kMaxAtOnce, " are read as text"));
   std::string text(file.size(), '\0');
   file.read(text.data(), text.size(), 0);
   return text;

@@ -103,16 +103,16 @@ std::string message_for_people(std::string_view message) {
   for (size_t begin = 0; begin <= message.size();) {
     const size_t end = std::min(message.find('\n', begin), message.size());
     if (begin > 0) text += indented ? "\n" : "\n    ";
-    text += shortened(printable_lines(without_place(message.substr(begin, end - begin))), kLongestLine);
+    text += shortened(printable_lines(without_place(message.substr(begin, end - begin))), kMaxLine);
     begin = end + 1;
   }
   return text;
 }
 
-std::string shortened(const std::string& text, size_t most_bytes) {
-  if (text.size() <= most_bytes) return text;
+std::string shortened(const std::string& text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
   const auto is_inside = [&](size_t i) { return i < text.size() && (static_cast<uint8_t>(text[i]) & 0xc0u) == 0x80; };
-  size_t head = most_bytes * 2 / 3, tail = text.size() - most_bytes / 3;
+  size_t head = max_bytes * 2 / 3, tail = text.size() - max_bytes / 3;
   while (head > 0 && is_inside(head)) --head;
   while (is_inside(tail)) ++tail;
   return text.substr(0, head) + " … " + text.substr(tail);

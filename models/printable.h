@@ -18,11 +18,11 @@ std::string printable(std::string_view text);
 std::string printable_lines(std::string_view text);
 
 // Formats an error or a log line: printable_lines() without AVS_CHECK's condition and source position; each line is cut
-// in its middle to kLongestLine bytes; continuation lines are indented.
-inline constexpr size_t kLongestLine = 1000;
+// in its middle to kMaxLine bytes; continuation lines are indented.
+inline constexpr size_t kMaxLine = 1000;
 std::string message_for_people(std::string_view message);
 
-std::string shortened(const std::string& text, size_t most_bytes);  // cut in the middle: "begin … end"
+std::string shortened(const std::string& text, size_t max_bytes);  // cut in the middle: "begin … end"
 
 int64_t columns_of(std::string_view text);                          // width on a terminal, as fmt counts it
 std::string first_columns(std::string_view text, int64_t columns);  // never cuts a character

@@ -7,7 +7,7 @@
 namespace avs {
 namespace {
 
-constexpr int kMostParts = 100'000;  // max number of segments or chunks to read
+constexpr int kMaxParts = 100'000;  // max number of segments or chunks to read
 
 class Fields {  // integers and text of a file; zero beyond its end
  public:
@@ -69,7 +69,7 @@ uint32_t tag_in_part(const Fields& file, int64_t at) {
 
 uint32_t tag_in_jpeg(const Fields& file) {
   int64_t at = 2;
-  for (int parts = 0; parts < kMostParts && at + 4 <= file.size(); ++parts) {
+  for (int parts = 0; parts < kMaxParts && at + 4 <= file.size(); ++parts) {
     const uint32_t marker = file.big(at, 2), length = file.big(at + 2, 2);
     if (marker < 0xff00 || marker == 0xffda || length < 2) return 0;
     if (marker == 0xffe1 && file.text(at + 4, 6) == std::string("Exif\0\0", 6)) return tag_in_part(file, at + 4);
@@ -83,7 +83,7 @@ const std::string kPng = "\x89PNG\r\n\x1a\n";
 // Position of the first chunk of a type; 0: none before the chunk `end`.
 int64_t png_chunk(const Fields& file, const std::string& type, const std::string& end) {
   int64_t at = 8;
-  for (int parts = 0; parts < kMostParts && at + 12 <= file.size(); ++parts) {
+  for (int parts = 0; parts < kMaxParts && at + 12 <= file.size(); ++parts) {
     const std::string found = file.text(at + 4, 4);
     if (found == type) return at + 8;
     if (found == end || std::isalpha(static_cast<unsigned char>(found[0])) == 0) return 0;
@@ -96,7 +96,7 @@ bool is_webp(const Fields& file) { return file.text(0, 4) == "RIFF" && file.text
 
 uint32_t tag_in_webp(const Fields& file) {
   int64_t at = 12;
-  for (int parts = 0; parts < kMostParts && at + 8 <= file.size(); ++parts) {
+  for (int parts = 0; parts < kMaxParts && at + 8 <= file.size(); ++parts) {
     if (file.text(at, 4) == "EXIF") return tag_in_part(file, at + 8);
     const int64_t length = file.little(at + 4, 4);
     at += 8 + length + (length & 1);

@@ -134,8 +134,8 @@ FileEnd end_of_flv(Bytes& bytes) {
 
 // Ogg (RFC 3533, 6): a page has at most 27 + 255 + 255 * 255 bytes.
 FileEnd end_of_ogg(Bytes& bytes) {
-  constexpr int64_t kLongestPage = 27 + 255 + 255 * 255;
-  std::string tail(static_cast<size_t>(std::min(bytes.size(), kLongestPage)), '\0');
+  constexpr int64_t kMaxPage = 27 + 255 + 255 * 255;
+  std::string tail(static_cast<size_t>(std::min(bytes.size(), kMaxPage)), '\0');
   const int64_t from = bytes.size() - static_cast<int64_t>(tail.size());
   tail.resize(bytes.file().read_at(from, tail.data(), tail.size()));
   const size_t page = tail.rfind("OggS");

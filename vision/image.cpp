@@ -33,7 +33,7 @@ namespace {
 constexpr int64_t kMaxPixels = int64_t{1} << 27;  // 400 MB of RGB; a header may claim any size
 
 // The largest file: 16-bit RGBA pixels and metadata.
-constexpr int64_t kMostBytesPerPixel = 8, kMostOtherBytes = int64_t{64} << 20;
+constexpr int64_t kMaxBytesPerPixel = 8, kMaxOtherBytes = int64_t{64} << 20;
 
 SourceFile& source_of(void* file) { return *static_cast<SourceFile*>(file); }
 
@@ -53,7 +53,7 @@ std::vector<uint8_t> read_picture(SourceFile& file) {
   if (!is_read) throw DataError(str(path, ": cannot be read as a picture: ", stbi_failure_reason()));
   const int64_t pixels = int64_t{width} * height;
   if (pixels > kMaxPixels) throw DataError(str(path, ": a picture of ", width, " x ", height, " pixels is too large"));
-  const int64_t most = std::min<int64_t>(pixels * kMostBytesPerPixel + kMostOtherBytes, INT32_MAX);
+  const int64_t most = std::min<int64_t>(pixels * kMaxBytesPerPixel + kMaxOtherBytes, INT32_MAX);
   if (file.size() > most)
     throw DataError(
         str(path, ": ", file.size(), " bytes are too many for a picture of ", width, " x ", height, " pixels"));

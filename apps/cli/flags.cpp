@@ -100,13 +100,13 @@ class ConfigReader final : public CLI::Config {
 
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
     std::string text;
-    constexpr size_t kMostBytes = 1 << 20;
+    constexpr size_t kMaxBytes = 1 << 20;
     try {
-      for (std::istreambuf_iterator<char> at(in), end; at != end && text.size() <= kMostBytes; ++at) text += *at;
+      for (std::istreambuf_iterator<char> at(in), end; at != end && text.size() <= kMaxBytes; ++at) text += *at;
     } catch (const std::ios_base::failure&) {
       throw CLI::ConfigError("cannot be read");
     }
-    if (text.size() > kMostBytes) throw CLI::ConfigError(str("longer than ", kMostBytes, " bytes: no file of flags"));
+    if (text.size() > kMaxBytes) throw CLI::ConfigError(str("longer than ", kMaxBytes, " bytes: no file of flags"));
     std::vector<CLI::ConfigItem> found;
     try {
       for (ConfigLine& line : read_config(text)) {

@@ -227,14 +227,14 @@ PrepareReport prepare(const PrepareOptions& options) {
 
 namespace {
 
-constexpr size_t kMostLines = 20, kMostAlike = 3;
+constexpr size_t kMaxLines = 20, kMaxAlike = 3;
 
 void add_lines(std::string& out, const std::string& title, int64_t count, const std::vector<std::string>& lines) {
   if (lines.empty()) return;
   out += fmt::format("{}: {}\n", title, count);
-  for (size_t i = 0; i < std::min(lines.size(), kMostLines); ++i)
-    out += "  " + shortened(printable(lines[i]), kLongestLine) + "\n";
-  if (lines.size() > kMostLines) out += fmt::format("  … and {} more, see index.json\n", lines.size() - kMostLines);
+  for (size_t i = 0; i < std::min(lines.size(), kMaxLines); ++i)
+    out += "  " + shortened(printable(lines[i]), kMaxLine) + "\n";
+  if (lines.size() > kMaxLines) out += fmt::format("  … and {} more, see index.json\n", lines.size() - kMaxLines);
 }
 
 // Files with an extension that no clip has (subtitles beside videos) share one line, so that a broken video is not lost
@@ -252,7 +252,7 @@ std::vector<std::string> skipped_lines(const PrepareReport& report) {
     else
       alike[ending(skipped.name)].push_back(&skipped);
   for (const auto& [end, files] : alike) {
-    if (files.size() > kMostAlike && !of_clips.empty())
+    if (files.size() > kMaxAlike && !of_clips.empty())
       together.push_back(fmt::format("{} {}, no clip among them; the first: {}", files.size(),
                                      end.empty() ? "files without an ending" : "*" + end + " files",
                                      files.front()->reason));
@@ -270,7 +270,7 @@ std::vector<std::string> unusual_lines(const PrepareReport& report) {
     if (!clip.note.empty()) alike[clip.note].push_back(&clip);
   std::vector<std::string> lines = report.header.notes;
   for (const auto& [note, clips] : alike) {
-    if (clips.size() > kMostAlike)
+    if (clips.size() > kMaxAlike)
       lines.push_back(fmt::format("{}: {} clips, the first: {}", note, clips.size(), clips.front()->name));
     else
       for (const CachedClip* clip : clips) lines.push_back(clip->name + ": " + note);
@@ -293,7 +293,7 @@ std::string absent_classes(const PrepareReport& report) {
     const size_t classes = report.header.classes.size();
     if (present.size() < classes)
       out += fmt::format("no {} clip of {} of {} classes: {}\n", name_of(split), classes - present.size(), classes,
-                         shortened(absent, kLongestLine));
+                         shortened(absent, kMaxLine));
   }
   return out;
 }

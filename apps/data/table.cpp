@@ -11,8 +11,8 @@
 namespace avs::data {
 namespace {
 
-constexpr uint64_t kMostBytes = uint64_t{256} << 20;
-constexpr size_t kLongestTitle = 40, kMostTitles = 20;
+constexpr uint64_t kMaxBytes = uint64_t{256} << 20;
+constexpr size_t kMaxTitle = 40, kMaxTitles = 20;
 
 void append_utf8(std::string& out, uint32_t c) {
   const auto tail = [&](int shift) { out += static_cast<char>(0x80 | (c >> shift & 0x3f)); };
@@ -53,7 +53,7 @@ std::string bytes_of(const std::filesystem::path& path) {
   const std::string name = printable(path.string());
   if (const std::string reason = why_no_file(path); !reason.empty()) throw DataError(str(name, ": ", reason));
   const uint64_t size = std::filesystem::file_size(path);
-  if (size > kMostBytes) throw DataError(str(name, ": has ", size, " bytes; a table has at most ", kMostBytes));
+  if (size > kMaxBytes) throw DataError(str(name, ": has ", size, " bytes; a table has at most ", kMaxBytes));
   return read_text(path);  // throws on I/O errors: rows must not be lost silently
 }
 
@@ -140,9 +140,9 @@ size_t Table::column(std::string_view name) const {
   if (const auto index = find_column(name)) return *index;
   const std::string lacks = str(printable(path_.string()), ": no column '", name, "'; ");
   // Does not print a line of another kind of file: it may contain secrets.
-  const bool is_header = (header_.size() > 1 || header_[0].starts_with("filename")) && header_.size() <= kMostTitles &&
+  const bool is_header = (header_.size() > 1 || header_[0].starts_with("filename")) && header_.size() <= kMaxTitles &&
                          std::all_of(header_.begin(), header_.end(), [](const std::string& title) {
-                           return title.size() <= kLongestTitle && title.find_first_of(":$=") == std::string::npos;
+                           return title.size() <= kMaxTitle && title.find_first_of(":$=") == std::string::npos;
                          });
   if (!is_header) throw DataError(str(lacks, "its first line is no header of such a table"));
   std::string titles;

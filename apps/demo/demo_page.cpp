@@ -16,7 +16,7 @@ namespace {
 using namespace report;
 namespace fs = std::filesystem;
 
-constexpr size_t kMostMistakes = 24;
+constexpr size_t kMaxMistakes = 24;
 
 // Data of the page's cards: the cache and the three classifiers' results per clip.
 struct Album {
@@ -98,9 +98,9 @@ std::string mistakes(const Album& album, const DemoResults& results) {
   std::string cards;
   size_t wrong = 0;
   for (const ClipResult& row : results.both().rows)
-    if (row.predicted() != row.label && ++wrong <= kMostMistakes) cards += card(album, row.id, {Modality::Mel});
+    if (row.predicted() != row.label && ++wrong <= kMaxMistakes) cards += card(album, row.id, {Modality::Mel});
   if (wrong == 0) return paragraph("None: every test clip was recognised.");
-  const std::string shown = wrong > kMostMistakes ? str("; the first ", kMostMistakes, " are shown") : "";
+  const std::string shown = wrong > kMaxMistakes ? str("; the first ", kMaxMistakes, " are shown") : "";
   return note(str(wrong, " of ", results.both().clips, " test clips were not recognised by ", results.method, shown,
                   ".")) +
          "<div class=\"sheet\">\n" + cards + "</div>\n";

@@ -137,7 +137,7 @@ std::optional<Frames> Classifier::frames_and_next(const std::filesystem::path& f
 }
 
 ClassAnswers Classifier::classify_segments(const std::filesystem::path& file, double seconds) {
-  constexpr double kReadSeconds = kLongestSeconds + 2 * kToleranceSeconds;  // enough to see that the file goes on
+  constexpr double kReadSeconds = kMaxSeconds + 2 * kToleranceSeconds;  // enough to see that the file goes on
   FrameOptions whole = frames_;
   whole.max_seconds = kReadSeconds;
   std::optional<Frames> frames;
@@ -150,9 +150,9 @@ ClassAnswers Classifier::classify_segments(const std::filesystem::path& file, do
   if (frames) total = static_cast<double>(frames->seconds.size()) / frames_.frames_per_second;
   if (sound) total = frames ? std::min(total, sound->seconds()) : sound->seconds();
   ClassAnswers result{.note = damage_of(frames, sound)};
-  if (total > kLongestSeconds + kToleranceSeconds)
-    result.left_out.push_back(str("the file after its first ", kLongestSeconds, " seconds"));
-  const std::vector<double> at = borders(std::min(total, kLongestSeconds), seconds);
+  if (total > kMaxSeconds + kToleranceSeconds)
+    result.left_out.push_back(str("the file after its first ", kMaxSeconds, " seconds"));
+  const std::vector<double> at = borders(std::min(total, kMaxSeconds), seconds);
   double longest = 0;
   for (size_t i = 0; i + 1 < at.size(); ++i) {
     const Tensor pictures = frames ? frames_between(*frames, at[i], at[i + 1]) : Tensor();

@@ -48,7 +48,7 @@ class Classifier {
   // within it.
   ClassAnswers classify_segments(const std::filesystem::path& file, double seconds);
 
-  static constexpr double kLongestSeconds = 3600;   // a file in segments: an hour of pictures is about 1 GB
+  static constexpr double kMaxSeconds = 3600;       // a file in segments: an hour of pictures is about 1 GB
   static constexpr double kToleranceSeconds = 0.5;  // codecs pad a clip's end: what is shorter is not called left out
 
  private:

@@ -61,11 +61,11 @@ void add_all(Flags& flags, Options& options) {
   flags.flag("--out").required();
 }
 
-constexpr int64_t kMostRows = 1'000'000;
+constexpr int64_t kMaxRows = 1'000'000;
 
 void check_learning(const LearningOptions& o) {
-  require<UsageError>(o.batch >= 1 && o.batch <= kMostRows, "--batch must lie in 1 .. ", kMostRows, ", got ", o.batch);
-  require<UsageError>(o.epochs <= kMostRows, "--epochs must be at most ", kMostRows, ", got ", o.epochs);
+  require<UsageError>(o.batch >= 1 && o.batch <= kMaxRows, "--batch must lie in 1 .. ", kMaxRows, ", got ", o.batch);
+  require<UsageError>(o.epochs <= kMaxRows, "--epochs must be at most ", kMaxRows, ", got ", o.epochs);
   require<UsageError>(o.learning_rate > 0, "--lr must be above 0, got ", o.learning_rate);
   require<UsageError>(o.warm_up >= 0 && o.warm_up < 1, "--warm-up must lie in [0, 1), got ", o.warm_up);
   require<UsageError>(o.mixup_alpha > 0, "--mixup-alpha must be above 0, got ", o.mixup_alpha);

@@ -29,7 +29,7 @@ double log_loss_of(const ClipResult& row) {
   return -std::log(std::clamp(p, kSmallestProbability, 1.0));
 }
 
-constexpr size_t kMostNames = 10;  // classes in one line
+constexpr size_t kMaxNames = 10;  // classes in one line
 
 std::string table_name(const std::string& name) { return shortened(printable(name), 80); }
 
@@ -134,10 +134,10 @@ std::string absent_classes(const Evaluation& e) {
   std::string names;
   size_t absent = 0;
   for (const ClassScore& score : e.per_class)
-    if (score.clips == 0 && ++absent <= kMostNames) names += (names.empty() ? "" : ", ") + table_name(score.name);
+    if (score.clips == 0 && ++absent <= kMaxNames) names += (names.empty() ? "" : ", ") + table_name(score.name);
   if (absent == 0) return {};
   return fmt::format("no clips of {} of {} classes, which the means over classes leave out: {}{}", absent,
-                     e.per_class.size(), names, absent > kMostNames ? ", …" : "");
+                     e.per_class.size(), names, absent > kMaxNames ? ", …" : "");
 }
 
 std::string table_of(const std::vector<NamedEvaluation>& columns) {

@@ -82,7 +82,7 @@ void update_loss_scale(Tensor& scaling, const Tensor& first_bad, LossScale kind)
     s[0] *= 0.5f;
   } else if (s[1] >= kGoodSteps) {
     s[1] = 0.0f;
-    s[0] = std::min(2.0f * s[0], kMostScale);
+    s[0] = std::min(2.0f * s[0], kMaxScale);
   }
 }
 

@@ -8,7 +8,7 @@
 // Loss scaling (Micikevicius et al. 2018): f16 gradients below 6e-8 become zero, so backward starts from `scale`
 // instead of 1. All state is on the device, where update_loss_scale() and then adam() use it without synchronising with
 // the host: `scaling` f32 [4] = scale, good steps in a row, steps skipped so far, factor of this step's gradients.
-//   every gradient finite:  factor = 1 / scale;  after kGoodSteps of them the scale doubles, to kMostScale at most
+//   every gradient finite:  factor = 1 / scale;  after kGoodSteps of them the scale doubles, to kMaxScale at most
 //   else:                   factor = 0: adam() updates nothing and t does not count the step;  the scale halves
 // LossScale::Fixed changes only the factor.
 #pragma once
@@ -26,7 +26,7 @@ struct AdamSpec {
 };
 
 enum class LossScale : uint8_t { Fixed, Dynamic };
-inline constexpr float kFirstScale = 65536.0f, kMostScale = 16777216.0f, kGoodSteps = 2000.0f;
+inline constexpr float kFirstScale = 65536.0f, kMaxScale = 16777216.0f, kGoodSteps = 2000.0f;
 
 }  // namespace avs
 

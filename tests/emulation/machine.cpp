@@ -21,7 +21,7 @@ namespace {
 namespace context = boost::context::detail;
 
 constexpr size_t kStackBytes = 64 * 1024;
-constexpr unsigned kMostThreads = 1024, kLanes = 32;
+constexpr unsigned kMaxThreads = 1024, kLanes = 32;
 constexpr uint32_t kAllLanes = 0xffffffffu;
 
 struct Warp {
@@ -71,7 +71,7 @@ thread_local Block* running = nullptr;
 
 std::byte* stacks() {
   static std::byte* const all = [] {
-    void* memory = mmap(nullptr, kStackBytes * kMostThreads, PROT_READ | PROT_WRITE,
+    void* memory = mmap(nullptr, kStackBytes * kMaxThreads, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED) throw DeviceError("emulation: no memory for the stacks of a block's threads");
     return static_cast<std::byte*>(memory);
@@ -271,8 +271,8 @@ Schedule& schedule() {
 
 void check_shape(const Launch& launch) {
   const uint64_t threads = launch.block.count();
-  AVS_CHECK(Finding, threads >= 1 && threads <= kMostThreads, "kernel ", launch.kernel, ": a block of ", threads,
-            " threads; a device runs 1 to ", kMostThreads);
+  AVS_CHECK(Finding, threads >= 1 && threads <= kMaxThreads, "kernel ", launch.kernel, ": a block of ", threads,
+            " threads; a device runs 1 to ", kMaxThreads);
   AVS_CHECK(Finding, launch.grid.count() >= 1 && launch.grid.y <= 65535 && launch.grid.z <= 65535, "kernel ",
             launch.kernel, ": a grid of ", text(launch.grid), " blocks; x is at least 1, y and z are 1 to 65535");
 }
@@ -315,7 +315,7 @@ void* dynamic_shared() { return shared::dynamic(); }
 bool in_kernel() { return running != nullptr && running->current() != nullptr; }
 bool on_stack(const void* address) {
   const auto* p = static_cast<const std::byte*>(address);
-  return p >= stacks() && p < stacks() + kStackBytes * kMostThreads;
+  return p >= stacks() && p < stacks() + kStackBytes * kMaxThreads;
 }
 bool is_parameter(const void* address) {
   const auto* p = static_cast<const std::byte*>(address);

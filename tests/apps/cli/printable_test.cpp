@@ -55,7 +55,7 @@ TEST(Printable, MessagesCarryNoConditionOfTheSource) {
 
 TEST(Printable, MessagesAreCutInTheirMiddleAndCannotForgeALine) {
   const std::string message = message_for_people("/data/" + std::string(100'000, 'x') + ".mp4: no such file");
-  EXPECT_LE(message.size(), kLongestLine + 10);
+  EXPECT_LE(message.size(), kMaxLine + 10);
   EXPECT_THAT(message, StartsWith("/data/xxx"));
   EXPECT_THAT(message, EndsWith(".mp4: no such file"));
   EXPECT_EQ(message_for_people("a\nprepare: done"), "a\n    prepare: done");

@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kLongestSeconds = 60;  // a trial takes well under one second
+constexpr double kMaxSeconds = 60;  // a trial takes well under one second
 
 std::string text_of(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -71,7 +71,7 @@ void wait_for(pid_t process, Ending& ending, const std::function<void()>& meanwh
       if (meanwhile) meanwhile();
       ::kill(process, SIGCONT);
     }
-    if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > kLongestSeconds) {
+    if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > kMaxSeconds) {
       ending.timed_out = true;
       ::kill(process, SIGKILL);
     }

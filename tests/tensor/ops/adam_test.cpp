@@ -96,8 +96,8 @@ TEST(LossScale, HalvesWhereAGradientIsNotFiniteAndDoublesAfterTwoThousandGoodSte
     scaling.copy_from(to_tensor({16384, 1998, 2, 0}, {4}, device));
     EXPECT_EQ(after(true), (Vector{16384, 1999, 2, 1.0 / 16384})) << device;
     EXPECT_EQ(after(true), (Vector{32768, 0, 2, 1.0 / 16384})) << device;  // the factor belongs to the step just made
-    scaling.copy_from(to_tensor({kMostScale, 1999, 0, 0}, {4}, device));
-    EXPECT_EQ(after(true)[0], double{kMostScale}) << device;
+    scaling.copy_from(to_tensor({kMaxScale, 1999, 0, 0}, {4}, device));
+    EXPECT_EQ(after(true)[0], double{kMaxScale}) << device;
   }
 }
 
