@@ -1,5 +1,5 @@
-// The input gradient of a convolution as an implicit matrix product: pixels of dx x input channels, depth taps * k. It
-// is a convolution of dy with the rotated filter. With a stride, only some of the taps reach each pixel of dx; the
+// Computes a convolution's input gradient as an implicit product of [pixels of dx, taps * k] and [taps * k, c]. It is a
+// convolution of dy with the rotated filter. With a stride, only some of the taps reach each pixel of dx; the
 // pixels with the same taps form one product (a phase), so that no multiplication by zero is done. Bound: CUDA cores in
 // f32, tensor cores in 16 bits, 2 r s k / (stride_h stride_w) flops per element of dx.
 #include "cuda/conv2d.h"

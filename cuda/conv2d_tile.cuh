@@ -72,8 +72,8 @@ struct MatrixByRow {
 
 // ---- from a Source into registers ----
 
-// One thread's part of a kExtent x kDepth tile. Neighbouring threads load neighbouring addresses, and each thread loads
-// several lines one after the other.
+// Loads one thread's part of a kExtent x kDepth tile. Neighbouring threads load neighbouring vectors of a line: a row of
+// the tile if kByDepth, else a depth.
 template <typename Source, int kExtent, int kDepth, int kThreads>
 class TileLoader {
  public:

@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, 6> kMethods = {"f1", "f2", "f3", "f4", "f
 bool is_sound_name(const std::string& name) { return name.starts_with("aud-"); }
 bool is_picture_name(const std::string& name) { return name.starts_with("vis-"); }
 
-// f4..f6 are f1..f3 on other embeddings.
+// f4..f6 have the formulas of f1..f3.
 enum class Form : uint8_t { All, Grouped, Concatenated };
 Form form_of(FusionMethod method) { return static_cast<Form>(static_cast<int>(method) % 3); }
 

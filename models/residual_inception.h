@@ -16,7 +16,7 @@
 
 namespace avs {
 
-// inception(C) and the BatchNorm behind it. At inference the BatchNorm is folded into the four filters, each its slice.
+// inception(C), then BatchNorm. At inference without a residual, the BatchNorm is folded into the four filters.
 class InceptionBn final : public Layer {
  public:
   InceptionBn(int64_t in, int64_t out, BatchNormSpec norm);

@@ -15,11 +15,11 @@ void check_activation(const char* op, const char* name, const Tensor& t);
 // ShapeError unless a and b are defined and have one shape, type and device: "relu_backward: y is [2, 3] but dy is [3,
 // 2]".
 void check_alike(const char* op, const char* a_name, const Tensor& a, const char* b_name, const Tensor& b);
-// ShapeError unless all defined tensors are on one device: "conv2d: x is on cuda:0 but w is on cpu".
 struct NamedTensor {
   const char* name;
   const Tensor& tensor;
 };
+// ShapeError unless all defined tensors are on one device: "conv2d: x is on cuda:0 but w is on cpu".
 void check_same_device(const char* op, std::initializer_list<NamedTensor> tensors);
 // ShapeError unless t is f32 [c] on x's device, c = the last axis of x.
 void check_per_channel(const char* op, const Tensor& x, const char* name, const Tensor& t);

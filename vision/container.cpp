@@ -64,8 +64,8 @@ IoPtr make_io(SourceFile& source) {
 
 int open_nothing(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) { return AVERROR(EPERM); }
 
-// Formats that open other files by name, or fetch. FFmpeg flags those that open their file themselves (image2 reads a
-// numbered series of files).
+// True for formats that open other files or URLs. AVFMT_NOFILE marks those that open their files themselves (image2
+// reads a numbered series).
 bool names_other_files(const AVInputFormat& format) {
   constexpr const char* names =
       "hls,dash,webm_dash_manifest,concat,imf,sdp,rtp,rtsp,sap,svg_pipe,vobsub,avisynth,vapoursynth";

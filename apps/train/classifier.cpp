@@ -32,7 +32,7 @@ Samples at_size(const Tensor& x, const Shape& wanted) {
   return {x, {to_tensor(std::vector<PictureBox>(static_cast<size_t>(n), whole)), wanted[0], wanted[1]}};
 }
 
-// The frames on screen from second `from` to second `to`; at least the one nearest to its middle.
+// Returns the frames with times in [from, to); if there are none, the one nearest to the middle.
 Tensor frames_between(const Frames& frames, double from, double to) {
   int64_t first = -1, last = -1, nearest = 0;
   const auto& seconds = frames.seconds;

@@ -24,7 +24,7 @@ struct SpectrogramOptions {
 
 struct ClipArrays {
   EntryParts parts;  // in the order of kModalities
-  // "no sound", "no picture", or why one of the two cannot be decoded; what is damaged; a header that promises more.
+  // Says what is missing ("no sound", "no picture"), undecodable, damaged, or shorter than its header promises.
   std::string note;
 };
 

@@ -26,7 +26,7 @@ struct LearningOptions {
   double ema = 0;
   uint64_t seed = 1;
 
-  // epochs, or where that is 0 as many as make about 3,000 steps, 20 to 300.
+  // Returns `epochs`; if that is 0, enough for 3,000 steps, but 20 to 300.
   int64_t epochs_of(int64_t steps_per_epoch) const;
   Schedule schedule_over(int64_t total_steps) const;
   MixupOptions mixup_options() const;

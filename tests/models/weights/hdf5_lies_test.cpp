@@ -75,7 +75,7 @@ TEST(Hdf5Lies, AboutArraysThatShareTheirBytes) {
   EXPECT_THAT(error_of_lie(with(bytes, y, bytes.substr(x, 8))), HasSubstr("overlaps"));
 }
 
-// An array of four chunks; entry(i) is the position of an entry of its index: a key of 32 bytes and an address.
+// An array of four chunks. Entry i of its index begins at byte entry(i): a 32-byte key, then an address.
 struct Chunks {
   std::string bytes;
   size_t node;

@@ -56,7 +56,7 @@ std::vector<float> features(Backbone& network, const Clip& clip) {
   return pool;
 }
 
-// Accuracy of nearest class mean on the test clips.
+// Accuracy of a nearest-class-mean classifier on the test clips.
 double nearest_mean_accuracy(Backbone& network, const std::vector<Clip>& train, const std::vector<Clip>& test) {
   std::map<std::string, std::vector<float>> means;
   for (const Clip& clip : train) {

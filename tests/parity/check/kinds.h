@@ -15,7 +15,7 @@ NamedTensors run_network(const Case& c);
 NamedTensors run_steps(const Case& c);
 // "schedule": rate [steps].
 NamedTensors run_schedule(const Case& c);
-// "average": the moving average after each row of w has been the weights for one step.
+// "average": the final moving average; row t of w holds the weights after step t.
 NamedTensors run_average(const Case& c);
 // "mixup": the pairs (first, second, lambda), and y, the mixed x.
 NamedTensors run_mixup(const Case& c);
