@@ -40,7 +40,7 @@ struct Affine {  // y = (x - mean) * scale + beta
 template <bool kResidual, bool kRelu>
 [[gnu::always_inline]] inline void apply_rows(const float* x, const float* residual, const Affine& affine,
                                               const Rows& rows, float* y) {
-  const auto [mean, scale, beta] = affine;
+  const float *mean = affine.mean, *scale = affine.scale, *beta = affine.beta;
   for (int64_t at = 0, i = 0, o = 0; at < rows.elements; at += rows.width, i += rows.x_stride, o += rows.y_stride) {
     const int64_t n = std::min(rows.width, rows.elements - at);
 #pragma omp simd
@@ -96,7 +96,7 @@ struct InputGradient {  // dx = scale * (g - mean_g - (x - mean) * slope)
 template <bool kRelu>
 [[gnu::always_inline]] inline void input_gradient_rows(const float* x, const float* y, const float* dy,
                                                        const InputGradient& p, const Rows& rows, float* dx) {
-  const auto [mean, scale, mean_g, slope] = p;
+  const float *mean = p.mean, *scale = p.scale, *mean_g = p.mean_g, *slope = p.slope;
   for (int64_t at = 0, i = 0, o = 0; at < rows.elements; at += rows.width, i += rows.x_stride, o += rows.y_stride) {
     const int64_t n = std::min(rows.width, rows.elements - at);
 #pragma omp simd
