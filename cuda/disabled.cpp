@@ -1,4 +1,5 @@
-// The CUDA backend of a build without CUDA: every function throws a DeviceError of one line.
+// The CUDA backend of a build without CUDA: available() is false, and every operation throws
+// a DeviceError of one line.
 #include "cuda/api.h"
 #include "cuda/spectrogram.h"
 #include "tensor/ops/adam.h"
@@ -96,6 +97,7 @@ AVS_WEAK void sum_rows(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void sum_squares(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void find_non_finite(const Tensor&, Tensor&) { missing(); }
 AVS_WEAK void mixup(const Tensor&, const MixupPlan&, Tensor&) { missing(); }
+AVS_WEAK void mixup_backward(const Tensor&, const MixupPlan&, Tensor&) { missing(); }
 AVS_WEAK void load_pictures(const Tensor&, const PictureBoxes&, const MixupPlan&, const PixelScale&, Tensor&) {
   missing();
 }

@@ -16,12 +16,29 @@ namespace {
 
 constexpr int64_t kInferenceRows = 1024;  // bounds the memory of a pass over a whole split
 
-// The same mixes, of the matrices' rows instead of the batch's.
-MixupPlan in_matrix(const MixupPlan& plan, std::span<const int64_t> rows) {
-  for (Tensor indices : {plan.first, plan.second})
-    for (int32_t& i : std::span(indices.data<int32_t>(), static_cast<size_t>(indices.size())))
-      i = static_cast<int32_t>(rows[static_cast<size_t>(i)]);
-  return plan;
+// A batch: rows of the matrices, and how they are mixed.
+struct MixedRows {
+  MixupPlan rows, mixing;
+
+  MixedRows to(Device device) const { return {rows.to(device), mixing.to(device)}; }
+  void copy_from(const MixedRows& batch) {
+    rows.copy_from(batch.rows);
+    mixing.copy_from(batch.mixing);
+  }
+};
+
+// A plan that copies rows.
+MixupPlan copies_of(std::span<const int64_t> rows) {
+  const std::vector<int32_t> indices(rows.begin(), rows.end());
+  const auto n = std::ssize(indices);
+  const Tensor all = Tensor::from({n}, std::span(indices));
+  return {all, all, Tensor::full({n}, 1.0f)};
+}
+
+Variable mixed(const Variable& x, const MixupPlan& plan) {
+  return record("mixup", {x}, ops::mixup(x.value(), plan), [plan, n = x.shape()[0]](const Tensor& dy, const Needs&) {
+    return std::vector<Tensor>{ops::mixup_backward(dy, plan, n)};
+  });
 }
 
 std::vector<Tensor> all_on(Device device, const std::vector<Tensor>& matrices) {
@@ -98,16 +115,16 @@ class FusionTrainer {
 
   void step(std::span<const int64_t> rows, Rng& rng, LogLine& line) {
     stop_if_interrupted();
-    const MixupPlan plan =
-        in_matrix(plan_mixup(static_cast<int64_t>(rows.size()), learning_.mixup_options(), rng), rows);
+    const MixedRows batch{copies_of(rows),
+                          plan_mixup(static_cast<int64_t>(rows.size()), learning_.mixup_options(), rng)};
     line.learning_rate = schedule_.learning_rate(adam_.steps());
     const bool in_graph = device_.is_cuda() && adam_.can_be_captured() &&
                           static_cast<int64_t>(rows.size()) == std::min(learning_.batch, data_.train.size());
     if (in_graph) {
-      take(start_captured(plan, line.learning_rate), line);
+      take(start_captured(batch, line.learning_rate), line);
     } else {
       take(finish_step(), line);
-      const MixupPlan here = plan.to(device_);
+      const MixedRows here = batch.to(device_);
       take(take_step(
                adam_, line.learning_rate, [&] { return scores(here); }, kReason),
            line);
@@ -115,19 +132,19 @@ class FusionTrainer {
     if (average_) average_->update(adam_.steps());
   }
 
-  Scores scores(const MixupPlan& plan) {
-    std::vector<Variable> x;
-    for (const Tensor& matrix : train_x_) x.emplace_back(ops::mixup(matrix, plan));
-    return {net_->run(x), ops::mixup(targets_, plan)};
+  Scores scores(const MixedRows& batch) {
+    std::vector<Tensor> rows;
+    for (const Tensor& matrix : train_x_) rows.push_back(ops::mixup(matrix, batch.rows));
+    return {mixed_logits(*net_, rows, batch.mixing), ops::mixup(ops::mixup(targets_, batch.rows), batch.mixing)};
   }
 
   // Batches of full size; the first is captured. The result is of the step before.
-  std::optional<StepResult> start_captured(const MixupPlan& plan, double learning_rate) {
+  std::optional<StepResult> start_captured(const MixedRows& batch, double learning_rate) {
     if (!graph_) {
-      plan_ = plan.to(device_);
-      graph_.emplace(device_, adam_, plan.rows(), targets_.shape()[1], [this] { return scores(plan_); });
+      batch_ = batch.to(device_);
+      graph_.emplace(device_, adam_, batch.mixing.rows(), targets_.shape()[1], [this] { return scores(batch_); });
     } else {
-      plan_.copy_from(plan);
+      batch_.copy_from(batch);
     }
     return graph_->start(learning_rate, kReason);
   }
@@ -149,11 +166,18 @@ class FusionTrainer {
   Tensor targets_;
   int64_t steps_per_epoch_, epochs_;
   Schedule schedule_;
-  MixupPlan plan_;  // the captured step reads it
+  MixedRows batch_;  // the captured step reads it
   std::optional<StepGraph> graph_;
 };
 
 }  // namespace
+
+Variable mixed_logits(FusionNet& net, const std::vector<Tensor>& rows, const MixupPlan& mixing) {
+  const bool is_affine = net.options().activation == Activation::None;
+  std::vector<Variable> x;
+  for (const Tensor& matrix : rows) x.emplace_back(is_affine ? matrix : ops::mixup(matrix, mixing));
+  return is_affine ? mixed(net.run(x), mixing) : net.run(x);
+}
 
 Tensor fuse(FusionNet& net, const std::vector<Tensor>& x) {
   const NoGrad inference;

@@ -10,12 +10,17 @@
 #include "models/fusion.h"
 #include "models/training/learning_options.h"
 #include "models/training/metrics.h"
+#include "tensor/ops/mixup.h"
 
 namespace avs {
 
 // A fusion's class probabilities for rows of embeddings, all on the net's device: [rows, classes] on the CPU. A matrix
 // pass in blocks, no gradients.
 Tensor fuse(FusionNet& net, const std::vector<Tensor>& x);
+
+// The logits of mixed rows of embeddings. Without a ReLU a fusion is affine, so that the rows' logits are mixed instead:
+// the author's scheme makes 2n rows of n, and f1 to f3 then take half the time.
+Variable mixed_logits(FusionNet& net, const std::vector<Tensor>& rows, const MixupPlan& mixing);
 
 struct FusionData {
   EmbeddingRows train, validation;

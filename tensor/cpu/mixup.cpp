@@ -29,4 +29,19 @@ void mixup(const Tensor& x, const MixupPlan& plan, Tensor& y) {
   });
 }
 
+// A batch's logits: too few to share between threads.
+void mixup_backward(const Tensor& dy, const MixupPlan& plan, Tensor& dx) {
+  dx.zero();
+  if (dx.size() == 0) return;
+  const int64_t width = dx.size() / dx.shape()[0];
+  for (int64_t m = 0; m < plan.rows(); ++m) {
+    const float* const from = dy.data<float>() + m * width;
+    float* const a = dx.data<float>() + plan.first.data<int32_t>()[m] * width;
+    float* const b = dx.data<float>() + plan.second.data<int32_t>()[m] * width;
+    const float lambda = plan.lambda.data<float>()[m];
+    for (int64_t k = 0; k < width; ++k) a[k] += lambda * from[k];
+    for (int64_t k = 0; k < width; ++k) b[k] += (1.0f - lambda) * from[k];
+  }
+}
+
 }  // namespace avs::cpu

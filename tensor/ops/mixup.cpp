@@ -50,5 +50,16 @@ Tensor mixup(const Tensor& x, const MixupPlan& plan) {
   return y;
 }
 
+Tensor mixup_backward(const Tensor& dy, const MixupPlan& plan, int64_t n) {
+  check_f32("mixup_backward", "dy", dy);
+  AVS_CHECK(ShapeError, plan.defined() && dy.shape().rank() >= 1 && n >= 0 && dy.shape()[0] == plan.rows(),
+            "mixup_backward: dy is ", dy.shape(), " of ", n, " rows, lambda is ",
+            plan.defined() ? str(plan.lambda.shape()) : "undefined");
+  Tensor dx = Tensor::empty(dy.shape().with(0, n), DType::F32, dy.device());
+  check_plan("mixup_backward", dx, plan);
+  dy.device().is_cuda() ? cuda::mixup_backward(dy, plan, dx) : cpu::mixup_backward(dy, plan, dx);
+  return dx;
+}
+
 }  // namespace ops
 }  // namespace avs

@@ -172,6 +172,9 @@ void add_losses_and_steps(std::vector<Call>& calls) {
   calls.push_back({"mixup", "mixup", {rows(), first, second, lambda}, [](Given& t) {
                      ops::mixup(t[0], {t[1], t[2], t[3]});
                    }});
+  calls.push_back({"mixup", "mixup", {f32({2, kC}), first, second, lambda}, [](Given& t) {
+                     ops::mixup_backward(t[0], {t[1], t[2], t[3]}, 2);
+                   }});
   const Tensor pixels = Tensor::zeros({2, 4, 4, 3}, DType::U8), three = f32({3});
   calls.push_back({"load_pictures",
                    "load_pictures",

@@ -195,6 +195,23 @@ TEST(FusionTraining, LearnsKeepsTheBestEpochAndRepeatsItself) {
             one.validation.micro_accuracy);
 }
 
+TEST(FusionTraining, MixingLogitsEqualsMixingEmbeddingsInValueAndGradient) {
+  const EmbeddingRows data = separable(7, 3);
+  Rng rng(6);
+  const MixupPlan plan = plan_mixup(7, {}, rng);
+  FusionNet shortcut(kSmallFusion), definition(kSmallFusion);
+  std::vector<Variable> x;
+  for (const Tensor& matrix : data.x) x.emplace_back(ops::mixup(matrix, plan));
+  const Variable fast = mixed_logits(shortcut, data.x, plan), slow = definition.run(x);
+  EXPECT_LT(relative_error(to_double(fast.value()), to_double(slow.value())), 1e-5);
+  const Tensor dy = to_tensor(reference::random_vector(13 * 3, 8), {13, 3});
+  fast.backward(dy);
+  slow.backward(dy);
+  const auto p = shortcut.parameters(), q = definition.parameters();
+  for (size_t i = 0; i < p.size(); ++i)
+    EXPECT_LT(relative_error(to_double(p[i]->variable.grad()), to_double(q[i]->variable.grad())), 1e-5) << p[i]->path;
+}
+
 TEST(FusionTraining, StopsAtALossThatIsNoNumber) {
   LearningOptions wild = kShort;
   wild.learning_rate = 1e30;

@@ -33,6 +33,23 @@ TEST(Mixup, MatchesTheOracle) {
     }
 }
 
+// Rows that are in several mixes, in one twice, and in none.
+TEST(Mixup, ScattersGradientsToTheRowsThatWereMixed) {
+  const Index first = {2, 0, 1, 2, 2}, second = {1, 1, 1, 0, 2};
+  const Vector lambda = {0.25, 1.0, 0.5, 0.0, 0.875};
+  for (const Device device : devices())
+    for (const int64_t width : {1, 7, 1024}) {
+      const Vector dy = reference::random_vector(5 * width, 9);
+      const Tensor dx =
+          ops::mixup_backward(to_tensor(dy, {5, width}, device), plan_of(first, second, lambda, device), 4);
+      EXPECT_EQ(dx.shape(), Shape({4, width}));
+      EXPECT_LT(relative_error(to_double(dx),
+                               reference::mixup_backward(dy, static_cast<size_t>(width), first, second, lambda, 4)),
+                1e-6)
+          << width << " on " << device;
+    }
+}
+
 TEST(Mixup, WithLambdaOneCopiesWhateverTheOtherSampleHolds) {
   for (const Device device : devices()) {
     const Tensor x = to_tensor({1.0, 2.0, NAN, NAN}, {2, 2}, device);
@@ -59,6 +76,12 @@ TEST(Mixup, RefusesSamplesThatAreNotThere) {
   EXPECT_THAT(message(plan_of({0, 1}, {0}, {0})), testing::HasSubstr("first is [2], second is [1], lambda is [1]"));
   const Tensor lambda = Tensor::zeros({1});
   EXPECT_THAT(message({lambda, lambda, lambda}), testing::HasSubstr("first must be i32 [m], got f32 [1]"));
+  EXPECT_THAT(error_of<ShapeError>([&] { ops::mixup_backward(x, plan_of({0}, {0}, {0}), 2); }),
+              testing::HasSubstr("mixup_backward: dy is [3, 2] of 2 rows, lambda is [1]"));
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                ops::mixup_backward(x, plan_of({0, 1, 2}, {0, 0, 0}, {0, 0, 0}), 2);
+              }),
+              testing::HasSubstr("mixup_backward: first[2] is 2, x [2, 2] has 2 samples"));
   EXPECT_THAT(message({}), testing::HasSubstr("first must be i32 [m], got an undefined tensor"));
 }
 
