@@ -71,7 +71,7 @@ void load_boxes(const Tensor& x, const PictureBoxes& b, const Sources& sources, 
   const auto* const boxes = reinterpret_cast<const PictureBox*>(b.boxes.data<float>());
   for (int64_t i = 0; i < n; ++i) check_box(stored, boxes[i]);
   parallel_for(y.shape()[0], 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> other(static_cast<size_t>(sample));
+    std::vector<float> other;
     const auto resize = [&](int64_t i, float* to) {
       resize_box(x.data<uint8_t>() + i * picture, stored, channels.c, boxes[i], wanted, to);
     };
@@ -79,6 +79,7 @@ void load_boxes(const Tensor& x, const PictureBoxes& b, const Sources& sources, 
       float* const out = y.data<float>() + r * sample;
       resize(sources.a(r), out);
       if (sources.lambda(r) != 1.0f) {
+        other.resize(static_cast<size_t>(sample));
         resize(sources.b(r), other.data());
         mix_range(out, other.data(), sources.lambda(r), sample, out);
       }
