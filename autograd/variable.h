@@ -30,7 +30,7 @@ struct GradSlot {  // shared by all copies of one Variable
 
 struct Node {
   std::string_view op;                            // "conv2d": for errors and print_graph()
-  std::string layer;                              // path of the layer that recorded it, "mixed3.branch1x1"
+  std::string layer;                              // path of the layer that recorded it, "mixed0.branch1x1.0"
   int64_t order = 0;                              // creation order
   std::vector<std::shared_ptr<GradSlot>> inputs;  // slots without values: activations live only in closures
   Backward backward;                              // null after it ran

@@ -2,7 +2,7 @@
 // from a cache.
 //
 //   decode/CLIP           20 frames of 224 x 224 and the sound, one thread: a file's cost before any spectrogram
-//   decode_ffmpeg/CLIP    the ffmpeg program (if installed) with one thread for the same frames and sound, with its start.
+//   decode_ffmpeg/CLIP    the ffmpeg program (if installed), one thread: the same frames and sound, and its start-up.
 //                         --benchmark_enable_random_interleaving=true alternates the two
 //   loader/KIND/BATCH     samples a second from a warm cache, one worker
 //

@@ -68,7 +68,8 @@ void report(benchmark::State& state, int64_t batch, double seconds) {
   if (profile::on()) std::cerr << profile::table(state.iterations());
 }
 
-// Training's order: a step begins before the result of the one before is read, while its batch is copied. Mixup's rows are part of the batch already, so none is mixed in.
+// Training's order: a step begins before the result of the one before is read, while its batch is
+// copied. The batch already has mixup's rows, so none is mixed in.
 void train_as_graph(benchmark::State& state, const std::string& model, int64_t batch) {
   const auto backbone = make_backbone({.model = model, .width = width});
   place(*backbone, placement());

@@ -85,8 +85,8 @@ __device__ inline Place place_of(const Matrix& m, int64_t column, int64_t first)
 
 // ---- forward ----
 
-// partial: [2, width, pieces], the means of a piece's rows and the sums of squares around them. Sums are of x - shift,
-// shift being the piece's first row, so that a mean far from zero costs no digits of the variance.
+// partial: [2, width, pieces]: for each column and piece of rows, the mean and the sum of squared differences from it.
+// Sums x - shift, where shift is the piece's first row, so that a mean far from zero costs the variance no digits.
 template <typename T, int N>
 __global__ void __launch_bounds__(kBlock, 4)
     batch_norm_statistics_kernel(__grid_constant__ const Matrix m, __grid_constant__ const Pointers<const T> from,

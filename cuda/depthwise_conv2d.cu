@@ -173,7 +173,7 @@ __global__ void depthwise_conv2d_backward_filter_any_kernel(DepthwiseProblem d, 
 
 // ---- launches ----
 
-constexpr int64_t kMaxParts = 128;  // parts of the filter's gradient: enough blocks for a large GPU, little memory
+constexpr int64_t kMaxParts = 128;  // partial filter gradients: they occupy a large GPU and take little memory
 
 struct Filter {
   const float* first_tap;

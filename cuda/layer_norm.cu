@@ -235,8 +235,8 @@ struct GradientTerm {  // summands of the gradients of gain and bias
 
 // ---- on the host ----
 
-// Calls run<N, K>(lanes) if rows fit into registers. Uses the fewest lanes with at most three packs each: the widths of
-// ConvNeXt, 96 to 768, then fill every lane with exactly three (six in f32 at 768).
+// Calls run<N, K>(lanes); the rows must fit into registers. Uses the fewest lanes, up to 32, that hold a row in three
+// packs each: ConvNeXt's widths, 96 to 768, fill all three (f32 at 768: six packs on 32 lanes).
 template <typename T, typename Run>
 void in_registers(int64_t rows, int64_t c, Run&& run) {
   constexpr int N = 16 / sizeof(T), kMaxPacks = kMaxChannels / N / 32;

@@ -111,9 +111,9 @@ Grid grid_of(const Product<T>& product, int64_t splits) {
   return {.blocks = dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(splits)), .threads = dim3(Tile::kThreads)};
 }
 
-// ---- to C ----
+// ---- from a thread's sums to C ----
 
-// Not inlined: unrolled over a thread's sums it would be most of the kernel and need its registers.
+// Not inlined: in an unrolled loop over a thread's sums it would be most of the kernel and raise its registers.
 __attribute__((noinline)) static __device__ Pack<float, 4> gelu_of_four(Pack<float, 4> x) {
 #pragma unroll
   for (int j = 0; j < 4; ++j) x.at[j] *= normcdff(x.at[j]);
@@ -163,7 +163,7 @@ __device__ inline void finish(const Output& out, int64_t row, int64_t column, Pa
   store_four<T>(out, out.c, at, activated(values, out.activation), count);
 }
 
-// In a split product a block stores its part to its own [m, n] floats; sum_splits_kernel adds the parts.
+// If the sum over k is split, a block stores its sums to the [m, n] floats of its split; sum_splits_kernel adds them.
 template <typename T>
 __device__ inline Output output_of_block(const Product<T>& product) {
   Output out = product.out;

@@ -2,7 +2,7 @@
 //
 // A copy from pageable memory makes the driver wait for all earlier work of the stream. The small values that a step
 // writes to the device (learning rate, random state, mixup's plan) go through slots of pinned memory, used in turn; an
-// event marks a slot as free, which happens long before its next use.
+// event tells when a slot is free, normally long before the slot's next use.
 #pragma once
 
 #include <array>

@@ -19,8 +19,9 @@ class BatchNorm final : public Layer {
   using Layer::operator();
   // activation(normalised concat(x) + residual), without concat's copy; residual may be undefined
   Variable operator()(const std::vector<Variable>& x, const Variable& residual);
-  // Several layers as one, over all their channels: normalises x, side by side, to the slices of y. They keep their own
-  // parameters; their running moments become views of `running`, which the caller keeps for the next call.
+  // Several layers of one spec and mode as one, over all their channels: normalises x, side by side, to the slices of y.
+  // They keep their own parameters; their running moments become views of `running`, which the caller keeps for the next
+  // call.
   static std::vector<Variable> side_by_side(const std::vector<BatchNorm*>& layers, RunningMoments& running,
                                             const std::vector<Variable>& x, const std::vector<ChannelSlice>& y);
 

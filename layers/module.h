@@ -1,4 +1,4 @@
-// Modules: a named tree of parameters and buffers. A parameter's path ("mixed3.branch1x1.conv.weight") is its key in
+// Modules: a named tree of parameters and buffers. A parameter's path ("mixed0.branch1x1.0.conv.weight") is its key in
 // checkpoints, its key in the optimizer's state and its name in errors.
 //
 // A Layer is a module with one activation in and one out. A parent builds its children in place (child<Conv2d>(…)) and

@@ -39,8 +39,8 @@ struct BackboneOptions {
       PoolPadding::Ignored;             // InceptionV3's average pools: Keras' Ignored, torchvision's Counted
   Gamma batch_norm_gamma = Gamma::One;  // InceptionV3's: Keras' One, torchvision's Learned
   HeadKind head = HeadKind::Hidden1024;
-  // The weight of a new batch in BatchNorm's running statistics: Keras' momentum 0.99 is 0.01, PyTorch's 0.1 is 0.1. Runs of few
-  // steps (a small data set) want the faster one, or the statistics still remember their start.
+  // The weight of a new batch in BatchNorm's running statistics: Keras' momentum 0.99 is 0.01, PyTorch's 0.1 is 0.1.
+  // Runs of few steps (a small data set) want the larger one, or the statistics still remember their start.
   float batch_norm_new_value_weight = 0.01f;
   uint64_t seed = 1;  // draws the initial weights
 

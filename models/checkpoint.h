@@ -1,7 +1,7 @@
 // Tensors and metadata in one file, in the safetensors format (huggingface/safetensors, "Format"):
 //
 //   8 bytes   n, the header's length, little endian; at most 100 MB
-//   n bytes   JSON: {"__metadata__": {key: text, …}, "mixed3.branch1x1.conv.weight": {"dtype": "F32",
+//   n bytes   JSON: {"__metadata__": {key: text, …}, "mixed0.branch1x1.0.conv.weight": {"dtype": "F32",
 //             "shape": [64, 1, 1, 192], "data_offsets": [first, last + 1]}, …}, padded with spaces to a multiple of 8
 //   the rest  the tensors' bytes, little endian, row-major, without holes or overlaps
 //

@@ -19,7 +19,8 @@
 //   stem.0 .1 .2 .4 .5                  Conv2d_1a_3x3 Conv2d_2a_3x3 Conv2d_2b_3x3 Conv2d_3b_1x1 Conv2d_4a_3x3
 //   mixed0 1 2 | 3 | 4 5 6 7 | 8 | 9 10  Mixed_5b 5c 5d | 6a | 6b 6c 6d 6e | 7a | 7b 7c
 //   mixedK.BRANCH.0 .1 …                Mixed_X.BRANCH_1 _2 …   BRANCH = branch5x5 branch3x3dbl branch7x7 branch7x7dbl
-//   … mixedK.branch1x1.0, .branch_pool.0  Mixed_X.branch1x1, .branch_pool mixed3.branch3x3.0 Mixed_6a.branch3x3
+//   mixedK.branch1x1.0, .branch_pool.0  Mixed_X.branch1x1, .branch_pool
+//   mixed3.branch3x3.0                  Mixed_6a.branch3x3
 //   mixed9.branch3x3.1x3, .3x1          Mixed_7b.branch3x3_2a, _2b
 //   mixed9.branch3x3dbl.1x3, .3x1       Mixed_7b.branch3x3dbl_3a, _3b
 #pragma once

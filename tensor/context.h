@@ -1,6 +1,6 @@
 // Gives ops memory on a device. One Context per device, made on first use.
 //
-// Memory comes from a caching arena: freed blocks are kept and handed out again, because fresh pages are slow to touch for
+// Memory comes from a caching pool: freed blocks are kept and handed out again, because fresh pages are slow to touch for
 // the first time (on virtual machines above all) and cudaMalloc waits for the device. See tensor/cpu/region.h.
 #pragma once
 

@@ -16,7 +16,7 @@ namespace avs {
 
 enum class Pass : uint8_t { Outside, Onward, Back };  // the pass of a network: none, forward, backward
 
-// Tensors that a thread makes are charged to the layer that runs ("mixed3.branch1x1"), or to a name where there is none.
+// Tensors that a thread makes are charged to the layer that runs ("mixed0.branch1x1.0"), or to a name where there is none.
 struct Charge {
   const std::string* layer = nullptr;
   Pass pass = Pass::Outside;

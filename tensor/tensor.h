@@ -15,7 +15,7 @@
 
 namespace avs {
 
-// One allocation; its device's arena gets it back when the last tensor that uses it is destroyed.
+// One allocation; its device's memory pool gets it back when the last tensor that uses it is destroyed.
 class Storage : NoCopy {
  public:
   Storage(Device device, size_t bytes);

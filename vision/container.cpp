@@ -72,7 +72,7 @@ bool names_other_files(const AVInputFormat& format) {
   return (format.flags & AVFMT_NOFILE) != 0 || av_match_list(format.name, names, ',') != 0;
 }
 
-// FFmpeg would decode a text file as a video of its letters.
+// FFmpeg would decode a text file as a video that shows its text; such formats are refused.
 bool is_text_art(const AVInputFormat& format) { return av_match_list(format.name, "tty,bin,xbin,adf,idf", ',') != 0; }
 
 // Keeps the extension, which helps to recognise formats. The rest of the name must not be read as a pattern or

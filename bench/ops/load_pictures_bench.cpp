@@ -1,5 +1,5 @@
-// A batch of 16 frames mixed in pairs, scaled and shifted, to 16 bits where the device has them: whole frames of 224 pixels, and
-// boxes of half the area of frames of 256, to 224.
+// A batch of 16 frames mixed in pairs, scaled and shifted, to 16 bits where the device has them: whole frames of 224
+// pixels, and boxes of half the area of frames of 256, to 224.
 #include "bench/bench.h"
 #include "layers/mixup.h"
 #include "tensor/ops/load_pictures.h"

@@ -1,5 +1,5 @@
-// Kernels from the obvious to the fast form: one file per step, each with the bytes that it should move, so that a
-// reader sees the gain of each step. The last step is the engine's own kernel in cuda/. All compute in f32 and are
+// Kernels in steps from the obvious form to the fast one. Each step is a file that states the bytes it should move, so
+// that a reader sees its gain. The last step is the engine's own kernel in cuda/. All compute in f32 and are
 // tested (tests/emulation/variants_test.cpp); variants_bench measures all of them on a GPU.
 #pragma once
 

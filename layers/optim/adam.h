@@ -20,17 +20,16 @@ class Adam {
   Adam(ParameterArena& parameters, AdamOptions options);
 
   // Gathers the gradients that backward(loss_scale()) recorded and updates the parameters, each at learning_rate times
-  // its own factor; t counts from 1. A NaN or infinite gradient is a NumericError that names the parameter and updates
-  // nothing; under scale_losses() the step is skipped instead, until the scale falls below 1.
+  // its own factor; t counts from 1. If a gradient is NaN or infinite, step() updates nothing and throws a NumericError
+  // that names the parameter; after scale_losses() it throws only if the loss scale has fallen below 1.
   void step(double learning_rate);
 
   // Turns on dynamic loss scaling, for activations in f16 (tensor/ops/adam.h). Must be called before the first step;
   // state() includes the scale.
   void scale_losses();
   bool scales_losses() const { return loss_scaling_ == LossScale::Dynamic; }
-  Tensor loss_scale() const {
-    return scaling_.view(0, {1});
-  }  // on the device: the gradient that a loss's backward() starts from; 1 without loss scaling
+  // The gradient that a loss's backward() starts from, on the device; 1 without loss scaling.
+  Tensor loss_scale() const { return scaling_.view(0, {1}); }
 
   // step() in parts, for a step that is captured once and replayed (cuda/api.h): prepare() writes the values of this step
   // to the device; apply() computes there and updates nothing when a gradient is not finite; the host asks for the

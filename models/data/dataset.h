@@ -56,7 +56,7 @@ struct FrameDatasetOptions {
   FrameAugmentation augmentation = {};
 };
 
-// Pictures [size, size, 3], RGB 0..255; a network does its own preprocessing. Training takes single frames, and a clip's
+// Frames at the cache's size, RGB 0..255, with a box; the loader or the network resizes. Training takes single frames, and a clip's
 // answer is the mean over its frames (docs/paper.md#image-branch).
 class FrameDataset final : public Dataset {
  public:

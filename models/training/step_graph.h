@@ -1,12 +1,12 @@
 // A training step on a GPU as one captured graph: forward, loss, backward and optimizer start with a single call from
 // the host, instead of one for each of some thousand kernels, which at small batches take longer to start than to run.
 //
-//   host, before        what differs from step to step is written in place, through pinned memory
-//   device              the graph, captured at the first step: the same kernels, memory and numbers as a step made one
-//                       kernel at a time; a gradient that is not finite moves nothing
-//   host, after         asks for loss, logits and flags of the step *before*, while the device computes this one
+//   host, before        writes the values that change from step to step to fixed addresses, through pinned memory
+//   device              runs the graph, captured at the first step: the same kernels, memory and numbers as a step made
+//                       one kernel at a time; a gradient that is not finite updates no parameter
+//   host, after         reads loss, logits and flags of the step *before*, while the device computes this one
 //
-// So the device always has a step ahead of it, and the host never waits for the step it has just started.
+// So the device always has a step queued, and the host never waits for the step it has just started.
 #pragma once
 
 #include <memory>

@@ -137,8 +137,8 @@ TEST_F(CudnnStandIn, WhoeverListensIsToldThatEnginesAreBeingChosen) {
   EXPECT_THAT(notices[0], testing::HasSubstr(remembered().string()));
 }
 
-// If cuDNN fails before a choice, another engine or our own kernel convolves; after a choice it is an error that names
-// the convolution, and the next one works.
+// If cuDNN cannot build or time an engine, another engine or our own kernel convolves. If the chosen engine or the making
+// of a handle fails, a DeviceError says which, and the next convolution works.
 TEST_F(CudnnStandIn, AFailureOfAnyCallIsPassedOverOrNamesTheConvolution) {
   emulation::set_cudnn(emulation::Cudnn::Choice);
   constexpr int kFailed = emulation::kCudnnExecutionFailed;

@@ -146,7 +146,7 @@ std::optional<std::string> race(Cell& cell, Access access, const Stamp& now, Mem
   return std::nullopt;
 }
 
-// The second byte of a cell, for the few cells of single-byte elements (pixels).
+// Holds the cells of odd bytes that are accessed alone (pixels); an ordinary cell stands for two bytes.
 std::unordered_map<const Cell*, Cell>& odd_bytes() {
   static std::unordered_map<const Cell*, Cell> cells;
   return cells;

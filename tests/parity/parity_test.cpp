@@ -109,7 +109,8 @@ TEST(ParityRows, EachHasAMistakeThatItCatches) {
   EXPECT_EQ(rows, with_mistakes);
 }
 
-// Every function with a gradient has a case. Those that only copy, and avg_pool2d of some channels, are left to tests/tensor/ops.
+// Every function with a gradient has a case. Those that only copy, and avg_pool2d of some channels, are left to
+// tests/tensor/ops.
 TEST(ParityCases, HoldEveryDifferentiableFunction) {
   const std::set<std::string> left = {"avg_pool_channels", "join", "stack", "write_channels"};
   std::ifstream header(AVS_SOURCE_DIR "/autograd/functions.h");

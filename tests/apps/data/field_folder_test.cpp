@@ -1,4 +1,4 @@
-// A folder as people have it, with everything at once that is no clip; and what prepare tells of it.
+// Tests what prepare reports of a realistic folder: clips among many kinds of entries that are none.
 #include <sys/stat.h>
 
 #include <regex>

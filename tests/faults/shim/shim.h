@@ -33,7 +33,7 @@ bool is_the_one(Operation operation, const char* path);
 // ---- crash.cpp ----
 
 void watch_crashes();
-void log_who_asked();  // for memory: logs the first library on the stack that is not the allocator's
+void log_who_asked();  // after a refused allocation: logs the first object on the stack that is no runtime library
 
 // ---- power_cut.cpp: bytes of each file that are on disk ----
 
